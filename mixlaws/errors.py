@@ -1,0 +1,13 @@
+"""The three errors a user can cause; each message says what must hold, what was found, where, and what to do."""
+
+
+class ConfigError(ValueError):
+    """The config asks for something inconsistent or impossible."""
+
+
+class DataError(ValueError):
+    """An input file is missing, damaged or not what the config says it is."""
+
+
+class FitError(ValueError):
+    """A law cannot be fitted to the losses at hand."""

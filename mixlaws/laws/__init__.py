@@ -1,0 +1,1 @@
+"""The laws: step, size, mixing and joint. numpy and scipy only."""

@@ -1,0 +1,50 @@
+"""Losses as arrays: what every law is fitted to (numpy only; `losses.py` makes it from the tables)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, replace
+
+import numpy as np
+
+
+@dataclass(frozen=True, eq=False)
+class Observations:
+    """The loss of every validation domain, one row per (run, step).
+
+    A run is one (size, mixture, seed). Row-aligned arrays have length n; K training domains, V validation domains.
+    """
+
+    domains: tuple[str, ...]
+    """Training domains, the order of the columns of `proportions`."""
+    validation_domains: tuple[str, ...]
+    """Validation domains, the order of the columns of `losses`."""
+    size: np.ndarray
+    """(n,) size label, e.g. "70M"."""
+    mixture: np.ndarray
+    """(n,) mixture id."""
+    seed: np.ndarray
+    """(n,) integer seed of the run."""
+    step: np.ndarray
+    """(n,) optimizer step."""
+    proportions: np.ndarray
+    """(n, K) rows on the simplex."""
+    num_params: np.ndarray
+    """(n,) N, non-embedding parameters."""
+    compute_params: np.ndarray
+    """(n,) training FLOPs per token / 6: N plus vocabulary head plus attention."""
+    tokens: np.ndarray
+    """(n,) D, training tokens seen."""
+    effective_tokens: np.ndarray
+    """(n,) S, tokens weighted by learning rate / peak rate; equals `tokens` where the schedule is constant or unknown."""
+    annealing: np.ndarray
+    """(n,) 1 - learning rate / peak rate; 0 where the schedule is constant or unknown."""
+    losses: np.ndarray
+    """(n, V) nats per token."""
+
+    def __len__(self) -> int:
+        return len(self.step)
+
+    def select(self, rows: np.ndarray) -> Observations:
+        """Return the rows of a boolean mask or an index array."""
+        names = ("domains", "validation_domains")
+        return replace(self, **{f.name: getattr(self, f.name)[rows] for f in fields(self) if f.name not in names})

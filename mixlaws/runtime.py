@@ -1,0 +1,80 @@
+"""What every script needs around the science: its log file, atomic writes, versions, digests."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from mixlaws.errors import DataError
+
+PACKAGE = Path(__file__).parent
+
+
+def log_to(path: str | Path) -> None:
+    """Send stdout and stderr of this process to a file, at the level of file descriptors (C libraries too)."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    log = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
+    os.dup2(log, 1)
+    os.dup2(log, 2)
+    os.close(log)
+
+
+@contextmanager
+def atomic_path(path: str | Path) -> Iterator[Path]:
+    """Yield a temporary sibling of `path` that replaces it only if the block succeeds."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        yield temporary
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_json(record: Any, path: str | Path) -> None:
+    """Write one record as sorted, indented JSON, atomically; NaN is refused because JSON has none."""
+    with atomic_path(path) as temporary:
+        temporary.write_text(json.dumps(record, indent=2, sort_keys=True, allow_nan=False) + "\n")
+
+
+def read_json(path: str | Path) -> Any:
+    """Read one JSON record; raise DataError naming the file when it is absent or damaged."""
+    try:
+        return json.loads(Path(path).read_text())
+    except FileNotFoundError:
+        raise DataError(f"{path} must exist, but there is no such file: run the rule that writes it") from None
+    except json.JSONDecodeError as error:
+        raise DataError(f"{path} must be valid JSON, but {error}: delete it and rerun the rule that writes it") from error
+
+
+def file_sha256(path: str | Path) -> str:
+    """Return the sha256 of a file as 64 hex digits."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def source_digest(*patterns: str) -> str:
+    """Return a digest of package sources: a rule param, because Snakemake does not watch imported code."""
+    digest = hashlib.sha256()
+    for pattern in patterns:
+        paths = sorted(PACKAGE.glob(pattern))
+        if not paths:
+            raise DataError(f"source pattern must match a file of mixlaws/, got {pattern!r}, which matches none")
+        for path in paths:
+            digest.update(path.relative_to(PACKAGE).as_posix().encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()[:12]
+
+
+def versions(*packages: str) -> dict[str, str]:
+    """Return the installed version of each named package, and Python's."""
+    found = {name: metadata.version(name) for name in packages}
+    return {"python": ".".join(map(str, sys.version_info[:3]))} | found
