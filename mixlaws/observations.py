@@ -47,4 +47,7 @@ class Observations:
     def select(self, rows: np.ndarray) -> Observations:
         """Return the rows of a boolean mask or an index array."""
         names = ("domains", "validation_domains")
-        return replace(self, **{f.name: getattr(self, f.name)[rows] for f in fields(self) if f.name not in names})
+        return replace(
+            self,
+            **{f.name: getattr(self, f.name)[rows] for f in fields(self) if f.name not in names},
+        )

@@ -51,9 +51,13 @@ def read_json(path: str | Path) -> Any:
     try:
         return json.loads(Path(path).read_text())
     except FileNotFoundError:
-        raise DataError(f"{path} must exist, but there is no such file: run the rule that writes it") from None
+        raise DataError(
+            f"{path} must exist, but there is no such file: run the rule that writes it"
+        ) from None
     except json.JSONDecodeError as error:
-        raise DataError(f"{path} must be valid JSON, but {error}: delete it and rerun the rule that writes it") from error
+        raise DataError(
+            f"{path} must be valid JSON, but {error}: delete it and rerun the rule that writes it"
+        ) from error
 
 
 def file_sha256(path: str | Path) -> str:
@@ -68,7 +72,9 @@ def source_digest(*patterns: str) -> str:
     for pattern in patterns:
         paths = sorted(PACKAGE.glob(pattern))
         if not paths:
-            raise DataError(f"source pattern must match a file of mixlaws/, got {pattern!r}, which matches none")
+            raise DataError(
+                f"source pattern must match a file of mixlaws/, got {pattern!r}, which matches none"
+            )
         for path in paths:
             digest.update(path.relative_to(PACKAGE).as_posix().encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()[:12]
