@@ -1,4 +1,7 @@
-"""The three errors a user can cause; each message says what must hold, what was found, where, and what to do."""
+"""The errors a user can cause.
+
+Each message says what must hold, what was found, where, and what to do.
+"""
 
 
 class ConfigError(ValueError):

@@ -1,4 +1,4 @@
-"""Losses as arrays: what every law is fitted to (numpy only; `losses.py` makes it from the tables)."""
+"""Losses as arrays: what every law is fitted to (numpy only; `losses.py` makes them)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ import numpy as np
 class Observations:
     """The loss of every validation domain, one row per (run, step).
 
-    A run is one (size, mixture, seed). Row-aligned arrays have length n; K training domains, V validation domains.
+    A run is one (size, mixture, seed). Row-aligned arrays have length n; K training domains,
+    V validation domains.
     """
 
     domains: tuple[str, ...]
@@ -35,7 +36,7 @@ class Observations:
     tokens: np.ndarray
     """(n,) D, training tokens seen."""
     effective_tokens: np.ndarray
-    """(n,) S, tokens weighted by learning rate / peak rate; equals `tokens` where the schedule is constant or unknown."""
+    """(n,) S, tokens weighted by learning rate / peak rate; `tokens` if constant or unknown."""
     annealing: np.ndarray
     """(n,) 1 - learning rate / peak rate; 0 where the schedule is constant or unknown."""
     losses: np.ndarray
@@ -51,3 +52,19 @@ class Observations:
             self,
             **{f.name: getattr(self, f.name)[rows] for f in fields(self) if f.name not in names},
         )
+
+
+@dataclass(frozen=True)
+class Target:
+    """The run to predict: one point in (N, D), with the schedule's state at its end."""
+
+    num_params: float
+    """N, non-embedding parameters."""
+    compute_params: float
+    """Training FLOPs per token / 6."""
+    tokens: float
+    """D, training tokens."""
+    effective_tokens: float
+    """S, tokens weighted by learning rate / peak rate."""
+    annealing: float = 0.0
+    """1 - learning rate / peak rate at the last step."""

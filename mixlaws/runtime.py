@@ -18,7 +18,7 @@ PACKAGE = Path(__file__).parent
 
 
 def log_to(path: str | Path) -> None:
-    """Send stdout and stderr of this process to a file, at the level of file descriptors (C libraries too)."""
+    """Send stdout and stderr of this process to a file, C libraries' output included."""
     sys.stdout.flush()
     sys.stderr.flush()
     log = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
@@ -35,13 +35,13 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         yield temporary
-        os.replace(temporary, path)
+        temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
 
 
 def write_json(record: Any, path: str | Path) -> None:
-    """Write one record as sorted, indented JSON, atomically; NaN is refused because JSON has none."""
+    """Write one record as sorted JSON, atomically; NaN is refused because JSON has none."""
     with atomic_path(path) as temporary:
         temporary.write_text(json.dumps(record, indent=2, sort_keys=True, allow_nan=False) + "\n")
 
@@ -67,7 +67,7 @@ def file_sha256(path: str | Path) -> str:
 
 
 def source_digest(*patterns: str) -> str:
-    """Return a digest of package sources: a rule param, because Snakemake does not watch imported code."""
+    """Return a digest of package sources: a rule param, as Snakemake does not watch imports."""
     digest = hashlib.sha256()
     for pattern in patterns:
         paths = sorted(PACKAGE.glob(pattern))
