@@ -1,0 +1,27 @@
+"""From raw text to a mixture with error bars: read the includes in order."""
+
+from snakemake.utils import min_version
+
+min_version("9.0")
+
+
+# An experiment is complete in itself: Snakemake merges config files, so the demo's domains
+# must not lie underneath it.
+if "experiment" not in config:
+
+    configfile: "config.yaml"
+
+
+include: "workflow/rules/common.smk"
+include: "workflow/rules/domains.smk"
+include: "workflow/rules/proxies.smk"
+include: "workflow/rules/laws.smk"
+include: "workflow/rules/optimum.smk"
+include: "workflow/rules/report.smk"
+
+
+rule all:
+    input:
+        f"results/{config['experiment']}/report.html",
+    default_target: True
+    localrule: True

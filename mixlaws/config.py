@@ -1,0 +1,180 @@
+"""The config: its schema, then what must hold across keys; all problems at once."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import yaml
+
+from mixlaws.errors import ConfigError
+
+SCHEMA_PATH = Path(__file__).parent.parent / "workflow" / "schemas" / "config.schema.yaml"
+WEIGHT_TOLERANCE = 1e-6
+RESERVED_MIXTURES = ("uniform", "natural", "optimum")
+
+
+def complete_config(config: Mapping[str, Any], schema_path: Path = SCHEMA_PATH) -> dict[str, Any]:
+    """Return the config with every default filled in.
+
+    Raises ConfigError listing every problem: key, what must hold, what was found.
+    """
+    schema = yaml.safe_load(schema_path.read_text())
+    filled = copy.deepcopy(dict(config))
+    _fill_defaults(filled, schema, schema["$defs"])
+    problems = list(_schema_problems(filled, schema)) or list(_cross_problems(filled))
+    if problems:
+        count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
+        raise ConfigError(f"the config has {count}:\n" + "\n".join(f"  - {p}" for p in problems))
+    return _plain_integers(filled, schema)
+
+
+def _fill_defaults(value: Any, schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> None:
+    """Write the schema's defaults into a mapping, recursively."""
+    schema = _resolved(schema, definitions)
+    if not isinstance(value, dict):
+        return
+    for key, child in _properties(value, schema).items():
+        child = _resolved(child, definitions)
+        if key not in value and "default" in child:
+            value[key] = copy.deepcopy(child["default"])
+        if key in value:
+            _fill_defaults(value[key], child, definitions)
+
+
+def _resolved(schema: Any, definitions: Mapping[str, Any]) -> dict[str, Any]:
+    """Follow a reference into $defs."""
+    if not isinstance(schema, dict):
+        return {}
+    reference = schema.get("$ref")
+    return definitions[reference.removeprefix("#/$defs/")] if reference else schema
+
+
+def _properties(value: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the schema of each key that `value` has or may have."""
+    properties = dict(schema.get("properties", {}))
+    for branch in schema.get("oneOf", []):
+        if branch["properties"]["source"]["const"] == value.get("source"):
+            properties |= branch["properties"]
+    others = schema.get("additionalProperties")
+    if isinstance(others, dict):
+        properties |= {key: others for key in value if key not in properties}
+    return properties
+
+
+def _schema_problems(config: Mapping[str, Any], schema: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the schema's complaints as `key: what must hold, what was found`."""
+    validator = jsonschema.Draft202012Validator(schema)
+    for error in sorted(validator.iter_errors(config), key=lambda e: [str(p) for p in e.path]):
+        yield from _explained(error)
+
+
+def _explained(error: jsonschema.ValidationError) -> Iterator[str]:
+    """Yield one line per fault, in the words of the config's author."""
+    key = ".".join(str(part) for part in error.absolute_path) or "config"
+    if error.validator == "oneOf" and isinstance(error.instance, dict):
+        branch = {"embedded": 0, "files": 1, "huggingface": 2}.get(error.instance.get("source", ""))
+        for inner in error.context or []:
+            if inner.schema_path[0] == branch:
+                yield from _explained(inner)
+        return
+    if error.validator == "additionalProperties":
+        allowed = sorted(error.schema.get("properties", {}))
+        for name in sorted(set(error.instance) - set(allowed)):
+            yield f"{key}: must have known keys only ({', '.join(allowed)}), found {name!r}"
+        return
+    if error.validator == "type" and error.validator_value in ("integer", "number"):
+        hint = ""
+        if isinstance(error.instance, str):
+            hint = " as text (YAML reads 1e9 as text: write 1_000_000_000, or 1.0e+9)"
+        article = "an" if error.validator_value == "integer" else "a"
+        yield f"{key}: must be {article} {error.validator_value}, found {error.instance!r}{hint}"
+        return
+    yield f"{key}: {error.message}"
+
+
+def _plain_integers(value: Any, schema: Any) -> Any:
+    """Turn integral floats such as 1.0e+9 into integers where the schema asks for integers."""
+    definitions = schema.get("$defs", {})
+
+    def convert(value: Any, schema: Any) -> Any:
+        schema = _resolved(schema, definitions)
+        if isinstance(value, dict):
+            children = _properties(value, schema)
+            return {key: convert(item, children.get(key, {})) for key, item in value.items()}
+        kind = schema.get("type")
+        if isinstance(value, float) and (kind == "integer" or "integer" in (kind or [])):
+            return int(value)
+        return value
+
+    return convert(value, schema)
+
+
+def _cross_problems(config: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what must hold between keys and does not."""
+    yield from _domain_problems(config)
+    yield from _size_problems(config)
+    yield from _target_problems(config)
+
+
+def _domain_problems(config: Mapping[str, Any]) -> Iterator[str]:
+    training, extra = set(config["domains"]), set(config["validation"]["domains"])
+    if training & extra:
+        yield (
+            "validation.domains: must not repeat a training domain, found "
+            f"{', '.join(sorted(training & extra))}: a training domain has its own validation split"
+        )
+    weights = config["validation"]["weights"]
+    if unknown := sorted(set(weights) - training - extra):
+        yield (
+            f"validation.weights: must name domains ({', '.join(sorted(training | extra))}), "
+            f"found {', '.join(unknown)}"
+        )
+    if abs(sum(weights.values()) - 1) > WEIGHT_TOLERANCE:
+        yield f"validation.weights: must sum to 1, found {sum(weights.values()):.6g}"
+    for key in ("mixtures", "optimum"):
+        if unknown := sorted(set(config[key]["limits"]) - training):
+            yield (
+                f"{key}.limits: must name training domains ({', '.join(sorted(training))}), "
+                f"found {', '.join(unknown)}"
+            )
+
+
+def _size_problems(config: Mapping[str, Any]) -> Iterator[str]:
+    sizes = config["sizes"]
+    for name, shape in sizes.items():
+        width, heads = shape["model_width"], shape["num_heads"]
+        if width % heads or (width // heads) % 2:
+            yield (
+                f"sizes.{name}: model_width must be an even multiple of num_heads, "
+                f"found {width} and {heads}"
+            )
+    for name in config["training"]["sizes"]:
+        if name not in sizes:
+            yield f"training.sizes: must name sizes ({', '.join(sizes)}), found {name!r}"
+    if config["target"]["size"] not in sizes:
+        yield (
+            f"target.size: must name one of sizes ({', '.join(sizes)}), "
+            f"found {config['target']['size']!r}"
+        )
+
+
+def _target_problems(config: Mapping[str, Any]) -> Iterator[str]:
+    training, tokens = config["training"], config["target"]["tokens"]
+    batch_tokens = training["batch_size"] * training["sequence_length"]
+    if "confirmation" in config and tokens % batch_tokens:
+        yield (
+            "target.tokens: must be a multiple of training.batch_size * sequence_length "
+            f"({batch_tokens:,}) to be trained, found {tokens:,}"
+        )
+    if tokens < training["num_steps"] * batch_tokens:
+        yield (
+            "target.tokens: must not be below what a proxy sees "
+            f"({training['num_steps'] * batch_tokens:,}), found {tokens:,}"
+        )
+    for domain, (low, high) in config["optimum"]["limits"].items():
+        if low > high:
+            yield f"optimum.limits.{domain}: lower limit must not exceed upper, found {low}, {high}"

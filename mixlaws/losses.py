@@ -1,0 +1,164 @@
+"""The loss, run and mixture tables: their schema, reading, writing, and the way to arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from mixlaws.errors import DataError
+from mixlaws.mixtures import Mixture
+from mixlaws.observations import Observations
+from mixlaws.runtime import atomic_path, read_json
+
+LOSS_COLUMNS = (
+    "size",
+    "mixture",
+    "seed",
+    "step",
+    "tokens",
+    "validation_domain",
+    "loss",
+    "accuracy",
+    "bits_per_byte",
+)
+RUN_KEY = ["size", "mixture", "seed"]
+RUN_COLUMNS = (
+    *RUN_KEY,
+    "num_layers",
+    "model_width",
+    "num_heads",
+    "num_params",
+    "flops_per_token",
+    "schedule",
+    "batch_tokens",
+    "num_steps",
+    "tokens",
+    "flops",
+    "source_digest",
+)
+
+
+def write_table(table: pd.DataFrame, path: str | Path) -> None:
+    """Write a table as CSV or, by suffix, Parquet; atomically, and losses to their last bit."""
+    with atomic_path(path) as temporary:
+        if Path(path).suffix == ".parquet":
+            table.to_parquet(temporary, index=False)
+        else:
+            table.to_csv(temporary, index=False)
+
+
+def read_table(path: str | Path, columns: Iterable[str]) -> pd.DataFrame:
+    """Read a CSV or Parquet table; raise DataError when it or a column is missing."""
+    path = Path(path)
+    if not path.exists():
+        raise DataError(
+            f"{path} must exist, but there is no such file: run the rule that writes it"
+        )
+    if path.suffix == ".parquet":
+        table = pd.read_parquet(path)
+    else:
+        table = pd.read_csv(path, dtype={"size": str, "mixture": str, "id": str})
+    if missing := [column for column in columns if column not in table]:
+        raise DataError(
+            f"{path} must have the columns {', '.join(columns)}, but {', '.join(missing)} are "
+            f"missing (found {', '.join(table.columns)}): delete it and rerun its rule"
+        )
+    return table
+
+
+def read_losses(path: str | Path) -> pd.DataFrame:
+    """Read a loss table; raise DataError on repeated keys or a loss that is no number."""
+    table = read_table(path, LOSS_COLUMNS[:7])
+    key = [*RUN_KEY, "step", "validation_domain"]
+    if repeated := int(table.duplicated(key).sum()):
+        raise DataError(f"{path} must hold each of {key} once, but {repeated} rows repeat one")
+    if bad := int((~np.isfinite(table["loss"])).sum()):
+        raise DataError(
+            f"{path} must hold finite losses, but {bad} rows are not: see those runs' logs"
+        )
+    return table
+
+
+def collect_losses(paths: Sequence[str | Path]) -> pd.DataFrame:
+    """Join the loss files of many runs into one table, sorted by run, step and domain."""
+    table = pd.concat([read_losses(path) for path in paths], ignore_index=True)
+    key = [*RUN_KEY, "step", "validation_domain"]
+    return table[list(LOSS_COLUMNS)].sort_values(key, ignore_index=True)
+
+
+def collect_runs(
+    records: Sequence[str | Path], timings: Sequence[str | Path], domains: Sequence[str]
+) -> pd.DataFrame:
+    """Join run.json and timing.json of many runs into one row a run, r_ columns in this order."""
+    rows = []
+    for record_path, timing_path in zip(records, timings, strict=True):
+        record, timing = read_json(record_path), read_json(timing_path)
+        row = {column: record[column] for column in RUN_COLUMNS}
+        row |= {name: timing[name] for name in ("seconds", "tokens_per_second")}
+        row |= {f"r_{domain}": record["proportions"][domain] for domain in domains}
+        rows.append(row)
+    return pd.DataFrame(rows).sort_values(RUN_KEY, ignore_index=True)
+
+
+def mixture_table(mixtures: Sequence[Mixture]) -> pd.DataFrame:
+    """Return one row a mixture: id, kind, r_<domain>..."""
+    rows = [
+        {"id": m.id, "kind": m.kind} | {f"r_{d}": r for d, r in m.proportions.items()}
+        for m in mixtures
+    ]
+    return pd.DataFrame(rows)
+
+
+def make_observations(losses: pd.DataFrame, runs: pd.DataFrame) -> Observations:
+    """Return the tables as arrays, one row per (run, step).
+
+    Training domains come in the order of the r_ columns of `runs`, validation domains in order of
+    appearance. Raises DataError naming every run without a record and every missing loss.
+    """
+    key = [*RUN_KEY, "step"]
+    domains = list(dict.fromkeys(losses["validation_domain"]))
+    wide = losses.pivot(index=[*key, "tokens"], columns="validation_domain", values="loss")
+    wide = wide[domains].reset_index().sort_values(key, ignore_index=True)
+    if incomplete := wide[wide[domains].isna().any(axis=1)][key].values.tolist():
+        raise DataError(
+            "losses must hold every validation domain of every (size, mixture, seed, step), but "
+            f"some are missing at {incomplete}: rerun those runs"
+        )
+    joined = wide.merge(runs.drop(columns="tokens"), on=RUN_KEY, how="left")
+    if unknown := joined[joined["num_params"].isna()][RUN_KEY].drop_duplicates().values.tolist():
+        raise DataError(f"runs.csv must name every run of the losses, but {unknown} are missing")
+    shares = [str(column) for column in runs if str(column).startswith("r_")]
+    tokens = joined["tokens"].to_numpy(dtype=float)
+    return Observations(
+        domains=tuple(column.removeprefix("r_") for column in shares),
+        validation_domains=tuple(domains),
+        size=joined["size"].to_numpy(dtype=str),
+        mixture=joined["mixture"].to_numpy(dtype=str),
+        seed=joined["seed"].to_numpy(dtype=int),
+        step=joined["step"].to_numpy(dtype=int),
+        proportions=joined[shares].to_numpy(dtype=float),
+        num_params=joined["num_params"].to_numpy(dtype=float),
+        compute_params=joined["flops_per_token"].to_numpy(dtype=float) / 6,
+        tokens=tokens,
+        effective_tokens=tokens,  # the workflow trains at a constant rate
+        annealing=np.zeros(len(tokens)),
+        losses=joined[domains].to_numpy(dtype=float),
+    )
+
+
+def weight_vector(weights: Mapping[str, float], validation_domains: Sequence[str]) -> np.ndarray:
+    """Return s (V,): the weight of each validation domain, zero where none is given."""
+    if unknown := sorted(set(weights) - set(validation_domains)):
+        raise DataError(
+            f"the losses must cover every weighted validation domain, but {unknown} are missing"
+        )
+    return np.array([weights.get(domain, 0.0) for domain in validation_domains])
+
+
+def loss_rows(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+    """Return the rows that a run measured as a loss table."""
+    return pd.DataFrame(list(rows))[list(LOSS_COLUMNS)]

@@ -1,0 +1,95 @@
+import copy
+
+import pytest
+import yaml
+
+from mixlaws.config import complete_config
+from mixlaws.errors import ConfigError
+
+
+@pytest.fixture
+def demo(root):
+    return yaml.safe_load((root / "config.yaml").read_text())
+
+
+def problems(config):
+    with pytest.raises(ConfigError) as error:
+        complete_config(config)
+    return str(error.value)
+
+
+def test_the_demo_is_complete_and_left_unchanged(demo):
+    before = copy.deepcopy(demo)
+    complete = complete_config(demo)
+    assert demo == before
+    assert complete["training"]["averaging_exponent"] == 10
+    assert complete["optimum"]["max_epochs"] == 4
+    assert complete_config(complete) == complete
+
+
+def test_every_shipped_experiment_is_valid(root):
+    for path in sorted((root / "experiments").glob("*.yaml")):
+        config = yaml.safe_load(path.read_text())
+        assert complete_config(config)["experiment"], path
+
+
+def test_every_key_of_the_schema_is_described(root):
+    schema = yaml.safe_load((root / "workflow/schemas/config.schema.yaml").read_text())
+
+    def undescribed(node, path):
+        for key, child in node.get("properties", {}).items():
+            if isinstance(child, dict) and "$ref" not in child and "const" not in child:
+                if "description" not in child and path:
+                    yield f"{path}.{key}"
+                yield from undescribed(child, f"{path}.{key}")
+
+    assert list(undescribed(schema, "config")) == []
+
+
+def test_unknown_keys_are_named_with_the_known_ones(demo):
+    demo["mixtrues"] = {}
+    demo["domains"]["python"]["haverst"] = "python"
+    text = problems(demo)
+    assert "config: must have known keys only" in text
+    assert "found 'mixtrues'" in text
+    assert "domains.python: must have known keys only" in text
+    assert "found 'haverst'" in text
+
+
+def test_scientific_notation_read_as_text_is_explained(demo):
+    demo["target"]["tokens"] = "1e9"
+    text = problems(demo)
+    assert "target.tokens: must be an integer, found '1e9' as text" in text
+    assert "write 1_000_000_000, or 1.0e+9" in text
+
+
+def test_integral_floats_count_as_integers(demo):
+    demo["target"]["tokens"] = 1.024e6
+    tokens = complete_config(demo)["target"]["tokens"]
+    assert tokens == 1_024_000
+    assert isinstance(tokens, int)
+
+
+def test_all_cross_key_problems_come_at_once(demo):
+    demo["validation"]["weights"]["docs"] = 0.8
+    demo["target"] = {"size": "7B", "tokens": 1000}
+    demo["mixtures"]["limits"]["web"] = [0, 1]
+    demo["sizes"]["25K"]["num_heads"] = 3
+    demo["training"]["sizes"] = ["25K", "9K"]
+    text = problems(demo)
+    for expected in (
+        "validation.weights: must sum to 1, found 1.1",
+        "target.size: must name one of sizes",
+        "found '7B'",
+        "mixtures.limits: must name training domains (cpp, docs, python), found web",
+        "sizes.25K: model_width must be an even multiple of num_heads, found 32 and 3",
+        "training.sizes: must name sizes (25K, 56K, 99K, 332K), found '9K'",
+        "target.tokens: must not be below what a proxy sees",
+    ):
+        assert expected in text
+    assert text.startswith("the config has 7 problems:")
+
+
+def test_a_domain_cannot_be_trained_on_and_validation_only(demo):
+    demo["validation"]["domains"]["docs"] = {"source": "embedded", "harvest": "docs"}
+    assert "must not repeat a training domain, found docs" in problems(demo)

@@ -1,0 +1,95 @@
+"""Raw text -> documents without duplicates -> tokens, with every document accounted for."""
+
+
+rule read_domain:
+    output:
+        documents="results/{experiment}/text/{domain}.parquet",
+        record="results/{experiment}/text/{domain}.json",
+    log:
+        "results/{experiment}/logs/read_domain/{domain}.log",
+    benchmark:
+        "results/{experiment}/benchmarks/read_domain/{domain}.tsv"
+    conda:
+        "../../envs/train.yaml"
+    params:
+        source=lookup(dpath="{domain}", within=SOURCES),
+        validation_share=config["validation"]["share"],
+        validation_only=VALIDATION_ONLY,
+    script:
+        "../scripts/read_domain.py"
+
+
+rule find_duplicates:
+    input:
+        expand("results/{{experiment}}/text/{domain}.parquet", domain=VALIDATION_DOMAINS),
+    output:
+        "results/{experiment}/text/duplicates.parquet",
+    log:
+        "results/{experiment}/logs/find_duplicates.log",
+    benchmark:
+        "results/{experiment}/benchmarks/find_duplicates.tsv"
+    conda:
+        "../../envs/train.yaml"
+    params:
+        domains=VALIDATION_DOMAINS,
+    script:
+        "../scripts/find_duplicates.py"
+
+
+rule train_tokenizer:
+    input:
+        documents=expand("results/{{experiment}}/text/{domain}.parquet", domain=DOMAINS),
+        duplicates="results/{experiment}/text/duplicates.parquet",
+    output:
+        "results/{experiment}/tokens/tokenizer.json",
+    log:
+        "results/{experiment}/logs/train_tokenizer.log",
+    benchmark:
+        "results/{experiment}/benchmarks/train_tokenizer.tsv"
+    conda:
+        "../../envs/train.yaml"
+    params:
+        domains=DOMAINS,
+        tokenizer=config["tokenizer"],
+    script:
+        "../scripts/train_tokenizer.py"
+
+
+rule tokenize_domain:
+    input:
+        documents="results/{experiment}/text/{domain}.parquet",
+        record="results/{experiment}/text/{domain}.json",
+        duplicates="results/{experiment}/text/duplicates.parquet",
+        tokenizer="results/{experiment}/tokens/tokenizer.json",
+    output:
+        tokens="results/{experiment}/tokens/{domain}/{split}.bin",
+        manifest="results/{experiment}/tokens/{domain}/{split}.json",
+    log:
+        "results/{experiment}/logs/tokenize_domain/{domain}/{split}.log",
+    benchmark:
+        "results/{experiment}/benchmarks/tokenize_domain/{domain}/{split}.tsv"
+    conda:
+        "../../envs/train.yaml"
+    script:
+        "../scripts/tokenize_domain.py"
+
+
+rule account_tokens:
+    input:
+        records=expand("results/{{experiment}}/text/{domain}.json", domain=VALIDATION_DOMAINS),
+        train=expand("results/{{experiment}}/tokens/{domain}/train.json", domain=DOMAINS),
+        validation=expand(
+            "results/{{experiment}}/tokens/{domain}/validation.json", domain=VALIDATION_DOMAINS
+        ),
+    output:
+        "results/{experiment}/accounting.csv",
+    log:
+        "results/{experiment}/logs/account_tokens.log",
+    conda:
+        "../../envs/train.yaml"
+    params:
+        domains=DOMAINS,
+        validation_domains=VALIDATION_DOMAINS,
+        source=source_digest("tokens.py"),
+    script:
+        "../scripts/account_tokens.py"

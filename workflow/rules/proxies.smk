@@ -1,0 +1,87 @@
+"""Train one proxy per (size, mixture, seed) and collect the losses of all."""
+
+
+rule write_mixtures:
+    input:
+        manifests=expand("results/{{experiment}}/tokens/{domain}/train.json", domain=DOMAINS),
+        accounting="results/{experiment}/accounting.csv",
+    output:
+        "results/{experiment}/mixtures.csv",
+    log:
+        "results/{experiment}/logs/write_mixtures.log",
+    conda:
+        "../../envs/train.yaml"
+    params:
+        domains=DOMAINS,
+        mixtures=MIXTURES,
+        lattice=config["mixtures"]["lattice"],
+    script:
+        "../scripts/write_mixtures.py"
+
+
+rule train_proxy:
+    input:
+        train=expand("results/{{experiment}}/tokens/{domain}/train.bin", domain=DOMAINS),
+        train_manifests=expand(
+            "results/{{experiment}}/tokens/{domain}/train.json", domain=DOMAINS
+        ),
+        validation=expand(
+            "results/{{experiment}}/tokens/{domain}/validation.bin", domain=VALIDATION_DOMAINS
+        ),
+        validation_manifests=expand(
+            "results/{{experiment}}/tokens/{domain}/validation.json", domain=VALIDATION_DOMAINS
+        ),
+        checked=ancient("results/{experiment}/mixtures.csv"),
+    output:
+        losses="results/{experiment}/runs/{size}/{mixture}/seed-{seed}/losses.csv",
+        record="results/{experiment}/runs/{size}/{mixture}/seed-{seed}/run.json",
+        timing="results/{experiment}/runs/{size}/{mixture}/seed-{seed}/timing.json",
+    log:
+        "results/{experiment}/logs/train_proxy/{size}/{mixture}/seed-{seed}.log",
+    conda:
+        "../../envs/train.yaml"
+    threads: 1
+    params:
+        # Outside the outputs: Snakemake deletes the outputs of a failed job.
+        checkpoints="results/{experiment}/checkpoints/{size}/{mixture}/seed-{seed}",
+        checkpoint_every_seconds=TRAINING["checkpoint_every_seconds"],
+        size="{size}",
+        proportions=proportions_of,
+        lattice=config["mixtures"]["lattice"],
+        num_layers=lookup(dpath="{size}/num_layers", within=config["sizes"]),
+        model_width=lookup(dpath="{size}/model_width", within=config["sizes"]),
+        num_heads=lookup(dpath="{size}/num_heads", within=config["sizes"]),
+        num_steps=TRAINING["num_steps"],
+        batch_size=TRAINING["batch_size"],
+        sequence_length=TRAINING["sequence_length"],
+        learning_rate=TRAINING["learning_rate"],
+        embedding_learning_rate=TRAINING["embedding_learning_rate"],
+        warmup_steps=TRAINING["warmup_steps"],
+        weight_decay=TRAINING["weight_decay"],
+        gradient_clip_norm=TRAINING["gradient_clip_norm"],
+        averaging_exponent=TRAINING["averaging_exponent"],
+        num_evaluations=TRAINING["num_evaluations"],
+        first_evaluation=TRAINING["first_evaluation"],
+        num_validation_windows=config["validation"]["num_windows"],
+        max_epochs=TRAINING["max_epochs"],
+    script:
+        "../scripts/train_proxy.py"
+
+
+rule collect_losses:
+    input:
+        losses=run_files("losses.csv"),
+        records=run_files("run.json"),
+        timings=run_files("timing.json"),
+    output:
+        losses="results/{experiment}/losses.parquet",
+        runs="results/{experiment}/runs.csv",
+    log:
+        "results/{experiment}/logs/collect_losses.log",
+    conda:
+        "../../envs/analysis.yaml"
+    params:
+        domains=DOMAINS,
+        source=source_digest("losses.py"),
+    script:
+        "../scripts/collect_losses.py"

@@ -1,0 +1,15 @@
+"""Join the losses and records of all runs into two tables."""
+
+from typing import TYPE_CHECKING
+
+from mixlaws.losses import collect_losses, collect_runs, write_table
+from mixlaws.runtime import log_to
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+log_to(snakemake.log[0])
+
+write_table(collect_losses(snakemake.input.losses), snakemake.output.losses)
+runs = collect_runs(snakemake.input.records, snakemake.input.timings, snakemake.params.domains)
+write_table(runs, snakemake.output.runs)

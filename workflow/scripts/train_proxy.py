@@ -1,0 +1,35 @@
+"""Train one run and record its validation losses."""
+
+from typing import TYPE_CHECKING
+
+from mixlaws.data import read_corpus, resolve_proportions
+from mixlaws.losses import loss_rows, write_table
+from mixlaws.plan import make_run
+from mixlaws.runtime import log_to, write_json
+from mixlaws.training import train
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+log_to(snakemake.log[0])
+
+params = dict(snakemake.params.items())
+corpus = read_corpus(snakemake.input.train_manifests, snakemake.input.validation_manifests)
+run = make_run(
+    params,
+    mixture=snakemake.wildcards.mixture,
+    seed=int(snakemake.wildcards.seed),
+    proportions=resolve_proportions(
+        params["proportions"], snakemake.input.train_manifests, params["lattice"]
+    ),
+)
+result = train(
+    run,
+    corpus,
+    checkpoints=params["checkpoints"],
+    every_seconds=params["checkpoint_every_seconds"],
+    num_threads=snakemake.threads,
+)
+write_table(loss_rows(result.losses), snakemake.output.losses)
+write_json(result.record, snakemake.output.record)
+write_json(result.timing, snakemake.output.timing)
