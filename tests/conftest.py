@@ -1,9 +1,25 @@
-"""Folders of outside data: tests that need them skip with a reason where they are absent."""
+"""Folders of outside data: tests that need them skip with a reason where they are absent.
+
+With MIXLAWS_NO_SKIPS set (as .ci/run does) a skipped test fails the session.
+"""
 
 import os
 from pathlib import Path
 
 import pytest
+
+_skipped: list[str] = []
+
+
+def pytest_runtest_logreport(report):
+    if report.skipped:
+        _skipped.append(report.nodeid)
+
+
+def pytest_sessionfinish(session, exitstatus):
+    if os.environ.get("MIXLAWS_NO_SKIPS") and _skipped and exitstatus == 0:
+        print(f"\nno test may skip here, but these did: {', '.join(_skipped)}")
+        session.exitstatus = 1
 
 
 def folder_from(variable: str) -> Path:
