@@ -1,0 +1,111 @@
+"""The package's layers: imports point down only, heavy libraries stay where they belong."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parents[2] / "mixlaws"
+LAYERS = [
+    {"errors"},
+    {"runtime", "observations"},
+    {"config", "mixtures", "losses", "sizes", "schedule", "limits"},
+    {
+        "plan",
+        "laws",
+        "tokens",
+        "domains",
+        "embedded",
+        "duplicates",
+        "published",
+        "logs",
+        "downloads",
+    },
+    {"model", "data"},
+    {"optimum", "objective", "evaluation", "checkpoints", "training"},
+    {"selection", "uncertainty", "confirmation", "decision"},
+    {"report", "figures", "recipes"},
+]
+# Parts of one subject that were split for length: the first may import the others.
+FAMILIES = [
+    ("training", "evaluation", "checkpoints"),
+    ("optimum", "objective"),
+    ("domains", "embedded", "documents", "duplicates"),
+    ("tokens", "documents", "duplicates"),
+    ("losses", "mixtures"),
+    ("published", "logs", "downloads"),
+]
+LEVEL = {module: level for level, modules in enumerate(LAYERS) for module in modules}
+TORCH = {"data", "model", "evaluation", "checkpoints", "training"}
+PANDAS_FREE = {"laws", "optimum", "objective", "limits", "plan", "config", "mixtures", "sizes"}
+PANDAS_FREE |= {"runtime", "observations", "errors", "schedule"}
+DRAWING = {"figures"}
+MODULES = sorted(p for p in PACKAGE.rglob("*.py") if p.name not in ("__init__.py", "__main__.py"))
+
+
+def unit(path):
+    """Return the layer's unit a file belongs to: its module, or the package laws."""
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def imports(path):
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield node.module or ""
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda p: p.relative_to(PACKAGE).as_posix())
+def test_imports_point_down(path):
+    name = unit(path)
+    assert name in LEVEL, f"give {name} a layer"
+    for module in imports(path):
+        if not module.startswith("mixlaws.") or unit_of(module) == name:
+            continue
+        other = unit_of(module)
+        family = any(name in f and other in f and f.index(name) < f.index(other) for f in FAMILIES)
+        assert LEVEL[other] < LEVEL[name] or family, f"{name} imports {other}"
+
+
+def unit_of(module):
+    return module.split(".")[1]
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda p: p.relative_to(PACKAGE).as_posix())
+def test_heavy_libraries_stay_where_they_belong(path):
+    name, tops = unit(path), {module.split(".")[0] for module in imports(path)}
+    if name not in TORCH:
+        assert not tops & {"torch", "lightning"}
+    if name in PANDAS_FREE:
+        assert "pandas" not in tops
+    if not name.startswith("figures"):
+        assert not tops & {"seaborn", "matplotlib"}
+    if name != "__main__":
+        assert "snakemake" not in tops
+
+
+def test_what_the_snakefile_imports_is_light():
+    """Each cluster job parses the Snakefile again."""
+    code = (
+        "import sys; import mixlaws.config, mixlaws.mixtures, mixlaws.plan, mixlaws.runtime; "
+        "print([m for m in ('torch', 'pandas', 'scipy', 'seaborn') if m in sys.modules])"
+    )
+    root = PACKAGE.parent
+    found = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True)
+    assert found.stdout.strip() == "[]", found.stderr
+
+
+def test_house_limits():
+    """Functions of at most 50 lines with at most 6 parameters; modules of at most 300 lines."""
+    for path in MODULES:
+        text = path.read_text()
+        limit = 350 if path.name == "model.py" else 300
+        assert len(text.splitlines()) <= limit, f"{path.name} is too long"
+        for node in ast.walk(ast.parse(text)):
+            if isinstance(node, ast.FunctionDef):
+                body = node.body[1:] if ast.get_docstring(node) else node.body
+                lines = body[-1].end_lineno - body[0].lineno + 1 if body else 0
+                assert lines <= 50, f"{path.name}: {node.name} has {lines} lines"

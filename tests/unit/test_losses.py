@@ -1,0 +1,100 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from mixlaws.errors import DataError
+from mixlaws.losses import (
+    collect_losses,
+    make_observations,
+    read_losses,
+    weight_vector,
+    write_table,
+)
+
+
+def loss_table(mixtures=("mix-001", "uniform"), steps=(10, 20), domains=("web", "code")):
+    rows = [
+        {
+            "size": "25K",
+            "mixture": mixture,
+            "seed": 0,
+            "step": step,
+            "tokens": step * 64,
+            "validation_domain": domain,
+            "loss": 3 + 0.1 * i + 0.01 * step + 0.001 * len(domain),
+            "accuracy": 0.2,
+            "bits_per_byte": 1.5,
+        }
+        for i, mixture in enumerate(mixtures)
+        for step in steps
+        for domain in domains
+    ]
+    return pd.DataFrame(rows)
+
+
+def run_table(mixtures=("mix-001", "uniform")):
+    return pd.DataFrame(
+        {
+            "size": "25K",
+            "mixture": list(mixtures),
+            "seed": 0,
+            "num_params": 25_000,
+            "flops_per_token": 600_000,
+            "tokens": 1280,
+            "r_web": [0.75, 0.5],
+            "r_code": [0.25, 0.5],
+        }
+    )
+
+
+def test_tables_become_arrays_joined_by_name():
+    observations = make_observations(loss_table().sample(frac=1, random_state=0), run_table()[::-1])
+    assert observations.domains == ("web", "code")
+    assert len(observations) == 4
+    assert observations.mixture.tolist() == ["mix-001"] * 2 + ["uniform"] * 2
+    assert observations.proportions.tolist() == [[0.75, 0.25]] * 2 + [[0.5, 0.5]] * 2
+    web = observations.validation_domains.index("web")
+    assert observations.losses[:, web] == pytest.approx([3.103, 3.203, 3.203, 3.303])
+    assert (observations.compute_params == 100_000).all()
+    assert (observations.effective_tokens == observations.tokens).all()
+    assert observations.select(observations.step == 20).tokens.tolist() == [1280, 1280]
+
+
+def test_missing_losses_are_all_listed():
+    losses = loss_table().drop(index=[1, 6])
+    with pytest.raises(DataError, match=r"mix-001.*10.*uniform.*20"):
+        make_observations(losses, run_table())
+
+
+def test_a_run_without_a_record_is_named():
+    with pytest.raises(DataError, match=r"\['25K', 'uniform', 0\].* are missing"):
+        make_observations(loss_table(), run_table()[:1])
+
+
+def test_losses_survive_the_files_to_the_last_bit(tmp_path):
+    table = loss_table()
+    table["loss"] += np.random.default_rng(0).random(len(table))
+    write_table(table, tmp_path / "a.csv")
+    write_table(collect_losses([tmp_path / "a.csv"]), tmp_path / "all.parquet")
+    again = read_losses(tmp_path / "all.parquet")
+    assert sorted(again["loss"]) == sorted(table["loss"])
+
+
+def test_repeated_and_broken_rows_are_refused(tmp_path):
+    table = loss_table()
+    write_table(pd.concat([table, table[:1]]), tmp_path / "twice.csv")
+    with pytest.raises(DataError, match=r"twice.csv must hold each of .* once, but 1 rows repeat"):
+        read_losses(tmp_path / "twice.csv")
+    table.loc[0, "loss"] = np.nan
+    write_table(table, tmp_path / "nan.csv")
+    with pytest.raises(DataError, match="must hold finite losses, but 1 rows are not"):
+        read_losses(tmp_path / "nan.csv")
+    write_table(table.drop(columns="tokens"), tmp_path / "short.csv")
+    with pytest.raises(DataError, match="but tokens are missing"):
+        read_losses(tmp_path / "short.csv")
+
+
+def test_weights_must_name_measured_domains():
+    assert weight_vector({"b": 1.0}, ["a", "b"]).tolist() == [0.0, 1.0]
+    with pytest.raises(DataError, match=r"\['c'\] are missing"):
+        weight_vector({"c": 1.0}, ["a", "b"])
