@@ -1,0 +1,48 @@
+"""Choose the laws by folds, score them on held-out data, fit them on all fitted mixtures."""
+
+
+rule score_laws:
+    input:
+        losses="results/{experiment}/losses.parquet",
+        runs="results/{experiment}/runs.csv",
+        mixtures="results/{experiment}/mixtures.csv",
+    output:
+        scores="results/{experiment}/laws/scores.csv",
+        predictions="results/{experiment}/laws/predictions.csv",
+        choice="results/{experiment}/laws/choice.json",
+    log:
+        "results/{experiment}/logs/score_laws.log",
+    benchmark:
+        "results/{experiment}/benchmarks/score_laws.tsv"
+    conda:
+        "../../envs/analysis.yaml"
+    params:
+        laws=config["laws"],
+        target=TARGET,
+        weights=config["validation"]["weights"],
+        source=source_digest(*LAW_SOURCES, "selection.py"),
+    script:
+        "../scripts/score_laws.py"
+
+
+rule fit_laws:
+    input:
+        losses="results/{experiment}/losses.parquet",
+        runs="results/{experiment}/runs.csv",
+        mixtures="results/{experiment}/mixtures.csv",
+        choice="results/{experiment}/laws/choice.json",
+    output:
+        step="results/{experiment}/laws/step_law.csv",
+        size="results/{experiment}/laws/size_law.csv",
+        mixing="results/{experiment}/laws/mixing_law.csv",
+    log:
+        "results/{experiment}/logs/fit_laws.log",
+    benchmark:
+        "results/{experiment}/benchmarks/fit_laws.tsv"
+    conda:
+        "../../envs/analysis.yaml"
+    params:
+        target=TARGET,
+        source=source_digest(*LAW_SOURCES),
+    script:
+        "../scripts/fit_laws.py"
