@@ -2,7 +2,7 @@
 
 from mixlaws.config import complete_config
 from mixlaws.mixtures import choose_mixtures
-from mixlaws.plan import design_of, num_target_steps
+from mixlaws.plan import describe_target, design_of, num_target_steps
 from mixlaws.runtime import read_json, source_digest
 
 config.update(complete_config(config))
@@ -17,6 +17,11 @@ MIXTURES = {m.id: m for m in choose_mixtures(DOMAINS, **design_of(config))}
 PROPORTIONS = {id: m.proportions for id, m in MIXTURES.items()} | {"natural": "natural"}
 TRAINING = config["training"]
 CONFIRMATION = config.get("confirmation", {"mixtures": [], "seeds": []})
+TARGET = describe_target(config)
+AVAILABLE_TOKENS = {d: source.get("available_tokens") for d, source in config["domains"].items()}
+LAW_SOURCES = ["laws/*.py", "losses.py", "observations.py"]
+DECISION_SOURCES = [*LAW_SOURCES, "decision.py", "optimum.py", "objective.py", "limits.py"]
+DECISION_SOURCES += ["uncertainty.py", "selection.py"]
 CONFIRMED = ["optimum", *CONFIRMATION["mixtures"]] if CONFIRMATION["seeds"] else []
 
 
@@ -27,6 +32,19 @@ wildcard_constraints:
     size="|".join(config["sizes"]),
     mixture="|".join([*PROPORTIONS, "optimum"]),
     seed=r"\d+",
+
+
+def validation_share_of(wildcards):
+    """The share of a domain's documents that no training sees."""
+    return 1.0 if wildcards.domain in VALIDATION_ONLY else config["validation"]["share"]
+
+
+def token_files(suffix):
+    """Every token file, or its manifest: the training splits first."""
+    folder = "results/{{experiment}}/tokens/{domain}/"
+    return expand(folder + "train" + suffix, domain=DOMAINS) + expand(
+        folder + "validation" + suffix, domain=VALIDATION_DOMAINS
+    )
 
 
 def run_files(name):
@@ -66,3 +84,14 @@ def found_optimum(wildcards):
     if wildcards.mixture == "optimum":
         checkpoints.round_optimum.get(experiment=wildcards.experiment)
     return []
+
+
+def report_inputs(wildcards):
+    """What the figures and the page read; the confirmation only if it is on."""
+    names = ["accounting.csv", "mixtures.csv", "runs.csv", "losses.parquet", "optimum.json"]
+    names += [f"laws/{name}_law.csv" for name in ("step", "size", "mixing")]
+    names += ["laws/scores.csv", "laws/predictions.csv", "laws/choice.json"]
+    names += ["laws/surface.csv", "laws/interaction.csv"]
+    if CONFIRMED:
+        names += ["confirmation.parquet", "confirmation_runs.csv", "confirmation.json"]
+    return [f"results/{wildcards.experiment}/{name}" for name in names]

@@ -12,9 +12,8 @@ rule read_domain:
     conda:
         "../../envs/train.yaml"
     params:
-        source=lookup(dpath="{domain}", within=SOURCES),
-        validation_share=config["validation"]["share"],
-        validation_only=VALIDATION_ONLY,
+        domain=lookup(dpath="{domain}", within=SOURCES),
+        validation_share=validation_share_of,
     script:
         "../scripts/read_domain.py"
 
@@ -36,29 +35,28 @@ rule find_duplicates:
         "../scripts/find_duplicates.py"
 
 
-rule train_tokenizer:
+rule make_tokenizer:
     input:
         documents=expand("results/{{experiment}}/text/{domain}.parquet", domain=DOMAINS),
         duplicates="results/{experiment}/text/duplicates.parquet",
     output:
         "results/{experiment}/tokens/tokenizer.json",
     log:
-        "results/{experiment}/logs/train_tokenizer.log",
+        "results/{experiment}/logs/make_tokenizer.log",
     benchmark:
-        "results/{experiment}/benchmarks/train_tokenizer.tsv"
+        "results/{experiment}/benchmarks/make_tokenizer.tsv"
     conda:
         "../../envs/train.yaml"
     params:
         domains=DOMAINS,
         tokenizer=config["tokenizer"],
     script:
-        "../scripts/train_tokenizer.py"
+        "../scripts/make_tokenizer.py"
 
 
 rule tokenize_domain:
     input:
         documents="results/{experiment}/text/{domain}.parquet",
-        record="results/{experiment}/text/{domain}.json",
         duplicates="results/{experiment}/text/duplicates.parquet",
         tokenizer="results/{experiment}/tokens/tokenizer.json",
     output:
@@ -76,11 +74,8 @@ rule tokenize_domain:
 
 rule account_tokens:
     input:
-        records=expand("results/{{experiment}}/text/{domain}.json", domain=VALIDATION_DOMAINS),
-        train=expand("results/{{experiment}}/tokens/{domain}/train.json", domain=DOMAINS),
-        validation=expand(
-            "results/{{experiment}}/tokens/{domain}/validation.json", domain=VALIDATION_DOMAINS
-        ),
+        tokens=token_files(".bin"),
+        manifests=token_files(".json"),
     output:
         "results/{experiment}/accounting.csv",
     log:
@@ -88,8 +83,7 @@ rule account_tokens:
     conda:
         "../../envs/train.yaml"
     params:
-        domains=DOMAINS,
-        validation_domains=VALIDATION_DOMAINS,
+        training_domains=DOMAINS,
         source=source_digest("tokens.py"),
     script:
         "../scripts/account_tokens.py"

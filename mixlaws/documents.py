@@ -1,0 +1,116 @@
+"""Documents: what a source of text yields, and the Parquet file that each domain becomes."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Container, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from mixlaws.errors import DataError
+
+SPLITS = ("train", "validation")
+# MinHash values per document: the standard error of a similarity of 0.7 is 0.04.
+NUM_HASHES = 128
+
+SCHEMA = pa.schema(
+    [
+        pa.field("id", pa.string(), nullable=False),
+        pa.field("split", pa.string(), nullable=False),
+        pa.field("num_bytes", pa.int64(), nullable=False),
+        pa.field("text", pa.string(), nullable=False),
+        pa.field("signature", pa.binary(4 * NUM_HASHES), nullable=False),
+    ]
+)
+_RECORD_KEY = b"mixlaws.record"
+
+
+@dataclass(frozen=True)
+class SourceText:
+    """One text as a source gives it."""
+
+    text: str
+    units: float
+    """What it took of the source's total: see Reading.total_units."""
+    dropped: str = ""
+    """Why the source itself rejects it; empty if it does not."""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A source opened for reading, once."""
+
+    texts: Iterator[SourceText]
+    total_units: float | None
+    """Size of the whole source in its own units (bytes of files, or rows); None if unknown."""
+    digest: str
+    """sha256 of the list of what will be read: names and sizes, not contents."""
+
+
+def document_id(text: str) -> str:
+    """Return the sha256 of the text with every run of white space as one space."""
+    return hashlib.sha256(" ".join(text.split()).encode()).hexdigest()
+
+
+def split_of(document: str, validation_share: float) -> str:
+    """Return the split of a document id: a pure function, so that added files move no other.
+
+    The first 52 bits of the id are a uniform draw on [0, 1).
+    """
+    return "validation" if int(document[:13], 16) / 16**13 < validation_share else "train"
+
+
+class DocumentWriter:
+    """Writes documents to Parquet in the order given, in row groups of bounded size."""
+
+    def __init__(self, path: Path) -> None:
+        self._writer = pq.ParquetWriter(path, SCHEMA, compression="zstd")
+
+    def write(self, rows: list[dict[str, Any]]) -> None:
+        """Append rows with the columns of SCHEMA as one row group."""
+        self._writer.write_table(pa.Table.from_pylist(rows, schema=SCHEMA))
+
+    def close(self, record: Mapping[str, Any]) -> None:
+        """Finish the file, with the record of its domain inside."""
+        self._writer.add_key_value_metadata({_RECORD_KEY: json.dumps(record, sort_keys=True)})
+        self._writer.close()
+
+
+def read_record(path: str | Path) -> dict[str, Any]:
+    """Return the record that a documents file carries: the domain and what was read and dropped."""
+    metadata = _open(path).metadata.metadata or {}
+    if _RECORD_KEY not in metadata:
+        raise DataError(
+            f"{path} must be a documents file of this workflow, but carries no record of its "
+            "domain: delete it and rerun write_documents"
+        )
+    record: dict[str, Any] = json.loads(metadata[_RECORD_KEY])
+    return record
+
+
+def read_columns(path: str | Path, *columns: str) -> pa.Table:
+    """Return the named columns of a documents file, whole."""
+    return _open(path).read(list(columns))
+
+
+def read_texts(path: str | Path, *, split: str, dropped: Container[str]) -> Iterator[str]:
+    """Yield the texts of one split in file order, without the ids in `dropped`."""
+    for batch in _open(path).iter_batches(batch_size=256, columns=["id", "split", "text"]):
+        for row in batch.to_pylist():
+            if row["split"] == split and row["id"] not in dropped:
+                yield row["text"]
+
+
+def _open(path: str | Path) -> pq.ParquetFile:
+    try:
+        return pq.ParquetFile(path)
+    except (FileNotFoundError, pa.ArrowInvalid) as error:
+        raise DataError(
+            f"{path} must be a readable documents file, but {error}: delete it and rerun "
+            "write_documents"
+        ) from error

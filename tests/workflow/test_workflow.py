@@ -1,0 +1,183 @@
+"""The wiring: what runs, what reruns, what a kill leaves."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+ROOT = Path(__file__).parents[2]
+NUM_MIXTURES = 6  # 3 sampled, 1 held out, uniform, natural
+
+
+def byte_stable(results):
+    """Return the bytes of everything that two undisturbed runs must share."""
+    names = ["losses.parquet", "mixtures.csv", "optimum.json", "target_mixture.json"]
+    names += ["confirmation.parquet", "confirmation.json", "accounting.csv"]
+    paths = [results / name for name in names]
+    paths += sorted(results.glob("runs/**/losses.csv")) + sorted(results.glob("runs/**/run.json"))
+    paths += sorted(results.glob("laws/*")) + sorted(results.glob("figures/*.svg"))
+    paths = [path for path in paths if path.name != "cost.svg"]  # seconds
+    return {path.relative_to(results).as_posix(): path.read_bytes() for path in paths}
+
+
+def test_the_smoke_run_ends_in_a_decision(smoke):
+    optimum = json.loads((smoke.results / "optimum.json").read_text())
+    assert sum(optimum["proportions"].values()) == pytest.approx(1, abs=1e-9)
+    for domain, share in optimum["proportions"].items():
+        low, high = optimum["intervals"][domain]
+        assert 0 <= low <= high <= 1
+        assert 0 <= share <= 1
+    # Docs weigh 0.7 and little else teaches them.
+    assert optimum["proportions"]["docs"] > 0.5
+    losses = pd.read_parquet(smoke.results / "losses.parquet")
+    assert len(losses) == 2 * NUM_MIXTURES * 6 * 2
+    page = (smoke.results / "report.html").read_text()
+    assert "<svg" in page
+    assert "http-equiv" not in page
+
+
+def test_the_rounded_optimum_is_what_the_confirmation_trained_on(smoke):
+    rounded = json.loads((smoke.results / "target_mixture.json").read_text())["proportions"]
+    record = smoke.results / "confirmation" / "optimum" / "seed-0" / "run.json"
+    assert json.loads(record.read_text())["proportions"] == rounded
+    assert all(share * 64 == round(share * 64) for share in rounded.values())
+
+
+def test_natural_shares_come_from_the_text_before_any_cap(smoke):
+    mixtures = pd.read_csv(smoke.results / "mixtures.csv").set_index("id")
+    accounting = pd.read_csv(smoke.results / "accounting.csv")
+    train = accounting[accounting["split"] == "train"].set_index("domain")["natural_share"]
+    for domain, share in train.items():
+        assert abs(mixtures.loc["natural", f"r_{domain}"] - share) <= 1 / 64
+
+
+def test_tokens_of_every_run_are_accounted_for(smoke):
+    for path in smoke.results.glob("runs/**/run.json"):
+        record = json.loads(path.read_text())
+        assert sum(record["realised_tokens"].values()) == record["tokens"] == 60 * 8 * 32
+        for domain, intended in record["intended_tokens"].items():
+            share = intended / record["tokens"]
+            sd = np.sqrt(480 * share * (1 - share)) * 32
+            assert abs(record["realised_tokens"][domain] - intended) <= 4 * sd
+
+
+def test_a_second_run_does_nothing(smoke):
+    assert "Nothing to be done" in smoke.snakemake("--dry-run")
+
+
+def test_a_larger_count_trains_only_the_new_mixtures(smoke, tmp_path):
+    config = (ROOT / "tests/workflow/smoke.yaml").read_text().replace("count: 3", "count: 5")
+    larger = tmp_path / "larger.yaml"
+    larger.write_text(config)
+    planned = smoke.planned("--configfile", str(larger))
+    assert planned["train_proxy"] == 2 * 2
+    assert "tokenize_domain" not in planned
+
+
+def test_a_new_size_trains_only_that_size(smoke, tmp_path):
+    config = (ROOT / "tests/workflow/smoke.yaml").read_text()
+    other = tmp_path / "sizes.yaml"
+    other.write_text(config.replace("sizes: [2K, 3K]", "sizes: [2K, 3K, 7K]"))
+    assert smoke.planned("--configfile", str(other))["train_proxy"] == NUM_MIXTURES
+
+
+def test_another_seed_of_the_bootstrap_trains_nothing(smoke, tmp_path):
+    config = (
+        (ROOT / "tests/workflow/smoke.yaml").read_text().replace("replicates: 20", "replicates: 30")
+    )
+    other = tmp_path / "replicates.yaml"
+    other.write_text(config)
+    planned = smoke.planned("--configfile", str(other))
+    assert planned["find_optimum"] == 1
+    assert "train_proxy" not in planned
+
+
+def test_an_edit_to_the_laws_refits_and_trains_no_proxy(smoke):
+    module = smoke.folder / "mixlaws" / "laws" / "mixing.py"
+    text = module.read_text()
+    module.write_text(text + "\n# an edit\n")
+    try:
+        planned = smoke.planned()
+    finally:
+        module.write_text(text)
+    assert planned["fit_laws"] == planned["find_optimum"] == 1
+    assert "train_proxy" not in planned
+
+
+def test_an_edit_that_leaves_the_decision_retrains_no_confirmation(fresh, smoke):
+    """The confirmation depends on the rounded optimum's content, not on its time."""
+    subprocess.run(["cp", "-a", f"{smoke.folder}/.", str(fresh.folder)], check=True)
+    module = fresh.folder / "mixlaws" / "laws" / "mixing.py"
+    module.write_text(module.read_text() + "\n# an edit\n")
+    output = fresh.snakemake()
+    assert "rule fit_laws" in output
+    assert "rule train_confirmation" not in output
+    assert "rule train_proxy" not in output
+
+
+def test_the_default_target_is_the_demo(fresh):
+    planned = fresh.snakemake("--dry-run", "--quiet", "host", config=None)
+    assert "results/demo/report.html" in planned
+    jobs = dict(line.split() for line in planned.splitlines() if len(line.split()) == 2)
+    assert jobs["train_proxy"] == "36"
+
+
+def test_parsing_our_files_imports_neither_torch_nor_pandas(fresh):
+    code = (
+        "import sys, runpy; sys.argv = ['snakemake', '-n', '--quiet', 'all'];\n"
+        "try: runpy.run_module('snakemake', run_name='__main__')\n"
+        "except SystemExit: pass\n"
+        "print('LOADED', [m for m in ('torch', 'pandas', 'matplotlib') if m in sys.modules])"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code], cwd=fresh.folder, capture_output=True, text=True
+    )
+    assert "LOADED []" in result.stdout, result.stdout + result.stderr
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (("count: 3", "count: many"), "mixtures.count"),
+        (("docs: 0.7", "docs: 0.9"), "validation.weights: must sum to 1, found 1.2"),
+        (("experiment: smoke", "experiment: smoke\nmixtrues: {}"), "found 'mixtrues'"),
+        (("harvest: docs, max_bytes: 250_000", "harvest: docs, max_bytes: 20_000"), "docs"),
+    ],
+)
+def test_bad_input_stops_before_any_training(fresh, tmp_path, change, message):
+    config = (ROOT / "tests/workflow/smoke.yaml").read_text()
+    assert change[0] in config
+    bad = tmp_path / "bad.yaml"
+    bad.write_text(config.replace(*change))
+    output = fresh.snakemake(config=str(bad), check=False)
+    assert message in output + "".join(p.read_text() for p in fresh.folder.glob("results/**/*.log"))
+    assert not list(fresh.folder.glob("results/**/losses.csv"))
+
+
+def test_kill_and_rerun_ends_with_the_same_bytes(fresh, smoke):
+    """SIGKILL the whole group once some proxies are trained; then the two lines of the README."""
+    process = subprocess.Popen(
+        fresh.command(),
+        cwd=fresh.folder,
+        env=fresh.environment(),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    deadline = time.monotonic() + 300
+    while len(list(fresh.results.glob("runs/**/losses.csv"))) < 3:
+        assert time.monotonic() < deadline, "no proxy was trained"
+        assert process.poll() is None, "the run ended before it could be killed"
+        time.sleep(0.05)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    fresh.snakemake("--unlock")
+    fresh.snakemake("--rerun-incomplete")
+    assert byte_stable(fresh.results) == byte_stable(smoke.results)

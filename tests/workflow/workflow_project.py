@@ -1,0 +1,69 @@
+"""A working copy of the project, and how to call Snakemake in it."""
+
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+SMOKE = "tests/workflow/smoke.yaml"
+PARTS = ["Snakefile", "config.yaml", "mixlaws", "workflow", "envs", "tests/workflow"]
+
+
+@dataclass(frozen=True)
+class Project:
+    """A working copy of the project and how to call Snakemake in it."""
+
+    folder: Path
+
+    def snakemake(self, *arguments, config=SMOKE, check=True, timeout=900):
+        """Run Snakemake; return what it printed."""
+        result = subprocess.run(
+            self.command(*arguments, config=config),
+            cwd=self.folder,
+            env=self.environment(),
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+        )
+        output = result.stdout + result.stderr
+        assert not check or result.returncode == 0, output[-6000:]
+        return output
+
+    def command(self, *arguments, config=SMOKE):
+        experiment = ["--configfile", config] if config else []
+        return [sys.executable, "-m", "snakemake", "--cores", "2", *experiment, *arguments]
+
+    def environment(self):
+        return os.environ | {"OMP_NUM_THREADS": "1"}
+
+    def planned(self, *arguments):
+        """Return the number of jobs by rule that a dry run plans."""
+        lines = self.snakemake("--dry-run", "--quiet", "host", *arguments).splitlines()
+        starts = [i for i, line in enumerate(lines) if line.startswith("job") and "count" in line]
+        counts = {}
+        for line in lines[starts[0] + 2 :] if starts else []:
+            if not line.strip():
+                break
+            rule, count = line.split()
+            counts[rule] = int(count)
+        counts.pop("total", None)
+        return counts
+
+    @property
+    def results(self):
+        return self.folder / "results" / "smoke"
+
+
+def copy_project(folder):
+    """Copy what a run needs."""
+    for part in PARTS:
+        source, copy = ROOT / part, folder / part
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        if source.is_dir():
+            shutil.copytree(source, copy, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(source, copy)
+    return Project(folder)

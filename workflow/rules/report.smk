@@ -1,0 +1,43 @@
+"""Figures, each with its table, and the page."""
+
+
+rule draw_figures:
+    input:
+        report_inputs,
+    output:
+        directory("results/{experiment}/figures"),
+    log:
+        "results/{experiment}/logs/draw_figures.log",
+    benchmark:
+        "results/{experiment}/benchmarks/draw_figures.tsv"
+    conda:
+        "../../envs/analysis.yaml"
+    params:
+        results="results/{experiment}",
+        config=config,
+        source=source_digest("figures*.py"),
+    script:
+        "../scripts/draw_figures.py"
+
+
+rule write_report:
+    input:
+        report_inputs,
+        figures="results/{experiment}/figures",
+        recipes="results/{experiment}/recipes",
+    output:
+        report(
+            "results/{experiment}/report.html",
+            category="Report",
+            labels={"experiment": "{experiment}"},
+        ),
+    log:
+        "results/{experiment}/logs/write_report.log",
+    conda:
+        "../../envs/analysis.yaml"
+    params:
+        results="results/{experiment}",
+        config=config,
+        source=source_digest("report*.py", "page.html.j2"),
+    script:
+        "../scripts/write_report.py"
