@@ -6,14 +6,18 @@ seed see the same random numbers, so that differences between mixtures carry les
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import torch
 from torch.utils.data import IterableDataset
 
 from mixlaws.errors import DataError
+from mixlaws.mixtures import round_to_lattice
+from mixlaws.tokens import natural_shares, open_tokens, read_manifest
 
 # Streams of the counter-based generator: the second half of its 128-bit key.
 _DOMAIN_STREAM = 0
@@ -48,6 +52,43 @@ class Corpus:
         pairs = [(f"{name}/train", file) for name, file in self.train.items()]
         pairs += [(f"{name}/validation", file) for name, file in self.validation.items()]
         return {name: file.sha256 for name, file in pairs}
+
+
+def read_corpus(train: Sequence[str | Path], validation: Sequence[str | Path]) -> Corpus:
+    """Open the token files that these manifests describe, each beside its manifest.
+
+    Raises DataError when a token file is not what its manifest says.
+    """
+    manifests = [read_manifest(path) for path in (*train, *validation)]
+    files = {
+        (manifest.split, manifest.domain): TokenFile(
+            open_tokens(Path(path).with_suffix(".bin"), manifest),
+            manifest.sha256,
+            manifest.num_bytes / max(1, manifest.num_tokens),
+        )
+        for path, manifest in zip((*train, *validation), manifests, strict=True)
+    }
+    return Corpus(
+        train={m.domain: files["train", m.domain] for m in manifests if m.split == "train"},
+        validation={
+            m.domain: files["validation", m.domain] for m in manifests if m.split == "validation"
+        },
+        vocabulary_size=manifests[0].vocabulary_size,
+    )
+
+
+def resolve_proportions(
+    proportions: Mapping[str, float] | Literal["natural"],
+    manifests: Sequence[str | Path],
+    lattice: int,
+) -> dict[str, float]:
+    """Return proportions as given, or the text's own shares rounded to the lattice."""
+    if not isinstance(proportions, str):
+        return dict(proportions)
+    shares = natural_shares([read_manifest(path) for path in manifests])
+    limits = dict.fromkeys(shares, (0.0, 1.0))
+    counts = round_to_lattice(list(shares.values()), lattice, limits)
+    return dict(zip(shares, (counts / lattice).tolist(), strict=True))
 
 
 def num_windows(num_tokens: int, sequence_length: int) -> int:

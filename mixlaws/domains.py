@@ -63,40 +63,6 @@ class DomainSource:
     """Reading stops at the document that passes this many bytes of text."""
 
 
-def domain_sources(
-    domains: Mapping[str, Mapping[str, Any]],
-    validation_domains: Mapping[str, Mapping[str, Any]],
-    *,
-    validation_share: float,
-) -> dict[str, DomainSource]:
-    """Return every domain of the config by name, the training domains first.
-
-    Raises ConfigError, with all problems in one message: a name used twice, an unknown source or
-    harvest, a key that the source does not take, a key it needs, an impossible share.
-    """
-    problems = [] if 0 < validation_share < 1 else [_impossible_share(validation_share)]
-    problems += [
-        f"domain names must be unique, but {name!r} stands under domains and under "
-        "validation.domains: rename one"
-        for name in domains
-        if name in validation_domains
-    ]
-    found = {}
-    for section, share in ((domains, validation_share), (validation_domains, 1.0)):
-        for name, options in section.items():
-            try:
-                found[name] = domain_source(name, options, validation_share=share)
-            except ConfigError as error:
-                problems.append(str(error))
-    if problems:
-        raise ConfigError("\n".join(problems))
-    return found
-
-
-def _impossible_share(share: float) -> str:
-    return f"validation.share must lie between 0 and 1, got {share}: 0.1 is usual"
-
-
 _SOURCES: dict[str, type] = {
     "embedded": EmbeddedSource,
     "files": FilesSource,
@@ -107,7 +73,11 @@ _SOURCES: dict[str, type] = {
 def domain_source(
     name: str, options: Mapping[str, Any], *, validation_share: float
 ) -> DomainSource:
-    """Return one domain of the config; raise ConfigError when its options do not fit its source."""
+    """Return one domain of the config.
+
+    Raises ConfigError on an unknown source or harvest, a key that the source does not take, or one
+    that it needs and does not get.
+    """
     given = {key: value for key, value in options.items() if value is not None}
     kind = given.pop("source", None)
     max_bytes = given.pop("max_bytes", None)

@@ -32,6 +32,7 @@ RUN_COLUMNS = (
     "model_width",
     "num_heads",
     "num_params",
+    "vocabulary_size",
     "flops_per_token",
     "schedule",
     "batch_tokens",

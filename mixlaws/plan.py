@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
+from mixlaws.errors import DataError
 from mixlaws.mixtures import default_count
 from mixlaws.sizes import Shape
 
@@ -76,6 +77,37 @@ def num_target_steps(config: Mapping[str, Any]) -> int:
     """Return the optimizer steps of the target at the proxies' batch size."""
     training = config["training"]
     return config["target"]["tokens"] // (training["batch_size"] * training["sequence_length"])
+
+
+def num_proxy_tokens(config: Mapping[str, Any]) -> int:
+    """Return the tokens that every proxy sees."""
+    training = config["training"]
+    return training["num_steps"] * training["batch_size"] * training["sequence_length"]
+
+
+def check_supply(
+    proportions: Mapping[str, Mapping[str, float]],
+    available_tokens: Mapping[str, int],
+    *,
+    tokens: int,
+    max_epochs: float,
+) -> None:
+    """Raise DataError naming every (mixture, domain) that would repeat text too often.
+
+    `proportions` by mixture id; `tokens` are those of one run.
+    """
+    short = [
+        f"{mixture} needs {share * tokens:,.0f} of {domain} ({available_tokens[domain]:,} at hand)"
+        for mixture, shares in proportions.items()
+        for domain, share in shares.items()
+        if share * tokens > max_epochs * available_tokens[domain]
+    ]
+    if short:
+        raise DataError(
+            f"the training text must serve every mixture within {max_epochs:g} epochs, but "
+            f"{'; '.join(short)}: give these domains more text, lower the tokens of a run, set "
+            "upper limits in mixtures.limits, or raise training.max_epochs"
+        )
 
 
 def describe_target(config: Mapping[str, Any]) -> dict[str, Any]:

@@ -8,6 +8,7 @@ import hashlib
 import json
 import zlib
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -85,21 +86,32 @@ class HuggingFaceSource:
         # Imported here: it takes seconds and pandas, which no other source needs.
         import datasets
 
-        try:
+        with self._explained():
             return datasets.load_dataset(
                 self.dataset, self.subset, split=self.split, streaming=self.streaming
             )
+
+    def _rows(self, dataset: Any) -> Iterator[SourceText]:
+        with self._explained():
+            for number, row in enumerate(dataset, start=1):
+                place = f"{self.dataset}, row {number:,}"
+                yield SourceText(_text(row, self.text_field, place), 1)
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        """Turn what the library raises into an error that names the dataset."""
+        import datasets
+
+        try:
+            yield
+        except DataError:
+            raise
         except (OSError, ValueError, datasets.exceptions.DatasetsError) as error:
             raise DataError(
                 f"dataset {self.dataset!r} (subset {self.subset!r}, split {self.split!r}) must be "
-                f"a folder or a dataset that can be reached or is cached, but {error}: check the "
-                "spelling and the network"
+                f"readable, a folder or a name that can be reached or is cached, but {error}: "
+                "check the spelling, the files and the network"
             ) from error
-
-    def _rows(self, dataset: Any) -> Iterator[SourceText]:
-        for number, row in enumerate(dataset):
-            place = f"{self.dataset}, row {number + 1:,}"
-            yield SourceText(_text(row, self.text_field, place), 1)
 
 
 def _match(pattern: str) -> list[Path]:

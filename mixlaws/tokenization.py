@@ -20,6 +20,8 @@ from mixlaws.runtime import atomic_path, file_sha256, write_json
 from mixlaws.tokens import Manifest
 
 END_OF_DOCUMENT = "<|endoftext|>"
+# What widely used tokenizers call it (GPT-2 and NeoX, Llama 3, Llama 2 and T5, Gemma).
+_ENDS_OF_DOCUMENT = (END_OF_DOCUMENT, "<|end_of_text|>", "</s>", "<eos>")
 # Documents per call of the tokenizer: bounds the memory, and is enough work for its threads.
 _BATCH_DOCUMENTS = 256
 # 256 bytes and the end-of-document token.
@@ -92,13 +94,11 @@ def _training_texts(
         yield from read_texts(documents[domain], split="train", dropped=dropped)
 
 
-def adopt_tokenizer(
-    file: str | Path, *, output: str | Path, end_of_document: str = END_OF_DOCUMENT
-) -> None:
+def adopt_tokenizer(file: str | Path, *, output: str | Path) -> None:
     """Write a given tokenizer.json as the workflow uses it: each document ends in one token.
 
     What the file says about truncation, padding and other tokens around a text is dropped. Raises
-    ConfigError when the file cannot be read or does not know `end_of_document`.
+    ConfigError when the file cannot be read or knows none of the usual end-of-document tokens.
     """
     try:
         tokenizer = Tokenizer.from_file(str(file))
@@ -107,15 +107,16 @@ def adopt_tokenizer(
             f"tokenizer.file must be a tokenizer.json of the tokenizers library, but {file}: "
             f"{error}: check the path"
         ) from error
-    if tokenizer.token_to_id(end_of_document) is None:
-        special = [token.content for token in tokenizer.get_added_tokens_decoder().values()]
+    special = [token.content for token in tokenizer.get_added_tokens_decoder().values()]
+    ends = [token for token in _ENDS_OF_DOCUMENT if token in special]
+    if not ends:
         raise ConfigError(
-            f"tokenizer.end_of_document must be a token of {file}, got {end_of_document!r}: its "
-            f"special tokens are {', '.join(special) or 'none'}"
+            f"tokenizer.file must have one of the special tokens {', '.join(_ENDS_OF_DOCUMENT)} "
+            f"to end documents with, but {file} has {', '.join(special) or 'none'}: add one"
         )
     tokenizer.no_truncation()
     tokenizer.no_padding()
-    _write_tokenizer(tokenizer, end_of_document, output)
+    _write_tokenizer(tokenizer, ends[0], output)
 
 
 def _write_tokenizer(tokenizer: Tokenizer, end_of_document: str, output: str | Path) -> None:

@@ -2,7 +2,7 @@
 
 from mixlaws.config import complete_config
 from mixlaws.mixtures import choose_mixtures
-from mixlaws.plan import describe_target, design_of, num_target_steps
+from mixlaws.plan import describe_target, design_of, num_proxy_tokens, num_target_steps
 from mixlaws.runtime import read_json, source_digest
 
 config.update(complete_config(config))
@@ -19,10 +19,15 @@ TRAINING = config["training"]
 CONFIRMATION = config.get("confirmation", {"mixtures": [], "seeds": []})
 TARGET = describe_target(config)
 AVAILABLE_TOKENS = {d: source.get("available_tokens") for d, source in config["domains"].items()}
-LAW_SOURCES = ["laws/*.py", "losses.py", "observations.py"]
-DECISION_SOURCES = [*LAW_SOURCES, "decision.py", "optimum.py", "objective.py", "limits.py"]
-DECISION_SOURCES += ["uncertainty.py", "selection.py"]
+# What the analysis imports: an edit reruns the fits, and nothing else.
+LAW_SOURCES = ["laws/*.py", "choice.py", "experiment.py", "folds.py", "losses.py"]
+LAW_SOURCES += ["observations.py", "scores.py", "selection.py", "law_tables.py", "sizes.py"]
+DECISION_SOURCES = [*LAW_SOURCES, "bootstrap.py", "decision.py", "limits.py", "objective.py"]
+DECISION_SOURCES += ["optimum.py", "uncertainty.py"]
 CONFIRMED = ["optimum", *CONFIRMATION["mixtures"]] if CONFIRMATION["seeds"] else []
+
+# A confirmation trains on the text at hand: its optimum must fit into that.
+MEASURED_FACTOR = TRAINING["max_epochs"] / config["optimum"]["max_epochs"] if CONFIRMED else 0
 
 
 wildcard_constraints:

@@ -82,6 +82,7 @@ rule account_tokens:
         "results/{experiment}/logs/account_tokens.log",
     conda:
         "../../envs/train.yaml"
+    priority: 100
     params:
         training_domains=DOMAINS,
         source=source_digest("tokens.py"),

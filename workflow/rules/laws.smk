@@ -20,7 +20,7 @@ rule score_laws:
         laws=config["laws"],
         target=TARGET,
         weights=config["validation"]["weights"],
-        source=source_digest(*LAW_SOURCES, "selection.py"),
+        source=source_digest(*LAW_SOURCES, "uncertainty.py"),
     script:
         "../scripts/score_laws.py"
 
@@ -35,6 +35,7 @@ rule fit_laws:
         step="results/{experiment}/laws/step_law.csv",
         size="results/{experiment}/laws/size_law.csv",
         mixing="results/{experiment}/laws/mixing_law.csv",
+        joint="results/{experiment}/laws/joint_law.csv",
     log:
         "results/{experiment}/logs/fit_laws.log",
     benchmark:
@@ -43,6 +44,7 @@ rule fit_laws:
         "../../envs/analysis.yaml"
     params:
         target=TARGET,
+        weights=config["validation"]["weights"],
         source=source_digest(*LAW_SOURCES),
     script:
         "../scripts/fit_laws.py"

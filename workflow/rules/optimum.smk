@@ -7,8 +7,11 @@ rule find_optimum:
         runs="results/{experiment}/runs.csv",
         mixtures="results/{experiment}/mixtures.csv",
         choice="results/{experiment}/laws/choice.json",
+        accounting="results/{experiment}/accounting.csv",
     output:
-        "results/{experiment}/optimum.json",
+        optimum="results/{experiment}/optimum.json",
+        surface="results/{experiment}/laws/surface.csv",
+        interaction="results/{experiment}/laws/interaction.csv",
     log:
         "results/{experiment}/logs/find_optimum.log",
     benchmark:
@@ -19,8 +22,9 @@ rule find_optimum:
     params:
         target=TARGET,
         weights=config["validation"]["weights"],
-        objective=config["optimum"],
+        optimum=config["optimum"],
         available_tokens=AVAILABLE_TOKENS,
+        measured_factor=MEASURED_FACTOR,
         uncertainty=config["uncertainty"],
         seed=config["seed"],
         source=source_digest(*DECISION_SOURCES),

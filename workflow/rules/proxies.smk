@@ -15,6 +15,11 @@ rule write_mixtures:
         domains=DOMAINS,
         mixtures=MIXTURES,
         lattice=config["mixtures"]["lattice"],
+        tokens=num_proxy_tokens(config),
+        max_epochs=TRAINING["max_epochs"],
+    # Before any training: it refuses mixtures that the text cannot serve. Not an input of the
+    # training rule, or every rewrite of the table would retrain every proxy.
+    priority: 100
     script:
         "../scripts/write_mixtures.py"
 
@@ -31,7 +36,6 @@ rule train_proxy:
         validation_manifests=expand(
             "results/{{experiment}}/tokens/{domain}/validation.json", domain=VALIDATION_DOMAINS
         ),
-        checked=ancient("results/{experiment}/mixtures.csv"),
     output:
         losses="results/{experiment}/runs/{size}/{mixture}/seed-{seed}/losses.csv",
         record="results/{experiment}/runs/{size}/{mixture}/seed-{seed}/run.json",

@@ -1,0 +1,279 @@
+"""From fitted laws to the decision: the optimum with intervals, beside honest baselines."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from mixlaws.bootstrap import Bootstrap, bootstrap
+from mixlaws.choice import LawChoice
+from mixlaws.folds import last_losses
+from mixlaws.limits import Limits, make_limits
+from mixlaws.mixtures import round_to_lattice
+from mixlaws.objective import Columns, Objective, TargetLaw
+from mixlaws.observations import Observations, Target
+from mixlaws.optimum import Optimum, find_optimum
+from mixlaws.uncertainty import (
+    FoldErrors,
+    Interval,
+    find_near_optimal,
+    predict_differences,
+    predict_losses,
+    predict_shares,
+)
+
+INTERACTION_STEP = 0.1  # of the share that is moved, in the table of interactions
+SURFACE_POINTS = 33  # along an edge of the simplex, or along a domain's share
+
+
+class Ensemble:
+    """The mean of a pipeline's forms at the target, as one law."""
+
+    name = "ensemble"
+
+    def __init__(self, laws: Sequence[TargetLaw]) -> None:
+        self.laws = tuple(laws)
+
+    @property
+    def convex(self) -> bool:
+        """Return whether every form is convex."""
+        return all(law.convex for law in self.laws)
+
+    def predict(self, proportions: np.ndarray) -> np.ndarray:
+        """Return mean losses (m, V)."""
+        return np.mean([law.predict(proportions) for law in self.laws], axis=0)
+
+    def gradient(self, proportions: np.ndarray) -> np.ndarray:
+        """Return mean slopes (m, V, K)."""
+        return np.mean([law.gradient(proportions) for law in self.laws], axis=0)
+
+
+@dataclass(frozen=True, eq=False)
+class Evidence:
+    """Everything a decision rests on."""
+
+    observations: Observations
+    """Fitted mixtures only."""
+    laws: Bootstrap
+    columns: Columns
+    errors: FoldErrors
+    level: float
+
+    @property
+    def law(self) -> Ensemble:
+        """Return the law fitted to all the data."""
+        return Ensemble(self.laws.fitted)
+
+
+def gather_evidence(
+    observations: Observations,
+    choice: LawChoice,
+    *,
+    target: Target,
+    columns: Columns,
+    errors: FoldErrors,
+    sampling: Mapping[str, Any],
+) -> Evidence:
+    """Fit the chosen pipeline to the data and to resamples of it.
+
+    `sampling` holds replicates, level, seed and processes.
+    """
+    laws = bootstrap(
+        choice.fitters(target),
+        observations,
+        replicates=sampling["replicates"],
+        seed=sampling["seed"],
+        processes=sampling["processes"],
+    )
+    return Evidence(observations, laws, columns, errors, sampling["level"])
+
+
+def decision_limits(
+    domains: Sequence[str],
+    options: Mapping[str, Any],
+    available_tokens: Mapping[str, float | None],
+    target_tokens: float,
+) -> Limits:
+    """Return the limits of the config's `optimum` section."""
+    return make_limits(
+        domains,
+        target_tokens,
+        shares={domain: tuple(pair) for domain, pair in options["limits"].items()},
+        available_tokens={d: float(n) for d, n in available_tokens.items() if n is not None},
+        max_epochs=options["max_epochs"],
+    )
+
+
+def decide_mixture(
+    evidence: Evidence, limits: Limits, *, objective: str, baselines: Mapping[str, Sequence[float]]
+) -> dict[str, Any]:
+    """Return what optimum.json holds of the decision; proportions of `baselines` by mixture id."""
+    maximum_share = 1.0 if objective == "maximum" else 0.0
+    goal = Objective(evidence.columns.weights, maximum_share=maximum_share)
+    best = find_optimum(evidence.law, goal, limits)
+    free = find_optimum(evidence.law, goal, make_limits(limits.domains, 1.0))
+    shares = predict_shares(evidence.laws, goal, limits, best, level=evidence.level)
+    near = find_near_optimal(
+        evidence.laws,
+        best.proportions,
+        limits,
+        evidence.columns,
+        level=evidence.level,
+        errors=evidence.errors,
+    )
+    domains = limits.domains
+    return {
+        "proportions": _named(domains, best.proportions),
+        "intervals": _ranges(domains, shares.lower, shares.upper),
+        "predicted": _predicted(evidence, best.proportions),
+        "unconstrained": {
+            "proportions": _named(domains, free.proportions),
+            "overall": free.overall,
+        },
+        "limits": _ranges(domains, limits.lower, np.minimum(limits.upper, 1.0)),
+        "active_constraints": _constraints(best),
+        "certificate": {"convex": best.convex, "gap": best.gap, "num_starts": best.num_starts},
+        "near_optimal": {
+            "tolerance": near.tolerance,
+            "ranges": _ranges(domains, near.lower, near.upper),
+        },
+        "baselines": _baselines(evidence, best, baselines),
+        "num_failed_replicates": len(evidence.laws.failures),
+    }
+
+
+def best_observed(observations: Observations, columns: Columns) -> tuple[str, np.ndarray]:
+    """Return id and proportions of the mixture of least overall loss at the largest size."""
+    largest = str(observations.size[np.argmax(observations.num_params)])
+    table = last_losses(observations, largest)
+    best = int(np.argmin(columns.overall(table.losses)))
+    return str(table.mixtures[best]), table.proportions[best]
+
+
+def round_decision(optimum: Mapping[str, Any], *, lattice: int) -> dict[str, Any]:
+    """Return the optimum on the lattice, within its limits where the lattice allows."""
+    proportions = optimum["proportions"]
+    limits = {domain: optimum["limits"][domain] for domain in proportions}
+    counts = round_to_lattice(list(proportions.values()), lattice, limits)
+    shares = dict(zip(proportions, (counts / lattice).tolist(), strict=True))
+    return {"mixture": "optimum", "lattice": lattice, "proportions": shares}
+
+
+def surface_table(evidence: Evidence, optimum: Mapping[str, float]) -> pd.DataFrame:
+    """Return predicted overall losses over the simplex.
+
+    On a lattice for up to three domains, else along the lines through the optimum on which one
+    share varies and the others keep their ratios.
+    """
+    domains = list(optimum)
+    points = _surface_points(np.array(list(optimum.values())))
+    interval = predict_losses(
+        evidence.laws, points, evidence.columns, level=evidence.level, errors=evidence.errors
+    )
+    table = pd.DataFrame(points, columns=[f"r_{domain}" for domain in domains])
+    return table.assign(
+        overall=interval.value[:, -1],
+        overall_lower=interval.lower[:, -1],
+        overall_upper=interval.upper[:, -1],
+    )
+
+
+def interaction_table(evidence: Evidence) -> pd.DataFrame:
+    """Return how 10 points more of each domain, from uniform, change each validation loss."""
+    domains = evidence.observations.domains
+    uniform = np.full(len(domains), 1 / len(domains))
+    rows = []
+    for index, domain in enumerate(domains):
+        moved = uniform * (1 - INTERACTION_STEP / (1 - uniform[index]))
+        moved[index] = uniform[index] + INTERACTION_STEP
+        change = np.diff(evidence.law.predict(np.array([uniform, moved])), axis=0)[0]
+        rows += [
+            {"validation_domain": name, "domain": domain, "effect": float(effect)}
+            for name, effect in zip(evidence.columns.validation_domains, change, strict=True)
+        ]
+    return pd.DataFrame(rows)
+
+
+def _surface_points(best: np.ndarray) -> np.ndarray:
+    shares = np.linspace(0, 1, SURFACE_POINTS)
+    if len(best) == 2:
+        return np.column_stack([shares, 1 - shares])
+    if len(best) == 3:
+        pairs = np.array([(a, b) for a in shares for b in shares if a + b <= 1 + 1e-9])
+        return np.column_stack([pairs, np.clip(1 - pairs.sum(axis=1), 0, 1)])
+    lines = []
+    for index, share in enumerate(best):
+        if share < 1:
+            others = np.delete(best, index) / (1 - share)
+            lines += [np.insert(others * (1 - value), index, value) for value in shares]
+    return np.array(lines)
+
+
+def _predicted(evidence: Evidence, proportions: np.ndarray) -> dict[str, dict[str, float]]:
+    """Return value, lower and upper of each validation domain and overall."""
+    interval = predict_losses(
+        evidence.laws,
+        proportions[None],
+        evidence.columns,
+        level=evidence.level,
+        errors=evidence.errors,
+    )
+    return {name: _at(interval, 0, i) for i, name in enumerate(evidence.columns.names)}
+
+
+def _baselines(
+    evidence: Evidence, best: Optimum, baselines: Mapping[str, Sequence[float]]
+) -> dict[str, Any]:
+    """Return each baseline's predicted losses and what the optimum gains over it."""
+    observed_id, observed = best_observed(evidence.observations, evidence.columns)
+    named = {name: (name, np.asarray(shares)) for name, shares in baselines.items()}
+    named["best_observed"] = (observed_id, observed)
+    found = {}
+    for name, (mixture, shares) in named.items():
+        gain = predict_differences(
+            evidence.laws,
+            (shares[None], best.proportions[None]),
+            evidence.columns,
+            level=evidence.level,
+            errors=evidence.errors,
+        )
+        predicted = _predicted(evidence, shares)
+        found[name] = {
+            "mixture": mixture,
+            "proportions": _named(evidence.observations.domains, shares),
+            "overall": predicted["overall"],
+            "predicted": predicted,
+            "gain": _at(gain, 0, -1),
+        }
+    return found
+
+
+def _constraints(best: Optimum) -> list[dict[str, Any]]:
+    return [
+        {
+            "domain": each.name,
+            **{k: v for k, v in asdict(each).items() if k != "name"},
+        }
+        for each in best.active
+    ]
+
+
+def _named(domains: Sequence[str], shares: np.ndarray) -> dict[str, float]:
+    return dict(zip(domains, map(float, shares), strict=True))
+
+
+def _ranges(domains: Sequence[str], low: np.ndarray, high: np.ndarray) -> dict[str, list[float]]:
+    rows = zip(domains, low, high, strict=True)
+    return {domain: [float(lower), float(upper)] for domain, lower, upper in rows}
+
+
+def _at(interval: Interval, row: int, column: int) -> dict[str, float]:
+    return {
+        "value": float(interval.value[row, column]),
+        "lower": float(interval.lower[row, column]),
+        "upper": float(interval.upper[row, column]),
+    }

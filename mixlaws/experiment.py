@@ -1,0 +1,115 @@
+"""The losses of one experiment, opened for analysis: observations, target, weights, baselines."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mixlaws.errors import DataError
+from mixlaws.losses import make_observations, read_losses, read_table, weight_vector
+from mixlaws.objective import Columns
+from mixlaws.observations import Observations, Target
+from mixlaws.sizes import Shape
+
+
+@dataclass(frozen=True, eq=False)
+class Experiment:
+    """What every law and decision starts from."""
+
+    observations: Observations
+    held_out: tuple[str, ...]
+    """Ids of the mixtures that no fit may see."""
+    baselines: dict[str, list[float]]
+    """Proportions of uniform and natural, in the order of the domains."""
+    columns: Columns
+    target: Target
+    target_options: dict[str, Any]
+    weights: dict[str, float]
+
+    @property
+    def fitted(self) -> Observations:
+        """Return the observations without the held-out mixtures."""
+        return self.observations.select(~np.isin(self.observations.mixture, self.held_out))
+
+    def record(self) -> dict[str, Any]:
+        """Return target and objective as optimum.json states them."""
+        target = {name: self.target_options[name] for name in ("size", "tokens")}
+        return {
+            "target": {**target, "num_params": int(self.target.num_params)},
+            "objective": {"weights": self.weights},
+        }
+
+    def distance(self) -> dict[str, float]:
+        """Return the target over the largest observed N and D: how far the laws must reach."""
+        return {
+            "num_params": float(self.target.num_params / self.observations.num_params.max()),
+            "tokens": float(self.target.tokens / self.observations.tokens.max()),
+        }
+
+
+def open_experiment(
+    losses: str | Path,
+    runs: str | Path,
+    mixtures: str | Path,
+    *,
+    target: Mapping[str, Any],
+    weights: Mapping[str, float],
+) -> Experiment:
+    """Read the tables of an experiment; `target` and `weights` are the config's.
+
+    Raises DataError when tables disagree or a weighted validation domain was not measured.
+    """
+    run_table = read_table(runs, ["size", "mixture", "seed", "num_params", "vocabulary_size"])
+    observations = make_observations(read_losses(losses), run_table)
+    table = read_table(mixtures, ["id", "kind"]).set_index("id")
+    if unknown := sorted(set(observations.mixture.tolist()) - set(table.index)):
+        raise DataError(f"{mixtures} must name every mixture of the losses, but lacks {unknown}")
+    shares = table[[f"r_{domain}" for domain in observations.domains]]
+    baselines = table.index[table["kind"] == "baseline"]
+    return Experiment(
+        observations=observations,
+        held_out=tuple(table.index[table["kind"] == "held-out"]),
+        baselines={str(name): shares.loc[name].tolist() for name in baselines},
+        columns=Columns(
+            observations.validation_domains,
+            weight_vector(weights, observations.validation_domains),
+        ),
+        target=make_target(target, int(run_table["vocabulary_size"].iloc[0])),
+        target_options=dict(target),
+        weights=dict(weights),
+    )
+
+
+def make_target(target: Mapping[str, Any], vocabulary_size: int) -> Target:
+    """Return the config's target, trained at a constant rate, as a point in (N, D)."""
+    shape = Shape(target["num_layers"], target["model_width"], target["num_heads"])
+    flops = shape.flops_per_token(
+        vocabulary_size=vocabulary_size, sequence_length=target["sequence_length"]
+    )
+    tokens = float(target["tokens"])
+    return Target(
+        num_params=shape.num_params,
+        compute_params=flops / 6,
+        tokens=tokens,
+        effective_tokens=tokens,
+    )
+
+
+def supply(
+    available_tokens: Mapping[str, int | None], accounting: str | Path, measured_factor: float
+) -> dict[str, float | None]:
+    """Return the tokens of each domain that limit the target; None where nothing does.
+
+    Stated numbers come first. A confirmation trains on the text at hand, so with a
+    `measured_factor` above 0 its counted training tokens, times this, limit the other domains.
+    """
+    table = read_table(accounting, ["domain", "split", "num_tokens"])
+    counted = table[table["split"] == "train"].set_index("domain")["num_tokens"]
+    return {
+        domain: stated or (float(counted[domain]) * measured_factor if measured_factor else None)
+        for domain, stated in available_tokens.items()
+    }

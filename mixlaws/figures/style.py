@@ -1,0 +1,169 @@
+"""How every figure looks: one style, one colour per domain, one way to save."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator
+
+from mixlaws.display import format_count
+from mixlaws.errors import ConfigError
+from mixlaws.losses import write_table
+from mixlaws.runtime import atomic_path
+
+# Greedy farthest points in OKLab, as seen with and without red-green blindness, among colours
+# with a contrast of at least 2.2 to white and 2.7 to the page's dark background.
+DOMAIN_PALETTE = (
+    *("#2f7fd0", "#e0762a", "#2f9e62", "#b04fc0", "#c83c4a", "#1fa7b8", "#9a7a1c", "#f090c0"),
+    *("#006868", "#a8b800", "#987888", "#a0a8f8", "#007000", "#b8a888", "#705088", "#785840"),
+    *("#6048c0", "#d85898", "#a82870", "#9078f0", "#d878e0", "#f87078", "#08c878", "#0060a0"),
+    *("#9080c0", "#488880", "#00a8f0", "#e8a010", "#58c0a8", "#a04000", "#68a000", "#b87058"),
+)
+SIZE_RAMP = "blend:#e8a010,#c83c4a,#6048c0"
+OVERALL = "overall"
+# The page swaps these for its own, so that a figure can be read on a dark background.
+INK, MUTED, GRID, PAPER = "#1c2127", "#6a7380", "#dde1e6", "#fefefe"
+# On top of filled contours, whatever the page's background.
+WHITE, BLACK = "#ffffff", "#000000"
+MARKERS = {"optimum": "*", "uniform": "s", "natural": "v", "best observed": "^"}
+MARKERS |= {"held-out": "D", "sample": "o"}
+WIDTH = 9.0
+"""Inches; the width of the page's text."""
+LOSS_LABEL = "loss L (nats per token)"
+TOKENS_LABEL = "training tokens D"
+OVERALL_LABEL = "predicted overall loss L (nats per token)"
+PARAMS_LABEL = "parameters N (without embeddings)"
+
+
+def use_style() -> None:
+    """Set the look of all figures: called once, before the first is drawn."""
+    sns.set_theme(
+        context="paper",
+        style="ticks",
+        palette=DOMAIN_PALETTE,
+        rc={
+            "font.family": "sans-serif",
+            "font.sans-serif": ["DejaVu Sans", "Verdana", "Arial"],
+            "font.size": 9,
+            "axes.titlesize": 9.5,
+            "axes.labelsize": 9,
+            "xtick.labelsize": 8,
+            "ytick.labelsize": 8,
+            "legend.fontsize": 8.5,
+            "legend.frameon": False,
+            "text.color": INK,
+            "axes.labelcolor": INK,
+            "axes.titlecolor": INK,
+            "axes.edgecolor": MUTED,
+            "axes.linewidth": 0.8,
+            "xtick.color": MUTED,
+            "ytick.color": MUTED,
+            "xtick.labelcolor": INK,
+            "ytick.labelcolor": INK,
+            "axes.grid": True,
+            "axes.axisbelow": True,
+            "grid.color": GRID,
+            "grid.linewidth": 0.6,
+            "axes.facecolor": "none",
+            "figure.facecolor": "none",
+            "savefig.facecolor": "none",
+            "axes.spines.top": False,
+            "axes.spines.right": False,
+            "svg.fonttype": "none",
+            "svg.hashsalt": "mixlaws",
+        },
+    )
+
+
+def domain_colours(domains: Sequence[str]) -> dict[str, str]:
+    """Return one colour per domain by its place in the config, and ink for the overall loss.
+
+    `domains` are the training domains, then those only measured. Raises ConfigError when they
+    are more than the palette holds.
+    """
+    if len(domains) > len(DOMAIN_PALETTE):
+        raise ConfigError(
+            f"domains and validation.domains must be at most {len(DOMAIN_PALETTE)} to have a "
+            f"colour each, got {len(domains)}: merge domains, or add to DOMAIN_PALETTE"
+        )
+    return dict(zip(domains, DOMAIN_PALETTE, strict=False)) | {OVERALL: INK}
+
+
+def size_colours(sizes: Sequence[str]) -> dict[str, str]:
+    """Return one colour per size; `sizes` come sorted by their parameters."""
+    ramp = sns.color_palette(SIZE_RAMP, max(len(sizes), 2)).as_hex()
+    return dict(zip(sizes, ramp, strict=False))
+
+
+def panels(
+    count: int, *, columns: int = 4, height: float = 2.3, share: bool = False
+) -> tuple[Figure, list[Axes]]:
+    """Return a figure with `count` panels, row by row; `share` gives all the same axes."""
+    rows = math.ceil(count / columns)
+    columns = math.ceil(count / rows)
+    width = WIDTH if columns > 2 else WIDTH * (0.4 + 0.2 * columns)
+    figure = Figure(figsize=(width, height * rows + 0.5), layout="constrained")
+    axes = list(figure.subplots(rows, columns, squeeze=False, sharex=share, sharey=share).flat)
+    for unused in axes[count:]:
+        unused.remove()
+    return figure, axes[:count]
+
+
+def label_outer(grid: Sequence[Axes], x_label: str, y_label: str) -> None:
+    """Label x under the lowest panel of each column, y beside the first of each row."""
+    places = [(axes, axes.get_subplotspec()) for axes in grid]
+    cells = [(axes, spec.rowspan.start, spec.colspan.start) for axes, spec in places if spec]
+    lowest = {column: row for _, row, column in sorted(cells, key=lambda cell: cell[1])}
+    for axes, row, column in cells:
+        if row == lowest[column]:
+            axes.set_xlabel(x_label)
+            axes.tick_params(axis="x", labelbottom=True)
+        if column == 0:
+            axes.set_ylabel(y_label)
+
+
+def log_counts(axes: Axes, ticks: Iterable[float] | None = None) -> None:
+    """Make x logarithmic, with ticks such as 100K and 1M, or exactly at `ticks`."""
+    axes.set_xscale("log")
+    if ticks is None:
+        axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 3.0), numticks=5))
+    else:
+        axes.set_xticks(list(ticks))
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.xaxis.set_minor_formatter(NullFormatter())
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: format_count(value)))
+
+
+def legend_below(figure: Figure, handles: Sequence[Line2D], columns: int = 4) -> None:
+    """Put one legend under all panels."""
+    figure.legend(
+        handles=list(handles), loc="outside lower center", ncols=min(columns, len(handles))
+    )
+
+
+def key(label: str, **style: object) -> Line2D:
+    """Return a legend entry: a line, or a marker where `marker` is given without a line."""
+    return Line2D([], [], label=label, **({"color": MUTED, "linestyle": "none"} | style))  # type: ignore[arg-type]
+
+
+def error_bars(table: pd.DataFrame, value: str) -> np.ndarray:
+    """Return (2, n) distances of the columns lower and upper from `value`, never negative."""
+    distances = [table[value] - table["lower"], table["upper"] - table[value]]
+    return np.clip(np.array(distances, dtype=float), 0, None)
+
+
+def save_figure(figure: Figure, data: pd.DataFrame, svg_path: str | Path) -> None:
+    """Write a figure as SVG and what it shows as CSV beside it; the same bytes every time."""
+    svg_path = Path(svg_path)
+    with atomic_path(svg_path) as temporary, mpl.rc_context({"svg.hashsalt": svg_path.stem}):
+        figure.savefig(temporary, format="svg", metadata={"Date": None, "Creator": None})
+    write_table(data, svg_path.with_suffix(".csv"))

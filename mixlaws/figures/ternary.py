@@ -1,0 +1,109 @@
+"""The predicted loss over the mixtures of three domains, as a triangle."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.colors import BoundaryNorm
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patheffects import Normal, Stroke
+from matplotlib.tri import Triangulation
+
+from mixlaws.figures.style import (
+    BLACK,
+    INK,
+    MARKERS,
+    OVERALL_LABEL,
+    WHITE,
+    WIDTH,
+    key,
+    legend_below,
+)
+
+CORNERS = np.array([[0.0, 0.0], [1.0, 0.0], [0.5, np.sqrt(3) / 2]])
+"""Where the mixtures of one domain alone stand: left, right, top."""
+NUM_LEVELS = 13
+COLOUR_MAP = "crest_r"
+LABELLED_SHARES = (0.25, 0.5, 0.75)
+POINTS = {
+    "sample": {"markersize": 6, "mfc": BLACK, "mec": WHITE},
+    "held-out": {"markersize": 6.5, "mfc": "#f5b942"},
+    "best observed": {"markersize": 10},
+    "uniform": {"markersize": 6.5},
+    "natural": {"markersize": 7.5},
+    "optimum": {"markersize": 16},
+}
+OUTLINED = (Stroke(linewidth=3.6, foreground=BLACK), Normal())
+
+
+def plot_ternary(
+    surface: pd.DataFrame, compared: pd.DataFrame, tolerance: float, colours: Mapping[str, str]
+) -> Figure:
+    """Contours of the predicted overall loss, the trained mixtures and the optimum.
+
+    `tolerance` (nats) bounds the near-optimal set, drawn as a light line.
+    """
+    columns = [str(column) for column in surface if str(column).startswith("r_")]
+    figure = Figure(figsize=(WIDTH * 0.72, 5.4), layout="constrained")
+    axes = figure.subplots()
+    x, y = (surface[columns].to_numpy(dtype=float) @ CORNERS).T
+    loss = surface["overall"].to_numpy(dtype=float)
+    levels = _levels(loss)
+    triangles = Triangulation(x, y)
+    norm = BoundaryNorm(levels, 256)
+    filled = axes.tricontourf(
+        triangles, loss, levels, cmap=COLOUR_MAP, norm=norm, extend="max", antialiased=True
+    )
+    filled.set_edgecolor("face")
+    bar = figure.colorbar(filled, ax=axes, shrink=0.75, spacing="uniform", format="%.2f")
+    bar.set_label(OVERALL_LABEL)
+    near = axes.tricontour(triangles, loss, [loss.min() + tolerance], colors=WHITE, linewidths=1.8)
+    near.set_path_effects(OUTLINED)
+    _draw_frame(axes, {c.removeprefix("r_"): colours[c.removeprefix("r_")] for c in columns})
+    legend_below(figure, _draw_mixtures(axes, compared, columns), columns=4)
+    return figure
+
+
+def _levels(loss: np.ndarray) -> np.ndarray:
+    """Return contour levels that are close together near the minimum, where it matters.
+
+    The loss of a mixture without a needed domain can be far above all others: the top level
+    leaves the highest tenth out.
+    """
+    top = np.quantile(loss, 0.9)
+    return loss.min() + max(top - loss.min(), 1e-6) * np.linspace(0, 1, NUM_LEVELS) ** 1.7
+
+
+def _draw_frame(axes: Axes, colours: Mapping[str, str]) -> None:
+    """Draw the triangle, its grid lines with their shares, and the domains' names."""
+    axes.set_axis_off()
+    axes.set_aspect("equal")
+    axes.plot(*np.vstack([CORNERS, CORNERS[:1]]).T, color=INK, linewidth=1.0)
+    for place, (domain, colour) in enumerate(colours.items()):
+        corner, first, second = (CORNERS[(place + turn) % 3] for turn in range(3))
+        outward = corner + np.array([0.0, 0.03 if corner[1] > 0 else -0.06])
+        align = {"ha": "center", "va": "bottom" if corner[1] > 0 else "top"}
+        axes.text(*outward, f"100 % {domain}", color=colour, fontweight="bold", **align)
+        for share in LABELLED_SHARES:
+            ends = share * corner + (1 - share) * np.array([first, second])
+            axes.plot(*ends.T, color=WHITE, linewidth=0.5, alpha=0.55)
+            shifted = ends[0] + 0.035 * (ends[0] - ends[1]) / np.linalg.norm(ends[0] - ends[1])
+            axes.text(*shifted, f"{share:.0%}", color=colour, ha="center", va="center", fontsize=8)
+
+
+def _draw_mixtures(axes: Axes, compared: pd.DataFrame, columns: list[str]) -> list[Line2D]:
+    """Mark the mixtures by kind; return their legend entries."""
+    entries = []
+    for kind, look in POINTS.items():
+        rows = compared[compared["kind"] == kind]
+        style = {"mfc": WHITE, "mec": BLACK, "ls": "none", "marker": MARKERS[kind]} | look
+        if not rows.empty:
+            points = rows[columns].to_numpy(dtype=float) @ CORNERS
+            axes.plot(*points.T, **style)  # type: ignore[arg-type]
+            entries.append(key("trained mixture" if kind == "sample" else kind, **style))
+    entries.append(key("near-optimal set", color=WHITE, ls="-", lw=1.8, path_effects=OUTLINED))
+    return entries

@@ -1,0 +1,182 @@
+"""The log-log recipe: one straight line per mixture, with a common slope.
+
+The simplest way in use to carry mixtures to a large model: log loss is linear in log size and
+log tokens, with slopes common to all mixtures and an offset of its own for each; the offsets
+are regressed on the shares by any mixing law. It has no irreducible loss, so it must promise
+too much far out: every result carries the distance of the extrapolation and an interval that
+widens with it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from statistics import NormalDist
+from typing import Literal
+
+import numpy as np
+
+from mixlaws.errors import FitError
+from mixlaws.laws.form import MixingLaw, MixingPriors
+from mixlaws.laws.mixing import fit_mixing_law
+from mixlaws.laws.varpro import Fit
+from mixlaws.observations import Observations, Target
+
+
+@dataclass(frozen=True)
+class LogLogSettings:
+    """The choices of the log-log recipe."""
+
+    regressors: Literal["size-and-tokens", "compute"] = "size-and-tokens"
+    """ln N and ln D with a slope each, or one slope for ln(N D) with N from FLOPs per token."""
+    early_cut: float = 0.5
+    """Checkpoints before this part of the run's tokens are left out."""
+    mixing_priors: MixingPriors | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class LogLogFit:
+    """ln L_mi = offset_mi + sum_f slope_fi (x_f - x_f at the target), and its mixing law.
+
+    F regressors, M mixtures, V validation domains. A regressor that does not vary within any
+    mixture has no identifiable slope and is left out: losses then are for the observed value.
+    """
+
+    mixing: MixingLaw
+    """At the target, fitted to `losses`."""
+    mixing_fit: Fit
+    mixtures: np.ndarray
+    """(M,) ids, the rows of `proportions` and `losses`."""
+    proportions: np.ndarray
+    """(M, K)."""
+    losses: np.ndarray
+    """(M, V) nats at the target: exp of the offsets."""
+    log_sd: np.ndarray
+    """(M, V) sd of ln loss at the target: of the slopes times the distance, and of the offset."""
+    slopes: dict[str, np.ndarray]
+    """(V,) by the regressor's name: num_params and tokens, or compute."""
+    distance: dict[str, float]
+    """Target over largest observed, for num_params and tokens, or compute."""
+
+    def interval(self, level: float) -> tuple[np.ndarray, np.ndarray]:
+        """Return lower and upper limits (M, V), nats, of the losses at the target."""
+        reach = NormalDist().inv_cdf(0.5 + level / 2) * self.log_sd
+        return self.losses * np.exp(-reach), self.losses * np.exp(reach)
+
+
+@dataclass(frozen=True, eq=False)
+class _Lines:
+    """Regressors x (n, F) about the target, ln losses y (n, V), mixture numbers (n,)."""
+
+    x: np.ndarray
+    y: np.ndarray
+    mixture: np.ndarray
+    num_runs: np.ndarray
+    """(M,) runs of each mixture: checkpoints of one run are not independent."""
+
+    def means(self, values: np.ndarray) -> np.ndarray:
+        """Return the mean (M, ...) of values (n, ...) over each mixture."""
+        sums = np.zeros((len(self.num_runs), values.shape[1]))
+        np.add.at(sums, self.mixture, values)
+        return sums / np.bincount(self.mixture)[:, None]
+
+
+def fit_loglog(
+    observations: Observations,
+    target: Target,
+    *,
+    mixing: str = "additive",
+    settings: LogLogSettings | None = None,
+) -> LogLogFit:
+    """Fit the lines, carry every mixture to the target and fit a mixing law there.
+
+    Raises FitError if there are fewer than two mixtures, or nothing that varies within one.
+    """
+    settings = settings or LogLogSettings()
+    kept = _late_rows(observations, settings.early_cut)
+    columns, at_target = _regressors(kept, target, settings)
+    ids, first, mixture = np.unique(kept.mixture, return_index=True, return_inverse=True)
+    lines = _Lines(
+        x=np.log(np.stack(list(columns.values()), axis=1) / list(at_target.values())),
+        y=np.log(kept.losses),
+        mixture=mixture,
+        num_runs=_num_runs(kept, mixture),
+    )
+    varies = _check_spread(lines, list(columns))
+    slopes, log_losses, log_sd = _fit_lines(lines, varies)
+    losses, proportions = np.exp(log_losses), kept.proportions[first]
+    law, fit = fit_mixing_law(mixing, proportions, losses, priors=settings.mixing_priors)
+    names = [name for name, used in zip(columns, varies, strict=True) if used]
+    return LogLogFit(
+        mixing=law,
+        mixing_fit=fit,
+        mixtures=ids,
+        proportions=proportions,
+        losses=losses,
+        log_sd=log_sd,
+        slopes=dict(zip(names, slopes, strict=True)),
+        distance={name: at_target[name] / float(columns[name].max()) for name in columns},
+    )
+
+
+def _late_rows(observations: Observations, early_cut: float) -> Observations:
+    keys = [
+        np.unique(part, return_inverse=True)[1]
+        for part in (observations.size, observations.mixture)
+    ]
+    run = np.unique(np.stack([*keys, observations.seed]), axis=1, return_inverse=True)[1]
+    last = np.zeros(run.max() + 1)
+    np.maximum.at(last, run, observations.tokens)
+    return observations.select(observations.tokens >= early_cut * last[run])
+
+
+def _regressors(
+    kept: Observations, target: Target, settings: LogLogSettings
+) -> tuple[dict[str, np.ndarray], dict[str, float]]:
+    """Return the regressors (n,) by name, and their values at the target."""
+    if settings.regressors == "compute":
+        return (
+            {"compute": 6.0 * kept.compute_params * kept.tokens},
+            {"compute": 6.0 * target.compute_params * target.tokens},
+        )
+    return (
+        {"num_params": kept.num_params, "tokens": kept.tokens},
+        {"num_params": target.num_params, "tokens": target.tokens},
+    )
+
+
+def _num_runs(kept: Observations, mixture: np.ndarray) -> np.ndarray:
+    size = np.unique(kept.size, return_inverse=True)[1]
+    runs = np.unique(np.stack([mixture, size, kept.seed]), axis=1)
+    return np.bincount(runs[0])
+
+
+def _check_spread(lines: _Lines, names: list[str]) -> np.ndarray:
+    """Flag (F,) the regressors that vary within a mixture; raise FitError if none does."""
+    within = lines.x - lines.means(lines.x)[lines.mixture]
+    varies = np.abs(within).max(axis=0) > 1e-9
+    if not varies.any() or len(lines.num_runs) < 2:
+        raise FitError(
+            "the log-log recipe needs at least two mixtures, each seen at several values of "
+            f"{' or '.join(names)}, got {len(lines.num_runs)} mixtures with "
+            f"{len(lines.y)} losses: add sizes, or lower training.validate_every_steps"
+        )
+    return varies
+
+
+def _fit_lines(lines: _Lines, varies: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return slopes (F, V), and ln losses at the target with their sd, (M, V) each."""
+    x = lines.x[:, varies]
+    x_mean, y_mean = lines.means(x), lines.means(lines.y)
+    within = x - x_mean[lines.mixture]
+    inverse = np.linalg.pinv(within.T @ within)
+    slopes = inverse @ within.T @ (lines.y - y_mean[lines.mixture])
+    residuals = lines.y - y_mean[lines.mixture] - within @ slopes
+    # Clustered by mixture: the checkpoints of a run, and the sizes of a mixture, share noise.
+    scores = np.zeros((len(x_mean), *slopes.shape))
+    np.add.at(scores, lines.mixture, within[:, :, None] * residuals[:, None, :])
+    num_mixtures = len(x_mean)
+    middle = np.einsum("mfv,mgv->vfg", scores, scores) * num_mixtures / (num_mixtures - 1)
+    slope_variance = inverse @ middle @ inverse
+    reach = np.einsum("mf,vfg,mg->mv", x_mean, slope_variance, x_mean)
+    offset_variance = residuals.var(axis=0) / lines.num_runs[:, None]
+    return slopes, y_mean - x_mean @ slopes, np.sqrt(reach + offset_variance)

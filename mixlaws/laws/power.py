@@ -1,0 +1,250 @@
+"""Power laws: the step law L(D), the size law L(N), and Chinchilla's L(N, D).
+
+L(x) = E + A (x / reference)^-alpha, with E >= 0 and A >= 0 (paper, equation 3). For a given
+exponent both E and A follow in closed form, so the fit is a search over one number: a grid on
+ln alpha, then finer grids about the best point. There is nothing to start badly.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from mixlaws.errors import FitError
+from mixlaws.laws.varpro import Fit, flag_names, huber_weights
+
+EXPONENT_BOUNDS = (0.03, 2.0)
+GRID_SIZE = 33
+ZOOM_SIZE = 7
+NUM_ZOOMS = 9
+NUM_REWEIGHTINGS = 4
+FALLBACK_NOISE = 0.01
+"""nats; used when there are as many parameters as losses, so that no residual tells the noise."""
+
+
+@dataclass(frozen=True)
+class PowerPriors:
+    """What is believed of the parameters before seeing a curve.
+
+    The exponent: ln alpha ~ N(ln exponent, exponent_sd). The irreducible loss:
+    E ~ N(irreducible, irreducible_sd), both as parts of the curve's lowest observed loss, used
+    where the points cannot identify three parameters (three or four sizes). A prior counts as
+    one observation with noise `noise`.
+    """
+
+    exponent: float = 0.45
+    exponent_sd: float = 0.25
+    irreducible: float | np.ndarray = 0.5
+    """One number, or one for each curve (C,)."""
+    irreducible_sd: float = np.inf
+    noise: float | None = None
+    """sd of one loss about its curve, nats; None: estimated from the residuals, pooled."""
+
+
+@dataclass(frozen=True, eq=False)
+class PowerLaw:
+    """L(x) = E + A (x / reference)^-alpha for C curves.
+
+    E and alpha trade off when the observed x span less than a decade: compare predictions
+    between curves, not E.
+    """
+
+    E: np.ndarray
+    """(C,) irreducible loss, nats."""
+    A: np.ndarray
+    """(C,) reducible loss at x = reference, nats."""
+    alpha: np.ndarray
+    """(C,) exponent."""
+    reference: float
+    """Unit of x: the geometric mean of the observed ones."""
+
+    def predict(self, x: np.ndarray | float) -> np.ndarray:
+        """Return losses (C,) for a scalar x, else (C, m) for x of shape (m,) or (C, m)."""
+        scaled = np.asarray(x, dtype=float) / self.reference
+        if scaled.ndim == 0:
+            return self.E + self.A * scaled**-self.alpha
+        return self.E[:, None] + self.A[:, None] * scaled ** -self.alpha[:, None]
+
+
+@dataclass(frozen=True, eq=False)
+class _Curves:
+    """C curves of P points, with what is believed of them; a missing point has weight 0."""
+
+    z: np.ndarray
+    """(C, P) ln(x / reference)."""
+    losses: np.ndarray
+    """(C, P) nats."""
+    weights: np.ndarray
+    """(C, P)."""
+    groups: np.ndarray
+    """(C,) which curves share an exponent, numbered from 0."""
+    priors: PowerPriors
+    noise: float
+    """nats: the weight of the priors against one observation."""
+
+    @property
+    def irreducible(self) -> tuple[np.ndarray, np.ndarray]:
+        """Prior mean (C,) and precision (C,) of E, relative to one observation."""
+        lowest = np.where(self.weights > 0, self.losses, np.inf).min(axis=1)
+        precision = (self.noise / (self.priors.irreducible_sd * lowest)) ** 2
+        return self.priors.irreducible * lowest, precision
+
+
+def fit_power_laws(
+    x: np.ndarray,
+    losses: np.ndarray,
+    *,
+    groups: np.ndarray | None = None,
+    priors: PowerPriors | None = None,
+    robust: bool = False,
+) -> tuple[PowerLaw, Fit]:
+    """Fit one power law to each of C curves.
+
+    `x` is (P,) or (C, P), positive; `losses` is (C, P), nan where not observed. `groups` (C,)
+    numbers the curves that share an exponent (default: each has its own). `priors` defaults to
+    PowerPriors(). `robust` reweights by Huber's function, for the checkpoints of a run. Raises
+    FitError for a curve without an observed point, or an x that is not positive.
+    """
+    curves, reference = _prepare(x, losses, groups, priors or PowerPriors())
+    if priors is None or priors.noise is None:
+        curves = replace(curves, noise=_pooled_noise(curves))
+    exponents = _search(curves)
+    for _ in range(NUM_REWEIGHTINGS if robust else 0):
+        E, A, _ = _solve_linear(curves, exponents.best)
+        curves = replace(curves, weights=huber_weights(_residuals(curves, E, A, exponents.best)))
+        exponents = _search(curves)
+    return _law_and_evidence(curves, exponents, reference)
+
+
+def _prepare(
+    x: np.ndarray, losses: np.ndarray, groups: np.ndarray | None, priors: PowerPriors
+) -> tuple[_Curves, float]:
+    x = np.broadcast_to(np.asarray(x, dtype=float), losses.shape)
+    observed = np.isfinite(losses)
+    if not observed.any(axis=1).all():
+        raise FitError(
+            "every curve of a power law needs an observed loss, got none for curves "
+            f"{np.flatnonzero(~observed.any(axis=1)).tolist()}: leave them out"
+        )
+    if not (x[observed] > 0).all():
+        raise FitError(
+            f"a power law needs positive sizes or tokens, got {x[observed].min():g}: "
+            "leave out the losses of untrained models"
+        )
+    reference = float(np.exp(np.log(x[observed]).mean()))
+    curves = _Curves(
+        z=np.log(np.where(observed, x, reference) / reference),
+        losses=np.where(observed, losses, 0.0),
+        weights=observed.astype(float),
+        groups=np.arange(len(losses))
+        if groups is None
+        else np.unique(groups, return_inverse=True)[1],
+        priors=priors,
+        noise=0.0 if priors.noise is None else priors.noise,
+    )
+    return curves, reference
+
+
+@dataclass(frozen=True, eq=False)
+class _Exponents:
+    best: np.ndarray
+    """(C,) exponent of each curve."""
+    basin: np.ndarray
+    """(C,) points of the coarse grid from which going downhill leads to the best one."""
+
+
+def _search(curves: _Curves) -> _Exponents:
+    """Find each group's exponent: the lowest profiled cost on a grid, then on finer ones."""
+    low, high = np.log(EXPONENT_BOUNDS)
+    num_groups = int(curves.groups.max()) + 1
+    grid = np.broadcast_to(np.linspace(low, high, GRID_SIZE), (num_groups, GRID_SIZE))
+    costs = _group_costs(curves, grid)
+    basin = _basin_sizes(costs)
+    step = grid[0, 1] - grid[0, 0]
+    for _ in range(NUM_ZOOMS):
+        centre = grid[np.arange(num_groups), costs.argmin(axis=1)]
+        offsets = np.linspace(-step, step, ZOOM_SIZE)
+        grid = np.clip(centre[:, None] + offsets, low, high)
+        costs = _group_costs(curves, grid)
+        step = offsets[1] - offsets[0]
+    best = grid[np.arange(num_groups), costs.argmin(axis=1)]
+    return _Exponents(np.exp(best)[curves.groups], basin[curves.groups])
+
+
+def _group_costs(curves: _Curves, grid: np.ndarray) -> np.ndarray:
+    """Return the cost (num_groups, G) with E and A at their best, for ln alpha (num_groups, G)."""
+    per_curve = np.empty((len(curves.losses), grid.shape[1]))
+    for g in range(grid.shape[1]):
+        per_curve[:, g] = _solve_linear(curves, np.exp(grid[curves.groups, g]))[2]
+    total = np.zeros(grid.shape)
+    np.add.at(total, curves.groups, per_curve)
+    priors = curves.priors
+    distance = (grid - np.log(priors.exponent)) / priors.exponent_sd
+    return total + 0.5 * (curves.noise * distance) ** 2
+
+
+def _solve_linear(curves: _Curves, alpha: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return E, A and the cost (C,) that are best for the exponents alpha (C,)."""
+    w, y = curves.weights, curves.losses
+    basis = np.exp(-alpha[:, None] * curves.z)
+    mean, precision = curves.irreducible
+    total = w.sum(axis=1) + precision
+    level = ((w * y).sum(axis=1) + precision * mean) / total
+    centre = (w * basis).sum(axis=1) / total
+    # About its weighted mean, so that a nearly constant basis (small alpha) loses no digits.
+    spread = (w * (basis - centre[:, None]) ** 2).sum(axis=1) + precision * centre**2
+    slope = (w * (basis - centre[:, None]) * (y - level[:, None])).sum(axis=1)
+    slope -= precision * centre * (mean - level)
+    A = np.maximum(slope / np.maximum(spread, 1e-300), 0.0)
+    E = level - A * centre
+    through_zero = (w * basis * y).sum(axis=1) / (w * basis**2).sum(axis=1)
+    A = np.where(E < 0, through_zero, A)
+    E = np.maximum(E, 0.0)
+    residuals = E[:, None] + A[:, None] * basis - y
+    cost = 0.5 * (w * residuals**2).sum(axis=1) + 0.5 * precision * (E - mean) ** 2
+    return E, A, cost
+
+
+def _pooled_noise(curves: _Curves) -> float:
+    """Estimate the sd of one loss about its curve from the residuals of a fit without priors."""
+    alpha = _search(curves).best
+    E, A, _ = _solve_linear(curves, alpha)
+    residuals = _residuals(curves, E, A, alpha)
+    num_free = curves.weights.sum() - 2 * len(E) - (curves.groups.max() + 1)
+    if num_free < 1:
+        return FALLBACK_NOISE
+    return float(np.sqrt(np.nansum(residuals**2) / num_free))
+
+
+def _residuals(curves: _Curves, E: np.ndarray, A: np.ndarray, alpha: np.ndarray) -> np.ndarray:
+    """Return fitted minus observed (C, P), nan where not observed."""
+    fitted = E[:, None] + A[:, None] * np.exp(-alpha[:, None] * curves.z)
+    return np.where(curves.weights > 0, fitted - curves.losses, np.nan)
+
+
+def _law_and_evidence(
+    curves: _Curves, exponents: _Exponents, reference: float
+) -> tuple[PowerLaw, Fit]:
+    alpha = exponents.best
+    E, A, cost = _solve_linear(curves, alpha)
+    low, high = EXPONENT_BOUNDS
+    at_limit = (alpha <= low * (1 + 1e-6)) | (alpha >= high * (1 - 1e-6))
+    fit = Fit(
+        residuals=_residuals(curves, E, A, alpha).T,
+        cost=cost,
+        num_starts=GRID_SIZE,
+        num_agreeing=exponents.basin,
+        at_bound=flag_names(np.stack([E <= 0, A <= 0, at_limit], axis=1), ("E", "A", "alpha")),
+    )
+    return PowerLaw(E, A, alpha, reference), fit
+
+
+def _basin_sizes(costs: np.ndarray) -> np.ndarray:
+    """Count the grid points (of G) that lie in the valley of the lowest cost; costs (g, G)."""
+    best = costs.argmin(axis=1)[:, None]
+    place = np.arange(costs.shape[1])
+    rises = np.diff(costs, axis=1) >= 0
+    right = np.where(place[:-1] >= best, rises, True).cumprod(axis=1) * (place[:-1] >= best)
+    left = np.where(place[:-1] < best, ~rises, True)[:, ::-1].cumprod(axis=1)[:, ::-1]
+    return 1 + right.sum(axis=1) + (left * (place[:-1] < best)).sum(axis=1)

@@ -1,0 +1,19 @@
+"""Compare the target's trained losses with what was predicted for them."""
+
+from typing import TYPE_CHECKING
+
+from mixlaws.confirmation import compare_confirmation
+from mixlaws.losses import read_losses
+from mixlaws.runtime import log_to, read_json, write_json
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+log_to(snakemake.log[0])
+
+comparison = compare_confirmation(
+    read_losses(snakemake.input.losses),
+    read_json(snakemake.input.optimum),
+    snakemake.params.weights,
+)
+write_json(comparison, snakemake.output[0])
