@@ -15,7 +15,7 @@ rule draw_figures:
     params:
         results="results/{experiment}",
         config=config,
-        source=source_digest("figures*.py"),
+        source=source_digest("figures/*.py", "display.py"),
     script:
         "../scripts/draw_figures.py"
 
@@ -38,6 +38,6 @@ rule write_report:
     params:
         results="results/{experiment}",
         config=config,
-        source=source_digest("report*.py", "page.html.j2"),
+        source=source_digest("report*.py", "display.py", "page.html.j2"),
     script:
         "../scripts/write_report.py"
