@@ -7,7 +7,7 @@ export OMP_NUM_THREADS ?= 1
 .PHONY: demo test test-full lint clean
 
 demo: .venv/.installed
-	$(BIN)/snakemake --cores $(CORES)
+	$(BIN)/snakemake --cores $(CORES) --show-failed-logs
 	@echo "The report: results/demo/report.html"
 
 test: .venv/.installed-tests

@@ -1,0 +1,17 @@
+"""Write the mixture in the formats that trainers read."""
+
+from typing import TYPE_CHECKING
+
+from mixlaws.recipes import write_recipes
+from mixlaws.runtime import log_to, read_json
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+log_to(snakemake.log[0])
+
+write_recipes(
+    read_json(snakemake.input.mixture),
+    read_json(snakemake.input.optimum)["target"],
+    snakemake.output[0],
+)
