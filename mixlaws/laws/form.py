@@ -24,7 +24,7 @@ class MixingPriors:
     exponent: float = 0.7
     """Additive law: ln g_j ~ N(ln exponent, exponent_sd)."""
     exponent_sd: float = 0.4
-    slope_sd: float = 1.0
+    slope_sd: float = 3.0
     """Exponential laws and M1, M2, M3: sd of t_j about its mean over the training domains."""
     coefficient_sd: float = 3.0
     """Square-root law: sd of its coefficients, as a multiple of the spread."""

@@ -180,12 +180,12 @@ class JointEnsemble:
         Arguments as in `JointLaw.predict`.
         """
         rows = rows_of(where, proportions)
-        plain = np.mean([law.predict(where, rows) for law in self.laws], axis=0)
+        plain: np.ndarray = np.mean([law.predict(where, rows) for law in self.laws], axis=0)
         if not self.laws_of_seen:
             return plain
         seen = match_mixtures(rows, self.laws_of_seen[0].effect_mixtures) >= 0
-        with_effects = np.mean([law.predict(where, rows) for law in self.laws_of_seen], axis=0)
-        return np.where(seen[:, None], with_effects, plain)
+        with_effects = [law.predict(where, rows) for law in self.laws_of_seen]
+        return np.where(seen[:, None], np.mean(with_effects, axis=0), plain)
 
     def at(self, target: Target) -> EnsembleAtTarget:
         """Return the mixing law at a target: smooth in r, without random effects."""
@@ -241,7 +241,7 @@ def make_points(law: JointLaw, where: Observations | Target, proportions: np.nda
     """Return sizes, tokens and proportions as points in the law's scaled variables."""
     mixtures, index = distinct_mixtures(proportions)
     tokens = where.effective_tokens if law.schedule else where.tokens
-    shape = len(proportions)
+    shape = (len(proportions),)
     return Points(
         proportions=mixtures,
         mixture=index,

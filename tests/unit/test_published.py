@@ -269,7 +269,6 @@ def no_waiting(monkeypatch):
 
 
 def test_download_is_verified_and_kept(source, url, tmp_path):
-    pytest.importorskip("pooch")
     published = {"folder": None, "url": url, "files": sums(source)}
     paths = published_files(published, tmp_path / "cache")
     assert paths["data/70M.txt"].read_text() == log_text()
@@ -278,7 +277,6 @@ def test_download_is_verified_and_kept(source, url, tmp_path):
 
 
 def test_a_wrong_download_is_refused(url, tmp_path):
-    pytest.importorskip("pooch")
     published = {"folder": None, "url": url, "files": {"data/70M.txt": "0" * 64}}
     message = (
         r"data/70M.txt must be downloaded from http.* with sha256 0{64}, but (.|\n)*got (.|\n)*"
@@ -289,7 +287,6 @@ def test_a_wrong_download_is_refused(url, tmp_path):
 
 
 def test_no_network_names_the_file_and_the_key(tmp_path):
-    pytest.importorskip("pooch")
     published = {"url": "http://127.0.0.1:1", "files": {"data/70M.txt": "0" * 64}}
     with pytest.raises(
         DataError, match=r"data/70M.txt must be downloaded (.|\n)*published\.folder"

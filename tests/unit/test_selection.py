@@ -42,8 +42,6 @@ def result(law: str, observed: list[float], predicted: list[float], **kwargs) ->
         "size": "S",
         "tokens": 1e6,
         "mixtures": np.array([f"mix-{index:03d}" for index in range(len(observed))]),
-        "split": np.zeros(len(observed), dtype=int),
-        "seen": (np.empty((0, 2)),),
     } | kwargs
     pair = [np.repeat(np.array(losses)[:, None], 2, axis=1) for losses in (observed, predicted)]
     return FoldResult(law=law, observed=pair[0], predicted=pair[1], **values)
@@ -88,15 +86,15 @@ def test_two_mixtures_have_an_error_and_no_correlation() -> None:
     assert np.isnan(row["spearman"])
 
 
-def test_regret_of_a_decision_uses_what_was_seen() -> None:
-    """A hopeful prediction is chosen over the best mixture seen, a sober one is not."""
-    seen = (np.array([[1.0, 1.0], [2.0, 2.0]]),)
-    assert score(result("additive", [1.5], [0.9], seen=seen))["regret"] == pytest.approx(0.5)
-    assert score(result("additive", [1.5], [1.4], seen=seen))["regret"] == 0
-    assert score(result("best-observed", [0.7], [np.inf], seen=seen))["regret"] == pytest.approx(
-        0.3
-    )
-    assert score(result("mean", [1.5, 2.5], [2.0, 2.0]))["regret"] == pytest.approx(0.5)
+def test_regret_is_that_of_the_lowest_prediction() -> None:
+    observed = [1.5, 2.5, 1.0]
+    assert score(result("additive", observed, [0.9, 2.0, 1.1]))["regret"] == pytest.approx(0.5)
+    assert score(result("additive", observed, [1.4, 2.0, 1.1]))["regret"] == 0
+    assert score(result("linear", observed, [2.0, 2.0, 2.0]))["regret"] == pytest.approx(2 / 3)
+    mean = result("mean", observed, [1.7, 1.2, 2.0], ranks=False)
+    assert score(mean)["regret"] == pytest.approx(2 / 3)
+    unseen = score(result("best-observed", observed, [np.inf] * 3, ranks=False))
+    assert np.isnan([unseen[name] for name in ("mae", "r2", "spearman", "regret")]).all()
 
 
 def test_folds_never_predict_what_they_were_fitted_to() -> None:
@@ -133,7 +131,6 @@ def test_held_out_mixtures_are_predicted_from_the_others() -> None:
     assert [r.law for r in results] == ["additive", *BASELINES]
     assert results[0].mixtures.tolist() == ["mix-010", "mix-011"]
     assert np.abs(results[0].predicted - results[0].observed).max() < 0.05
-    assert len(results[0].seen[0]) == 10
     with pytest.raises(DataError, match=r"must contain a held-out mixture of \['held-001'\]"):
         predict_held_out(["additive"], losses, ["held-001"])
 

@@ -232,8 +232,6 @@ def test_fold_errors_separate_the_level_from_the_differences() -> None:
             mixtures=np.arange(len(errors)),
             observed=observed,
             predicted=observed + np.array(errors)[:, None],
-            split=np.zeros(len(errors), dtype=int),
-            seen=(),
         )
 
     common = measure_fold_errors([fold([0.1, 0.1, 0.1])], COLUMNS)
