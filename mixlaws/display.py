@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 COUNT_UNITS = ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "K"))
 BYTE_UNITS = ((1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "kB"))
+# Figures are drawn in these inks; the page swaps them for its own, light or dark.
+INKS = {"ink": "#1c2127", "muted": "#6a7380", "grid": "#dde1e6"}
 MINUS = "\N{MINUS SIGN}"
+SPACE = "\N{NO-BREAK SPACE}"
 
 
 def format_count(count: float) -> str:
@@ -46,7 +49,7 @@ def format_seconds(seconds: float) -> str:
 
 def format_share(share: float) -> str:
     """Return a share of 1 in percent, one digit after the point: 0.664 as 66.4 %."""
-    return f"{100 * share:.1f} %"
+    return f"{100 * share:.1f}{SPACE}%"
 
 
 def format_loss(loss: float) -> str:
@@ -56,7 +59,7 @@ def format_loss(loss: float) -> str:
 
 def format_signed(value: float) -> str:
     """Return a difference of losses in nats, with its sign."""
-    return f"{value:+.3f}".replace("-", MINUS)
+    return f"{round(value, 3) + 0.0:+.3f}".replace("-", MINUS)
 
 
 def format_list(items: Iterable[str]) -> str:
@@ -68,12 +71,24 @@ def format_list(items: Iterable[str]) -> str:
 def format_mixture(proportions: Mapping[str, float], num_named: int = 5) -> str:
     """Return a mixture in words, largest share first; the smallest domains together.
 
-    A share below half a percent is not named.
+    The whole percents add up to 100; domains that round to 0 % are not named.
     """
-    ranked = sorted(proportions.items(), key=lambda item: -item[1])
-    named = [item for item in ranked if item[1] >= 0.005][:num_named]
-    parts = [f"{100 * share:.0f} % {domain}" for domain, share in named]
-    rest = sum(proportions.values()) - sum(share for _, share in named)
-    if rest >= 0.005:
-        parts.append(f"{100 * rest:.0f} % of {len(ranked) - len(named)} other domains")
+    percents = round_percents(list(proportions.values()))
+    ranked = sorted(zip(percents, proportions, strict=True), key=lambda item: -item[0])
+    named = [item for item in ranked if item[0] > 0][:num_named]
+    parts = [f"{percent}{SPACE}% {domain}" for percent, domain in named]
+    if rest := sum(percents) - sum(percent for percent, _ in named):
+        count = len([percent for percent in percents if percent > 0]) - len(named)
+        other = "1 other domain" if count == 1 else f"{count} other domains"
+        parts.append(f"{rest}{SPACE}% of {other}")
     return format_list(parts)
+
+
+def round_percents(shares: Sequence[float]) -> list[int]:
+    """Return shares as whole percents with their sum kept: the largest remainders round up."""
+    percents = [math.floor(100 * share + 1e-9) for share in shares]
+    missing = round(100 * sum(shares)) - sum(percents)
+    by_remainder = sorted(range(len(shares)), key=lambda i: percents[i] - 100 * shares[i])
+    for place in by_remainder[:missing]:
+        percents[place] += 1
+    return percents

@@ -57,10 +57,6 @@ class FoldResult:
     """(m, V) nats."""
     predicted: np.ndarray
     """(m, V) nats; infinite for a mixture that would never be chosen."""
-    split: np.ndarray
-    """(m,) index of the fit that predicted each mixture."""
-    seen: tuple[np.ndarray, ...]
-    """For each split, the losses (n, V) that a decision could also pick from."""
     ranks: bool = True
     """False where the order of predictions only tells which mixture was left out."""
 
@@ -167,11 +163,11 @@ def _predict_splits(law: str, fold: str, table: LossTable, split: np.ndarray) ->
     """Predict each split (-1: always fitted) from all other mixtures."""
     predict = mixing_predictor(law)
     predicted = np.full_like(table.losses, np.nan)
-    seen = []
     for each in range(split.max() + 1):
         out = split == each
-        seen.append(table.losses[~out])
-        predicted[out] = predict(table.proportions[~out], seen[-1], table.proportions[out])
+        predicted[out] = predict(
+            table.proportions[~out], table.losses[~out], table.proportions[out]
+        )
     used = split >= 0
     return FoldResult(
         law=law,
@@ -181,8 +177,6 @@ def _predict_splits(law: str, fold: str, table: LossTable, split: np.ndarray) ->
         mixtures=table.mixtures[used],
         observed=table.losses[used],
         predicted=predicted[used],
-        split=split[used],
-        seen=tuple(seen),
         ranks=law not in ("mean", "best-observed"),
     )
 
@@ -251,8 +245,6 @@ def _forecast(
             mixtures=mixtures,
             observed=_mean_by_mixture(unseen.mixture, unseen.losses),
             predicted=predicted,
-            split=np.zeros(len(mixtures), dtype=int),
-            seen=(np.empty((0, unseen.losses.shape[1])),),
             ranks=name != "mean",
         )
         for name, predicted in predictions.items()

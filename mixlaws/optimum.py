@@ -71,9 +71,10 @@ def find_optimum(
 ) -> Optimum:
     """Minimise the objective over the allowed mixtures, by sequential quadratic programming.
 
-    A convex law is solved once, from the centre of the limits (half way to `start`, a mixture (K,)
-    such as an earlier optimum), until the Frank-Wolfe gap (Jaggi 2013, section 2) is at most 1e-7.
-    Another law is also solved from half way to as much as allowed of each domain in turn.
+    A convex law is solved once, from the centre of the limits, until the Frank-Wolfe gap (Jaggi
+    2013, section 2) is at most 1e-7. Another law is also solved from half way to as much as allowed
+    of each domain in turn. `start` (K,), the optimum of a law much like this one, replaces these:
+    the search begins half way to it, and for a law that is not convex once more at it.
     A domain limited to 0 is left out.
 
     Raises:
@@ -82,8 +83,9 @@ def find_optimum(
     """
     check_objective(objective, limits)
     problem = _Problem(law, objective, limits, _PULLS[-1])
-    first = limits.center if start is None else 0.5 * (start + limits.center)
-    starts = [first] if law.convex else [first, *_spread_starts(problem)]
+    starts = _starts(limits, start)
+    if law.convex:
+        starts = starts[:1]
     points = np.array([_solve_from(problem, point) for point in starts])
     best = points[problem.values(points).argmin()]
     linear = problem.linearise(best)
@@ -189,11 +191,12 @@ class _Problem:
         )
 
 
-def _spread_starts(problem: _Problem) -> list[np.ndarray]:
-    """Return the mixtures half way from the centre to as much as allowed of each domain."""
-    limits = problem.limits
+def _starts(limits: Limits, start: np.ndarray | None) -> list[np.ndarray]:
+    """Return where to search from; the first is enough for a convex law."""
+    if start is not None:
+        return [0.5 * (start + limits.center), start]
     ends = [limits.furthest(unit) for unit in np.eye(len(limits.domains))]
-    return [0.5 * (limits.center + end) for end in ends]
+    return [limits.center, *(0.5 * (limits.center + end) for end in ends)]
 
 
 def _solve_from(problem: _Problem, start: np.ndarray) -> np.ndarray:

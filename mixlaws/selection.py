@@ -24,9 +24,10 @@ def score_rows(
 ) -> list[dict[str, Any]]:
     """Return the rows of scores.csv: each result per validation domain, and overall.
 
-    mae and regret are in nats. The regret is that of a decision: with the observed losses of the
-    mixtures that were fitted and the predicted ones of the others, the lowest is chosen; the
-    regret is its true loss minus the lowest true loss, mean over splits (ties: mean over them).
+    mae and regret are in nats. The regret is the observed loss of the mixture of lowest prediction
+    minus the lowest observed loss, among the mixtures of the fold; where predictions do not rank
+    (the mean), it is that of a mixture drawn at random. best-observed predicts no unseen mixture:
+    it has scores where a mixture was seen before, at a smaller size or earlier.
     A score that a result cannot have, such as the rank correlation of equal predictions, is nan.
     `decides` is the law that was chosen.
     """
@@ -34,7 +35,6 @@ def score_rows(
     for result in results:
         observed = columns.with_overall(result.observed)
         predicted = columns.with_overall(result.predicted)
-        seen = [columns.with_overall(losses) for losses in result.seen]
         for index, name in enumerate(columns.names):
             rows.append(
                 {
@@ -44,44 +44,28 @@ def score_rows(
                     "tokens": result.tokens,
                     "validation_domain": name,
                     "num_mixtures": len(result.mixtures),
-                    **_errors(observed[:, index], predicted[:, index], ranks=result.ranks),
-                    "regret": _regret(
-                        observed[:, index],
-                        predicted[:, index],
-                        result.split,
-                        [losses[:, index] for losses in seen],
-                    ),
+                    **_scores(observed[:, index], predicted[:, index], ranks=result.ranks),
                     "decides": result.law == decides,
                 }
             )
     return rows
 
 
-def _errors(observed: np.ndarray, predicted: np.ndarray, *, ranks: bool) -> dict[str, float]:
-    """Return mae, r2 and spearman of (m,) losses."""
-    scores = {"mae": np.nan, "r2": np.nan, "spearman": np.nan}
+def _scores(observed: np.ndarray, predicted: np.ndarray, *, ranks: bool) -> dict[str, float]:
+    """Return mae, r2, spearman and regret of (m,) losses."""
+    scores = {"mae": np.nan, "r2": np.nan, "spearman": np.nan, "regret": np.nan}
     if not np.isfinite(predicted).all():
         return scores
+    # Without ranks any mixture may be chosen: a mean of all others is highest for the best one.
+    chosen = observed[predicted == predicted.min()] if ranks else observed
     scores["mae"] = float(np.abs(predicted - observed).mean())
+    scores["regret"] = float(chosen.mean() - observed.min())
     spread = ((observed - observed.mean()) ** 2).sum()
     if len(observed) >= MIN_RANKED and spread > 0:
         scores["r2"] = float(1 - ((predicted - observed) ** 2).sum() / spread)
-        # Both constants and the mean of all others (rank correlation -1) would mislead.
         if ranks and np.ptp(predicted) > 0:
             scores["spearman"] = float(stats.spearmanr(observed, predicted).statistic)
     return scores
-
-
-def _regret(
-    observed: np.ndarray, predicted: np.ndarray, split: np.ndarray, seen: Sequence[np.ndarray]
-) -> float:
-    """Return the mean regret over splits, see score_rows."""
-    regrets = []
-    for each, known in enumerate(seen):
-        truth = np.concatenate([known, observed[split == each]])
-        belief = np.concatenate([known, predicted[split == each]])
-        regrets.append(truth[belief == belief.min()].mean() - truth.min())
-    return float(np.mean(regrets))
 
 
 @dataclass(frozen=True, eq=False)

@@ -114,6 +114,7 @@ def write_results(folder, planted=Planted()):
     _losses(planted, mixtures, planted.sizes, [0]).to_parquet(folder / "losses.parquet")
     for name, table in _laws(planted, mixtures).items():
         _write(table, folder / "laws" / f"{name}.csv")
+    (folder / "laws" / "choice.json").write_text(json.dumps(_choice()))
     optimum = _optimum(planted, mixtures)
     (folder / "optimum.json").write_text(json.dumps(optimum))
     _write_costs(folder)
@@ -230,6 +231,14 @@ def _laws(planted, mixtures):
     if planted.num_sizes > 1:
         tables["size_law"] = _size_law(planted, fitted)
     return tables
+
+
+def _choice():
+    reasons = {
+        "mixing": "its mean error on unseen mixtures is 0.030 nats",
+        "pipeline": "pinned by laws.pipeline in the config",
+    }
+    return {"pipeline": "nested", "mixing": "additive", "reasons": reasons}
 
 
 def _scales(planted):
@@ -387,6 +396,7 @@ def _optimum(planted, mixtures):
         "unconstrained": {"proportions": named, "overall": overall},
         "limits": {d: [0.0, 1.0] for d in planted.domains},
         "active_constraints": [],
+        "num_failed_replicates": 0,
         "certificate": {"convex": True, "gap": 1e-8, "num_starts": 1},
         "near_optimal": {"tolerance": 0.02, "ranges": ranges},
         "baselines": baselines,
@@ -447,7 +457,9 @@ def _confirm(folder, planted, optimum):
             d: {
                 id: {
                     "mean": float(mean.loc[id, d]),
-                    "predicted": float(planted.losses(SIZES[TARGET], TARGET_TOKENS, r)[0][i]),
+                    "predicted": _interval(
+                        float(planted.losses(SIZES[TARGET], TARGET_TOKENS, r)[0][i])
+                    ),
                 }
                 for id, r in ids.items()
             }

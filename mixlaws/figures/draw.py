@@ -90,10 +90,7 @@ def _predictions(tables: Tables) -> Drawn:
     predicted = read_table(tables.results / "laws" / "predictions.csv", ["law", "kind"])
     scores = read_table(tables.results / "laws" / "scores.csv", ["law", "decides"])
     predicted = predicted[predicted["law"].isin(scores.loc[scores["decides"], "law"])]
-    losses = [tables.losses]
-    if (path := tables.results / "confirmation.parquet").exists():
-        losses.append(read_losses(path))
-    observed = predictions.observed_losses(pd.concat(losses), tables.weights)
+    observed = predictions.observed_losses(tables.losses, tables.weights)
     compared = predictions.compared_losses(predicted, observed, tables.num_params)
     figure = predictions.plot_predicted_vs_observed(compared, tables.colours)
     yield "predicted_vs_observed", figure, compared

@@ -17,7 +17,6 @@ from mixlaws.figures.style import (
     MUTED,
     OVERALL_LABEL,
     WIDTH,
-    error_bars,
     key,
     label_outer,
     legend_below,
@@ -83,10 +82,9 @@ def plot_share_paths(
         best = min(best, path["overall"].min())
         axes.axvline(100 * optimum[f"r_{domain}"].iloc[0], color=INK, linewidth=0.9)
         _draw_path(axes, path, best + tolerance, colours[domain])
-        axes.set_title(domain)
+        axes.set_title(f"{domain}, the rest {domains[1]}" if len(domains) == 2 else domain)
         axes.set_xlim(0, 100)
-    ways = f"the rest {domains[1]}" if len(domains) == 2 else "the others in the optimum's ratios"
-    label_outer(grid, f"{SHARE_LABEL}, {ways}", OVERALL_LABEL)
+    label_outer(grid, "share (%)", "predicted overall loss L" if len(shown) > 1 else OVERALL_LABEL)
     entries = [
         key("optimum", color=INK, linestyle="-"),
         key("near-optimal", linestyle="-", linewidth=4, alpha=0.6),
@@ -94,7 +92,7 @@ def plot_share_paths(
     ]
     if len(domains) == 2:
         entries += _mark_trained(grid[0], compared, shown[0])
-    legend_below(figure, entries, columns=5)
+    legend_below(figure, entries)
     return figure
 
 
@@ -113,16 +111,18 @@ def _draw_path(axes: Axes, path: pd.DataFrame, bound: float, colour: str) -> Non
 def _mark_trained(axes: Axes, compared: pd.DataFrame, domain: str) -> list[Line2D]:
     """Mark the trained mixtures along the lower edge; return their legend entries."""
     entries = []
-    for kind, style in (
-        ("sample", {"marker": "o", "markersize": 5}),
-        ("held-out", {"marker": MARKERS["held-out"], "markersize": 5.5, "mfc": "none"}),
-        ("uniform", {"marker": MARKERS["uniform"], "markersize": 5.5}),
-        ("natural", {"marker": MARKERS["natural"], "markersize": 5.5}),
+    for kind, filled in (
+        ("sample", True),
+        ("held-out", False),
+        ("uniform", True),
+        ("natural", True),
     ):
         shares = 100 * compared.loc[compared["kind"] == kind, f"r_{domain}"]
-        style = {"color": MUTED, "linestyle": "none", "clip_on": False} | style
+        style: dict[str, Any] = {"marker": MARKERS[kind], "markersize": 5.5, "color": MUTED}
+        style |= {"linestyle": "none", "mfc": MUTED if filled else "none"}
         heights = np.full(len(shares), 0.02)
-        axes.plot(shares, heights, transform=axes.get_xaxis_transform(), **style)
+        transform = axes.get_xaxis_transform()
+        axes.plot(shares, heights, transform=transform, clip_on=False, **style)
         entries.append(key("trained mixture" if kind == "sample" else kind, **style))
     return entries
 
@@ -152,19 +152,23 @@ def plot_optimum(table: pd.DataFrame, colours: Mapping[str, str]) -> Figure:
     tones = [colours[domain] for domain in table["domain"]]
     near = percent["near_upper"] - percent["near_lower"]
     axes.barh(places, near, left=percent["near_lower"], height=0.62, color=tones, alpha=0.16)
-    bars = error_bars(percent, "optimum")
-    axes.errorbar(percent["optimum"], places, xerr=bars, fmt="none", ecolor=tones, elinewidth=2.2)
+    axes.hlines(places, percent["lower"], percent["upper"], colors=tones, linewidth=2.2)
     axes.scatter(percent["optimum"], places, marker="*", s=130, c=tones, edgecolors=INK, zorder=4)
     entries = [
         key("optimum with interval", marker="*", markersize=11, linestyle="-"),
         key("near-optimal", marker="s", markersize=10, alpha=0.3),
     ]
     for kind in [kind for kind in ("uniform", "natural", "best observed") if kind in percent]:
-        style = {"marker": MARKERS[kind], "mfc": "none", "mec": INK, "markersize": 6}
+        style: dict[str, Any] = {
+            "marker": MARKERS[kind],
+            "mfc": "none",
+            "mec": INK,
+            "markersize": 6,
+        }
         axes.plot(percent[kind], places, linestyle="none", **style)
         entries.append(key(kind, **style))
     axes.set_yticks(places, table["domain"])
-    axes.invert_yaxis()
+    axes.set_ylim(len(table) - 0.4, -0.6)
     axes.set_xlim(left=min(0.0, axes.get_xlim()[0]))
     axes.set_xlabel(SHARE_LABEL)
     legend_below(figure, entries, columns=5)

@@ -27,7 +27,6 @@ KINDS = {
     "fitted": ("fitted (in-sample)", {"marker": ".", "markersize": 5, "color": MUTED}),
     "leave-one-mixture-out": ("left out in turn", {"marker": "o", "markersize": 4.5}),
     "held-out": ("held-out mixture", {"marker": "D", "markersize": 5.5, "mec": INK, "mew": 1.2}),
-    "target": ("target, trained afterwards", {"marker": "*", "markersize": 9, "mec": INK}),
 }
 OUT_OF_SAMPLE = ("leave-one-mixture-out", "held-out")
 KEYS = ["size", "mixture", "tokens", "validation_domain"]
@@ -45,24 +44,20 @@ def observed_losses(losses: pd.DataFrame, weights: Mapping[str, float]) -> pd.Da
 def compared_losses(
     predictions: pd.DataFrame, observed: pd.DataFrame, num_params: Mapping[str, int]
 ) -> pd.DataFrame:
-    """Join predictions with what was observed, at each kind's largest size and token count.
+    """Join predictions with what was observed, at the largest proxy size and its last tokens.
 
-    Raises DataError naming the predictions of proxies for which no loss was observed. A target
-    that was not trained has none, by nature.
+    Predictions for the target are left out: its losses are not proxies' losses. Raises DataError
+    naming the predictions for which no loss was observed.
     """
-    joined = predictions.merge(observed, on=KEYS, how="left")
-    trained = joined["size"].isin(num_params)
-    if (missing := joined[trained & joined["observed"].isna()]).size:
+    scale = predictions["size"].map(num_params) * predictions["tokens"]
+    joined = predictions[scale == scale.max()].merge(observed, on=KEYS, how="left")
+    if (missing := joined[joined["observed"].isna()]).size:
         names = missing[["size", "mixture", "tokens"]].drop_duplicates().values.tolist()
         raise DataError(
             "laws/predictions.csv must predict losses that losses.parquet holds, but there are "
             f"none for (size, mixture, tokens) {names}: rerun the laws"
         )
-    joined = joined.dropna(subset="observed").assign(
-        scale=lambda t: t["size"].map(num_params).fillna(np.inf) * t["tokens"]
-    )
-    largest = joined.groupby("kind")["scale"].transform("max")
-    return joined[joined["scale"] == largest].drop(columns="scale")
+    return joined
 
 
 def plot_predicted_vs_observed(table: pd.DataFrame, colours: Mapping[str, str]) -> Figure:
@@ -77,6 +72,7 @@ def plot_predicted_vs_observed(table: pd.DataFrame, colours: Mapping[str, str]) 
         low, high = (f(rows[["observed", "predicted"]].to_numpy()) for f in (np.min, np.max))
         pad = 0.06 * (high - low)
         axes.plot([low - pad, high + pad], [low - pad, high + pad], color=MUTED, lw=0.8, zorder=0)
+        axes.set_ylim(low - pad, high + 6 * pad)
         axes.set_title(domain)
         axes.text(0.04, 0.96, _score(rows), transform=axes.transAxes, va="top", fontsize=7.5)
     label_outer(grid, "observed loss (nats per token)", "predicted loss (nats per token)")
@@ -109,7 +105,7 @@ def _score(rows: pd.DataFrame) -> str:
     error = kept["predicted"] - kept["observed"]
     spread = ((kept["observed"] - kept["observed"].mean()) ** 2).sum()
     quality = f"\nR² {1 - (error**2).sum() / spread:.2f}" if spread > 0 else ""
-    return f"not fitted ({len(kept)}):\nMAE {error.abs().mean():.3f}{quality}"
+    return f"kept out of the fit ({len(kept)}):\nMAE {error.abs().mean():.3f}{quality}"
 
 
 def confirmation_rows(record: Mapping[str, Any]) -> pd.DataFrame:

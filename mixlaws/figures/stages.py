@@ -43,7 +43,7 @@ def plot_tokens_per_domain(accounting: pd.DataFrame, colours: Mapping[str, str])
         )
         axes.bar_label(bars, [format_count(n) for n in rows["num_tokens"]], padding=3, fontsize=8)
     axes.set_yticks(range(len(domains)), domains)
-    axes.invert_yaxis()
+    axes.set_ylim(len(domains) - 0.4, -0.6)
     axes.grid(axis="y", visible=False)
     axes.margins(x=0.1)
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: format_count(value)))
@@ -89,7 +89,7 @@ def plot_training_curves(table: pd.DataFrame, colours: Mapping[str, str]) -> Fig
 def _draw_curves(axes: Axes, part: pd.DataFrame, colours: Mapping[str, str]) -> None:
     """Draw each validation domain's mean over the mixtures and, if they are few, its range."""
     shared = {"data": part, "x": "tokens", "y": "mean", "hue": "validation_domain"}
-    sns.lineplot(ax=axes, palette=dict(colours), legend=False, errorbar=None, marker=".", **shared)
+    sns.lineplot(ax=axes, palette=dict(colours), legend=False, errorbar=None, **shared)
     groups = part.groupby("validation_domain", sort=False)
     if groups.ngroups <= NUM_RANGES:
         for domain, rows in groups:

@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator
 
-from mixlaws.display import format_count
+from mixlaws.display import INKS, format_count
 from mixlaws.errors import ConfigError
 from mixlaws.losses import write_table
 from mixlaws.runtime import atomic_path
@@ -30,8 +30,7 @@ DOMAIN_PALETTE = (
 )
 SIZE_RAMP = "blend:#e8a010,#c83c4a,#6048c0"
 OVERALL = "overall"
-# The page swaps these for its own, so that a figure can be read on a dark background.
-INK, MUTED, GRID, PAPER = "#1c2127", "#6a7380", "#dde1e6", "#fefefe"
+INK, MUTED, GRID = INKS["ink"], INKS["muted"], INKS["grid"]
 # On top of filled contours, whatever the page's background.
 WHITE, BLACK = "#ffffff", "#000000"
 MARKERS = {"optimum": "*", "uniform": "s", "natural": "v", "best observed": "^"}
@@ -41,7 +40,7 @@ WIDTH = 9.0
 LOSS_LABEL = "loss L (nats per token)"
 TOKENS_LABEL = "training tokens D"
 OVERALL_LABEL = "predicted overall loss L (nats per token)"
-PARAMS_LABEL = "parameters N (without embeddings)"
+PARAMS_LABEL = "parameters N"
 
 
 def use_style() -> None:
@@ -73,6 +72,8 @@ def use_style() -> None:
             "axes.axisbelow": True,
             "grid.color": GRID,
             "grid.linewidth": 0.6,
+            "patch.edgecolor": "none",
+            "patch.linewidth": 0.0,
             "axes.facecolor": "none",
             "figure.facecolor": "none",
             "savefig.facecolor": "none",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -29,7 +30,7 @@ CORNERS = np.array([[0.0, 0.0], [1.0, 0.0], [0.5, np.sqrt(3) / 2]])
 NUM_LEVELS = 13
 COLOUR_MAP = "crest_r"
 LABELLED_SHARES = (0.25, 0.5, 0.75)
-POINTS = {
+POINTS: dict[str, dict[str, Any]] = {
     "sample": {"markersize": 6, "mfc": BLACK, "mec": WHITE},
     "held-out": {"markersize": 6.5, "mfc": "#f5b942"},
     "best observed": {"markersize": 10},
@@ -37,7 +38,7 @@ POINTS = {
     "natural": {"markersize": 7.5},
     "optimum": {"markersize": 16},
 }
-OUTLINED = (Stroke(linewidth=3.6, foreground=BLACK), Normal())
+OUTLINED = [Stroke(linewidth=3.6, foreground=BLACK), Normal()]
 
 
 def plot_ternary(
@@ -85,14 +86,16 @@ def _draw_frame(axes: Axes, colours: Mapping[str, str]) -> None:
     axes.plot(*np.vstack([CORNERS, CORNERS[:1]]).T, color=INK, linewidth=1.0)
     for place, (domain, colour) in enumerate(colours.items()):
         corner, first, second = (CORNERS[(place + turn) % 3] for turn in range(3))
-        outward = corner + np.array([0.0, 0.03 if corner[1] > 0 else -0.06])
-        align = {"ha": "center", "va": "bottom" if corner[1] > 0 else "top"}
-        axes.text(*outward, f"100 % {domain}", color=colour, fontweight="bold", **align)
+        x, y = corner
+        beyond, side = (y + 0.03, "bottom") if y > 0 else (y - 0.06, "top")
+        axes.text(
+            x, beyond, f"100 % {domain}", color=colour, fontweight="bold", ha="center", va=side
+        )
         for share in LABELLED_SHARES:
             ends = share * corner + (1 - share) * np.array([first, second])
             axes.plot(*ends.T, color=WHITE, linewidth=0.5, alpha=0.55)
-            shifted = ends[0] + 0.035 * (ends[0] - ends[1]) / np.linalg.norm(ends[0] - ends[1])
-            axes.text(*shifted, f"{share:.0%}", color=colour, ha="center", va="center", fontsize=8)
+            x, y = ends[0] + 0.035 * (ends[0] - ends[1]) / np.linalg.norm(ends[0] - ends[1])
+            axes.text(x, y, f"{share:.0%}", color=colour, ha="center", va="center", fontsize=8)
 
 
 def _draw_mixtures(axes: Axes, compared: pd.DataFrame, columns: list[str]) -> list[Line2D]:
@@ -103,7 +106,7 @@ def _draw_mixtures(axes: Axes, compared: pd.DataFrame, columns: list[str]) -> li
         style = {"mfc": WHITE, "mec": BLACK, "ls": "none", "marker": MARKERS[kind]} | look
         if not rows.empty:
             points = rows[columns].to_numpy(dtype=float) @ CORNERS
-            axes.plot(*points.T, **style)  # type: ignore[arg-type]
+            axes.plot(*points.T, **style)
             entries.append(key("trained mixture" if kind == "sample" else kind, **style))
     entries.append(key("near-optimal set", color=WHITE, ls="-", lw=1.8, path_effects=OUTLINED))
     return entries

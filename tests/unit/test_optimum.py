@@ -201,6 +201,11 @@ def test_another_law_is_solved_from_many_starts() -> None:
     assert found.num_starts == 4
     assert not found.convex
     assert not found.certified
+    warm = find_optimum(
+        TwoValleys(), Objective(np.ones(1)), make_limits(names(3), 1e9), start=found.proportions
+    )
+    assert warm.num_starts == 2
+    assert warm.value == pytest.approx(found.value, abs=1e-9)
 
 
 def test_seventeen_domains_are_certified_quickly() -> None:

@@ -1,0 +1,106 @@
+"""The report page: one self-contained HTML file, read from the results folder."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import pandas as pd
+
+from mixlaws import __version__, report_tables
+from mixlaws import report_findings as findings
+from mixlaws.display import format_loss, format_mixture
+from mixlaws.errors import DataError
+from mixlaws.losses import read_table
+from mixlaws.report_sections import RUN_KEY, SECTIONS, Results
+from mixlaws.runtime import atomic_path, read_json
+
+
+def write_report(results: Path, config: Mapping[str, Any], output: Path) -> None:
+    """Write the page of an experiment whose figures are drawn.
+
+    `config` is complete (mixlaws.config.complete_config). Raises DataError for a file that every
+    experiment has and this one lacks; files of stages that are off leave their part out.
+    """
+    found = _read(Path(results), config)
+    sections = [build(found) for build in SECTIONS]
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    page = environment.get_template("page.html.j2").render(
+        summary=_summary(found), sections=[section for section in sections if section]
+    )
+    with atomic_path(output) as temporary:
+        temporary.write_text(page, encoding="utf-8")
+
+
+def _read(folder: Path, config: Mapping[str, Any]) -> Results:
+    """Read the tables that several parts of the page need."""
+    if not (folder / "figures").is_dir():
+        raise DataError(f"{folder / 'figures'} must hold the figures: run draw_figures first")
+    runs = _read_runs(folder)
+    scores = read_table(folder / "laws" / "scores.csv", ["law", "fold", "size", "decides"])
+    proxies = runs[runs["role"] == "proxy"]
+    sizes = proxies.groupby("size")["num_params"].first().to_dict()
+    confirmation = folder / "confirmation.json"
+    return Results(
+        folder=folder,
+        config=config,
+        optimum=read_json(folder / "optimum.json"),
+        choice=read_json(folder / "laws" / "choice.json"),
+        confirmation=read_json(confirmation) if confirmation.exists() else None,
+        runs=runs,
+        scores=findings.mixture_scores(scores, sizes),
+        all_scores=scores,
+    )
+
+
+def _read_runs(folder: Path) -> pd.DataFrame:
+    """Return proxies and confirmation runs in one table, with their role."""
+    columns = [*RUN_KEY[1:], "num_params", "tokens", "flops", "seconds", "source_digest"]
+    tables = []
+    for role, name in (("proxy", "runs.csv"), ("confirmation", "confirmation_runs.csv")):
+        if role == "proxy" or (folder / name).exists():
+            tables.append(read_table(folder / name, columns).assign(role=role))
+    return pd.concat(tables, ignore_index=True)
+
+
+def _summary(found: Results) -> dict[str, Any]:
+    """Return what the first screen says."""
+    optimum = found.optimum
+    overall = optimum["predicted"]["overall"]
+    weights = {d: s for d, s in optimum["objective"]["weights"].items() if s > 0}
+    return {
+        "experiment": found.config["experiment"],
+        "mixture": format_mixture(optimum["proportions"]),
+        "target": findings.scale_words(optimum["target"]),
+        "weights": format_mixture(weights),
+        "loss": format_loss(overall["value"]),
+        "interval": findings.interval_words(overall, optimum["level"]),
+        "shares": _bars(optimum),
+        "verdict": findings.verdict(optimum, found.confirmation),
+        "gains": findings.gain_findings(optimum),
+        "meaning": findings.meaning(optimum),
+        "flatness": findings.flatness(optimum),
+        "tables": [
+            report_tables.share_table(optimum, optimum["level"]),
+            report_tables.gain_table(optimum),
+        ],
+        "version": __version__,
+    }
+
+
+def _bars(optimum: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return each domain's share and interval in percent, as numbers to draw with."""
+    bars = []
+    for domain, share in optimum["proportions"].items():
+        low, high = optimum["intervals"][domain]
+        percent = {"share": 100 * share, "low": 100 * low, "width": 100 * (high - low)}
+        bars.append({"domain": domain} | percent)
+    return bars
