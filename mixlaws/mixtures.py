@@ -63,7 +63,8 @@ def lattice_limits(lattice: int, limits: Limits) -> tuple[np.ndarray, np.ndarray
         raise ConfigError(
             f"mixtures.limits must leave a mixture on the 1/{lattice} lattice, but the lower "
             f"limits sum to {lowest.sum()}/{lattice} and the upper ones to "
-            f"{highest.sum()}/{lattice} ({dict(limits)}): widen the limits or make mixtures.lattice finer"
+            f"{highest.sum()}/{lattice} ({dict(limits)}): widen them or make "
+            "mixtures.lattice finer"
         )
     return lowest, highest
 

@@ -119,7 +119,7 @@ def _mark_trained(axes: Axes, compared: pd.DataFrame, domain: str) -> list[Line2
     ):
         shares = 100 * compared.loc[compared["kind"] == kind, f"r_{domain}"]
         style: dict[str, Any] = {"marker": MARKERS[kind], "markersize": 5.5, "color": MUTED}
-        style |= {"linestyle": "none", "mfc": MUTED if filled else "none"}
+        style |= {"linestyle": "none", "mfc": "none" if kind == "held-out" else MUTED}
         heights = np.full(len(shares), 0.02)
         transform = axes.get_xaxis_transform()
         axes.plot(shares, heights, transform=transform, clip_on=False, **style)

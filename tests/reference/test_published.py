@@ -14,7 +14,7 @@ from mixlaws.published import Study, read_study
 @pytest.fixture(scope="module")
 def config(published, root):
     """Return the `published` section of the paper's experiment, with the local copy."""
-    section = yaml.safe_load((root / "experiments/paper.yaml").read_text())["published"]
+    section = yaml.safe_load((root / "tests/reference/studies.yaml").read_text())["published"]
     return section | {"folder": str(published / "mixinglaws")}
 
 

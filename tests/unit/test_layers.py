@@ -32,8 +32,13 @@ MODULES = sorted(p for p in PACKAGE.rglob("*.py") if p.name not in ("__init__.py
 
 
 def unit(path):
-    """Return the layer's unit a file belongs to: its module, or the package laws."""
-    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+    """Return the layer's unit a file belongs to: its module, its package, or its family."""
+    return family_of(path.relative_to(PACKAGE).parts[0].removesuffix(".py"))
+
+
+def family_of(name):
+    """Count report_tables, report_figures, ... as parts of report."""
+    return "report" if name.startswith("report_") else name
 
 
 def imports(path):
@@ -56,7 +61,7 @@ def test_imports_point_down(path):
 
 
 def unit_of(module):
-    return module.split(".")[1]
+    return family_of(module.split(".")[1])
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda p: p.relative_to(PACKAGE).as_posix())
