@@ -23,7 +23,7 @@ from mixlaws.folds import (
 )
 from mixlaws.laws.joint_fit import JointSettings
 from mixlaws.laws.joint_folds import choose_joint
-from mixlaws.laws.loglog import LogLogSettings
+from mixlaws.laws.loglog import LogLogSettings, fit_loglog
 from mixlaws.laws.nested import NestedSettings, fit_nested
 from mixlaws.objective import Columns
 from mixlaws.observations import Observations, Target
@@ -113,7 +113,19 @@ def choose_laws(
     )
     held = _held_out_folds(observations, held_out)
     errors = measure_fold_errors([f for f in forward if f.law == pipeline], columns)
+    if pipeline == "loglog":
+        errors = _widen_by_distance(errors, fitted, target, choice, columns)
     return Scored(choice, folds + held, forward, errors, joint_scores)
+
+
+def _widen_by_distance(
+    errors: FoldErrors, fitted: Observations, target: Target, choice: LawChoice, columns: Columns
+) -> FoldErrors:
+    """Join the errors with the straight lines' own: it grows with the distance to the target."""
+    settings = LogLogSettings(early_cut=choice.early_cut)
+    lines = fit_loglog(fitted, target, mixing=choice.mixing, settings=settings)
+    reach = columns.with_overall(lines.losses * lines.log_sd).mean(axis=0)
+    return FoldErrors(np.hypot(errors.level, reach), errors.difference)
 
 
 def _mixture_folds(fitted: Observations, target: Target, early_cut: float) -> list[FoldResult]:

@@ -135,6 +135,12 @@ def _domain_problems(config: Mapping[str, Any]) -> Iterator[str]:
         )
     if abs(sum(weights.values()) - 1) > WEIGHT_TOLERANCE:
         yield f"validation.weights: must sum to 1, found {sum(weights.values()):.6g}"
+    grouped = {d for group in config["optimum"]["groups"].values() for d in group["domains"]}
+    if unknown := sorted(grouped - training):
+        yield (
+            f"optimum.groups: must name training domains ({', '.join(sorted(training))}), "
+            f"found {', '.join(unknown)}"
+        )
     for key in ("mixtures", "optimum"):
         if unknown := sorted(set(config[key]["limits"]) - training):
             yield (

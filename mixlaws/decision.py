@@ -12,7 +12,7 @@ import pandas as pd
 from mixlaws.bootstrap import Bootstrap, bootstrap
 from mixlaws.choice import LawChoice
 from mixlaws.folds import last_losses
-from mixlaws.limits import Limits, make_limits
+from mixlaws.limits import GroupLimit, Limits, make_limits
 from mixlaws.mixtures import round_to_lattice
 from mixlaws.objective import Columns, Objective, TargetLaw
 from mixlaws.observations import Observations, Target
@@ -103,17 +103,35 @@ def decision_limits(
         domains,
         target_tokens,
         shares={domain: tuple(pair) for domain, pair in options["limits"].items()},
+        groups=[
+            GroupLimit(name, tuple(group["domains"]), *group["limits"])
+            for name, group in options["groups"].items()
+        ],
         available_tokens={d: float(n) for d, n in available_tokens.items() if n is not None},
         max_epochs=options["max_epochs"],
     )
 
 
+def decision_objective(
+    columns: Columns, options: Mapping[str, Any], baselines: Mapping[str, Sequence[float]]
+) -> Objective:
+    """Return the objective of the config's `optimum` section."""
+    prior = options.get("prior")
+    return Objective(
+        columns.weights,
+        maximum_share=options["maximum_share"],
+        prior=np.asarray(baselines[prior["mixture"]]) if prior else None,
+        prior_strength=prior["strength"] if prior else 0.0,
+    )
+
+
 def decide_mixture(
-    evidence: Evidence, limits: Limits, *, objective: str, baselines: Mapping[str, Sequence[float]]
+    evidence: Evidence,
+    limits: Limits,
+    goal: Objective,
+    baselines: Mapping[str, Sequence[float]],
 ) -> dict[str, Any]:
     """Return what optimum.json holds of the decision; proportions of `baselines` by mixture id."""
-    maximum_share = 1.0 if objective == "maximum" else 0.0
-    goal = Objective(evidence.columns.weights, maximum_share=maximum_share)
     best = find_optimum(evidence.law, goal, limits)
     free = find_optimum(evidence.law, goal, make_limits(limits.domains, 1.0))
     shares = predict_shares(evidence.laws, goal, limits, best, level=evidence.level)

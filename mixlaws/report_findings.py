@@ -248,7 +248,7 @@ def fit_warnings(name: str, laws: pd.DataFrame) -> Iterator[Finding]:
             f"{name}: {len(alone)} of {len(laws)} fits were found by one start only: "
             f"{_some(alone)}.",
         )
-    bounds = laws["at_bound"].fillna("").astype(str)
+    bounds = laws["at_bound"].astype("string").fillna("")
     stuck = (names + " (" + bounds + ")")[bounds != ""].tolist()
     if stuck:
         yield Finding(

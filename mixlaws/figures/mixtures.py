@@ -24,6 +24,7 @@ from mixlaws.figures.style import (
 )
 
 PATH_TOLERANCE = 1e-4
+BASELINES = ("uniform", "natural", "best observed")
 SHARE_LABEL = "share of the training tokens (%)"
 
 
@@ -111,12 +112,7 @@ def _draw_path(axes: Axes, path: pd.DataFrame, bound: float, colour: str) -> Non
 def _mark_trained(axes: Axes, compared: pd.DataFrame, domain: str) -> list[Line2D]:
     """Mark the trained mixtures along the lower edge; return their legend entries."""
     entries = []
-    for kind, filled in (
-        ("sample", True),
-        ("held-out", False),
-        ("uniform", True),
-        ("natural", True),
-    ):
+    for kind in ("sample", "held-out", "uniform", "natural"):
         shares = 100 * compared.loc[compared["kind"] == kind, f"r_{domain}"]
         style: dict[str, Any] = {"marker": MARKERS[kind], "markersize": 5.5, "color": MUTED}
         style |= {"linestyle": "none", "mfc": "none" if kind == "held-out" else MUTED}
@@ -131,7 +127,7 @@ def optimum_shares(
     compared: pd.DataFrame, optimum: Mapping[str, Any], domains: Sequence[str]
 ) -> pd.DataFrame:
     """Return one row a domain: the optimum's share and interval, near-optimal range, baselines."""
-    named = compared[compared["kind"].isin(["uniform", "natural", "best observed"])]
+    named = compared[compared["kind"].isin(BASELINES)]
     rows = []
     for domain in domains:
         row = {"domain": domain, "optimum": optimum["proportions"][domain]}
@@ -158,14 +154,10 @@ def plot_optimum(table: pd.DataFrame, colours: Mapping[str, str]) -> Figure:
         key("optimum with interval", marker="*", markersize=11, linestyle="-"),
         key("near-optimal", marker="s", markersize=10, alpha=0.3),
     ]
-    for kind in [kind for kind in ("uniform", "natural", "best observed") if kind in percent]:
-        style: dict[str, Any] = {
-            "marker": MARKERS[kind],
-            "mfc": "none",
-            "mec": INK,
-            "markersize": 6,
-        }
-        axes.plot(percent[kind], places, linestyle="none", **style)
+    for kind in [kind for kind in BASELINES if kind in percent]:
+        style: dict[str, Any] = {"marker": MARKERS[kind], "markersize": 6}
+        style |= {"mfc": "none", "mec": INK, "linestyle": "none"}
+        axes.plot(percent[kind], places, **style)
         entries.append(key(kind, **style))
     axes.set_yticks(places, table["domain"])
     axes.set_ylim(len(table) - 0.4, -0.6)

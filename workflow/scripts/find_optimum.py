@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from mixlaws.decision import (
     decide_mixture,
     decision_limits,
+    decision_objective,
     gather_evidence,
     interaction_table,
     surface_table,
@@ -42,12 +43,8 @@ limits = decision_limits(
     supply(params.available_tokens, snakemake.input.accounting, params.measured_factor),
     experiment.target.tokens,
 )
-decision = decide_mixture(
-    evidence,
-    limits,
-    objective=params.optimum["objective"],
-    baselines=experiment.baselines,
-)
+objective = decision_objective(experiment.columns, params.optimum, experiment.baselines)
+decision = decide_mixture(evidence, limits, objective, experiment.baselines)
 decision |= experiment.record() | {
     "pipeline": choice.pipeline,
     "mixing": choice.mixing,
