@@ -4,6 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from typing import TypeVar
+
+import pandas as pd
+
+Item = TypeVar("Item")
 
 COUNT_UNITS = ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "K"))
 BYTE_UNITS = ((1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "kB"))
@@ -60,6 +65,22 @@ def format_loss(loss: float) -> str:
 def format_signed(value: float) -> str:
     """Return a difference of losses in nats, with its sign."""
     return f"{round(value, 3) + 0.0:+.3f}".replace("-", MINUS)
+
+
+def ordered(mapping: Mapping[str, Item], names: Sequence[str]) -> dict[str, Item]:
+    """Return a mapping in the order of `names`; keys that are not named come last.
+
+    JSON records have their keys sorted; a reader expects the order of the config.
+    """
+    first = {name: mapping[name] for name in names if name in mapping}
+    return first | {name: item for name, item in mapping.items() if name not in first}
+
+
+def ordered_rows(table: pd.DataFrame, column: str, names: Sequence[str]) -> pd.DataFrame:
+    """Return a table with the values of `column` in the order of `names`, others last."""
+    places = {name: place for place, name in enumerate(names)}
+    place = table[column].map(places).fillna(len(places))
+    return table.iloc[place.argsort(kind="stable")].reset_index(drop=True)
 
 
 def format_list(items: Iterable[str]) -> str:

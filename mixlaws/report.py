@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ import pandas as pd
 
 from mixlaws import __version__, report_tables
 from mixlaws import report_findings as findings
-from mixlaws.display import format_loss, format_mixture
+from mixlaws.display import format_loss, format_mixture, ordered, ordered_rows
 from mixlaws.errors import DataError
 from mixlaws.losses import read_table
 from mixlaws.report_sections import RUN_KEY, SECTIONS, Results
@@ -49,16 +49,43 @@ def _read(folder: Path, config: Mapping[str, Any]) -> Results:
     proxies = runs[runs["role"] == "proxy"]
     sizes = proxies.groupby("size")["num_params"].first().to_dict()
     confirmation = folder / "confirmation.json"
+    domains = list(config["domains"])
+    measured = [*domains, *config["validation"]["domains"]]
+    scores = ordered_rows(scores, "validation_domain", measured)
     return Results(
         folder=folder,
         config=config,
-        optimum=read_json(folder / "optimum.json"),
+        optimum=_ordered_optimum(read_json(folder / "optimum.json"), domains),
         choice=read_json(folder / "laws" / "choice.json"),
-        confirmation=read_json(confirmation) if confirmation.exists() else None,
+        confirmation=(
+            _ordered_confirmation(read_json(confirmation), measured)
+            if confirmation.exists()
+            else None
+        ),
         runs=runs,
         scores=findings.mixture_scores(scores, sizes),
         all_scores=scores,
     )
+
+
+def _ordered_optimum(record: dict[str, Any], domains: Sequence[str]) -> dict[str, Any]:
+    """Return optimum.json with domains in the order of the config, the plainest baseline first."""
+    near = record["near_optimal"]
+    return record | {
+        "proportions": ordered(record["proportions"], domains),
+        "near_optimal": near | {"ranges": ordered(near["ranges"], domains)},
+        "baselines": ordered(record["baselines"], list(findings.BASELINE_NAMES)),
+    }
+
+
+def _ordered_confirmation(record: dict[str, Any], measured: Sequence[str]) -> dict[str, Any]:
+    """Return confirmation.json with the optimum first and the domains in the config's order."""
+    mixtures = ["optimum", *findings.BASELINE_NAMES]
+    return record | {
+        "mixtures": ordered(record["mixtures"], mixtures),
+        "gains": ordered(record["gains"], mixtures),
+        "domains": ordered(record["domains"], measured),
+    }
 
 
 def _read_runs(folder: Path) -> pd.DataFrame:

@@ -48,8 +48,9 @@ CAPTIONS = {
     "simplex": (
         "Predicted overall loss over the mixtures",
         "At the target. With three domains every place in the triangle is a mixture; otherwise "
-        "one domain's share varies and the others keep the optimum's ratios. The mixtures of the "
-        "near-optimal set cannot be told from the optimum.",
+        "one domain's share varies and the others keep the optimum's ratios. The light line (or "
+        "the thick part) bounds how much worse a mixture can be predicted and still not be told "
+        "from the optimum.",
     ),
     "optimum": (
         "The recommended mixture",

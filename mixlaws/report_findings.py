@@ -95,8 +95,9 @@ def flatness(optimum: Mapping[str, Any]) -> str:
     more = len(near["ranges"]) - len(parts)
     parts += [f"{more} more in the table"] if more > 0 else []
     return (
-        f"Mixtures within {near['tolerance']:.3f} nats of the optimum cannot be told from it. "
-        f"Among them the shares range over: {format_list(parts)}."
+        f"Some mixtures that are predicted up to {near['tolerance']:.3f} nats worse cannot be told "
+        f"from the optimum. Among all such near-optimal mixtures the shares range over: "
+        f"{format_list(parts)}."
     )
 
 

@@ -89,10 +89,10 @@ def quality_section(found: Results) -> Section:
     return Section(
         "quality",
         "How good the laws are",
-        "A law is scored on mixtures, sizes and steps that it was not fitted to, beside three "
-        "baselines: the mean of the other mixtures, a straight line in the shares (linear), and "
-        "simply taking the best mixture trained so far (best-observed). Regret is what following "
-        "the law would have cost against knowing the best mixture.",
+        "A law is scored on mixtures, sizes and steps that it was not fitted to, beside "
+        "baselines: the mean of the other mixtures, a straight line in the shares (linear) and, "
+        "where it predicts anything, what was observed last (best-observed). Regret is what "
+        "following the law would have cost against knowing the best mixture.",
         findings.law_findings(found.scores, found.choice["reasons"]),
         found.figures("predicted_vs_observed"),
         [*tables, *([forward] if forward else [])],

@@ -100,6 +100,7 @@ def confirmation_table(record: Mapping[str, Any]) -> PageTable:
 def score_table(scores: pd.DataFrame, fold: str) -> PageTable:
     """Return one row per law: errors of the overall loss on unseen mixtures, best first."""
     rows = scores[(scores["fold"] == fold) & (scores["validation_domain"] == "overall")]
+    rows = rows.dropna(subset=["mae", "regret"], how="all")
     size, count = rows["size"].iloc[0], rows["num_mixtures"].iloc[0]
     cells = [
         [
@@ -154,6 +155,7 @@ def forward_table(scores: pd.DataFrame) -> PageTable | None:
     rows = rows[rows["validation_domain"] == "overall"]
     if rows.empty:
         return None
+    rows = rows.dropna(subset=["mae", "regret"], how="all").sort_values(["fold", "mae"])
     cells = [
         [row.fold, str(row.size), _law_name(row), _number(row.mae), _number(row.spearman, 2)]
         for row in _rows(rows)

@@ -55,7 +55,7 @@ class Planted:
         base = rng.uniform(0.25, 0.55, (len(self.validation_domains), self.num_domains))
         own = np.eye(len(self.validation_domains), self.num_domains)
         own[-2, 0], own[-1, 1] = 0.5, 0.5
-        return base + (0.0 if self.flat else 0.9) * own
+        return 0.4 + 0.1 * own if self.flat else base + 0.9 * own
 
     @property
     def weights(self):
@@ -116,7 +116,7 @@ def write_results(folder, planted=Planted()):
         _write(table, folder / "laws" / f"{name}.csv")
     (folder / "laws" / "choice.json").write_text(json.dumps(_choice()))
     optimum = _optimum(planted, mixtures)
-    (folder / "optimum.json").write_text(json.dumps(optimum))
+    (folder / "optimum.json").write_text(json.dumps(optimum, sort_keys=True))
     _write_costs(folder)
     (folder / "recipes").mkdir(exist_ok=True)
     (folder / "recipes" / "megatron.txt").write_text("--data-path 0.5 python <0.5> docs\n")
@@ -215,7 +215,8 @@ def _losses(planted, mixtures, sizes, seeds):
                         (size, id, seed, step, step * BATCH_TOKENS, d, loss, 1 / loss, loss / 1.8)
                         for d, loss in zip(planted.validation_domains, losses, strict=True)
                     ]
-    return pd.DataFrame(rows, columns=list(LOSS_COLUMNS))
+    table = pd.DataFrame(rows, columns=list(LOSS_COLUMNS))
+    return table.sort_values(["size", "mixture", "seed", "step", "validation_domain"])
 
 
 def _laws(planted, mixtures):
@@ -467,4 +468,4 @@ def _confirm(folder, planted, optimum):
         },
         "gains": gains,
     }
-    (folder / "confirmation.json").write_text(json.dumps(record))
+    (folder / "confirmation.json").write_text(json.dumps(record, sort_keys=True))

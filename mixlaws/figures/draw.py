@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure
 
+from mixlaws.display import ordered_rows
 from mixlaws.figures import laws, mixtures, predictions, stages
 from mixlaws.figures.style import domain_colours, save_figure, use_style
 from mixlaws.figures.ternary import plot_ternary
@@ -27,9 +28,11 @@ class Tables:
         self.results = results
         self.weights = config["validation"]["weights"]
         self.domains = list(config["domains"])
-        self.colours = domain_colours([*self.domains, *config["validation"]["domains"]])
+        self.measured = [*self.domains, *config["validation"]["domains"]]
+        self.colours = domain_colours(self.measured)
         self.runs = read_table(results / "runs.csv", ["size", "num_params", "seconds", "flops"])
-        self.losses = read_losses(results / "losses.parquet")
+        losses = read_losses(results / "losses.parquet")
+        self.losses = ordered_rows(losses, "validation_domain", self.measured)
         self.optimum = read_json(results / "optimum.json")
         self.target = laws.Target(**self.optimum["target"])
         sizes = self.runs.groupby("size")["num_params"].first().sort_values()
@@ -39,7 +42,12 @@ class Tables:
     def law(self, name: str) -> pd.DataFrame | None:
         """Return a table of laws/, or None where the pipeline writes none."""
         path = self.results / "laws" / f"{name}.csv"
-        return pd.read_csv(path, dtype={"size": str}) if path.exists() else None
+        if not path.exists():
+            return None
+        table = pd.read_csv(path, dtype={"size": str, "mixture": str})
+        if "validation_domain" in table:
+            table = ordered_rows(table, "validation_domain", self.measured)
+        return table
 
 
 def draw_figures(results: Path, config: Mapping[str, Any], folder: Path) -> None:

@@ -71,7 +71,8 @@ def plot_share_paths(
 ) -> Figure:
     """Predicted overall loss along each domain's share; one panel suffices for two domains.
 
-    `tolerance` (nats) bounds the near-optimal set: the shares where the line is thick.
+    `tolerance` (nats) is how far above the optimum the near-optimal set reaches: there the line
+    is thick.
     """
     domains = list(dict.fromkeys(paths["domain"]))
     shown = domains[:1] if len(domains) == 2 else domains
@@ -88,7 +89,7 @@ def plot_share_paths(
     label_outer(grid, "share (%)", "predicted overall loss L" if len(shown) > 1 else OVERALL_LABEL)
     entries = [
         key("optimum", color=INK, linestyle="-"),
-        key("near-optimal", linestyle="-", linewidth=4, alpha=0.6),
+        key(f"within {tolerance:.3f} nats of it", linestyle="-", linewidth=4, alpha=0.6),
         key("interval", marker="s", markersize=9, alpha=0.25),
     ]
     if len(domains) == 2:

@@ -10,6 +10,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from mixlaws.display import ordered
 from mixlaws.errors import DataError
 from mixlaws.figures.style import (
     INK,
@@ -28,6 +29,7 @@ KINDS = {
     "leave-one-mixture-out": ("left out in turn", {"marker": "o", "markersize": 4.5}),
     "held-out": ("held-out mixture", {"marker": "D", "markersize": 5.5, "mec": INK, "mew": 1.2}),
 }
+CONFIRMED = ("optimum", "uniform", "natural")
 OUT_OF_SAMPLE = ("leave-one-mixture-out", "held-out")
 KEYS = ["size", "mixture", "tokens", "validation_domain"]
 
@@ -118,7 +120,7 @@ def confirmation_rows(record: Mapping[str, Any]) -> pd.DataFrame:
         ("loss", record["mixtures"], "observed"),
         ("gain", record["gains"], "per_seed"),
     ):
-        for mixture, entry in entries.items():
+        for mixture, entry in ordered(entries, CONFIRMED).items():
             predicted = {k: entry["predicted"][k] for k in ("lower", "upper")}
             predicted["predicted"] = entry["predicted"]["value"]
             for seed, observed in zip(record["seeds"], entry[name], strict=True):

@@ -46,7 +46,7 @@ def plot_ternary(
 ) -> Figure:
     """Contours of the predicted overall loss, the trained mixtures and the optimum.
 
-    `tolerance` (nats) bounds the near-optimal set, drawn as a light line.
+    `tolerance` (nats) is how far above the optimum the near-optimal set reaches: the light line.
     """
     columns = [str(column) for column in surface if str(column).startswith("r_")]
     figure = Figure(figsize=(WIDTH * 0.72, 5.4), layout="constrained")
@@ -65,7 +65,10 @@ def plot_ternary(
     near = axes.tricontour(triangles, loss, [loss.min() + tolerance], colors=WHITE, linewidths=1.8)
     near.set_path_effects(OUTLINED)
     _draw_frame(axes, {c.removeprefix("r_"): colours[c.removeprefix("r_")] for c in columns})
-    legend_below(figure, _draw_mixtures(axes, compared, columns), columns=4)
+    entries = _draw_mixtures(axes, compared, columns)
+    line = {"color": WHITE, "linestyle": "-", "linewidth": 1.8, "path_effects": OUTLINED}
+    entries.append(key(f"within {tolerance:.3f} nats of the optimum", **line))
+    legend_below(figure, entries, columns=4)
     return figure
 
 
@@ -108,5 +111,4 @@ def _draw_mixtures(axes: Axes, compared: pd.DataFrame, columns: list[str]) -> li
             points = rows[columns].to_numpy(dtype=float) @ CORNERS
             axes.plot(*points.T, **style)
             entries.append(key("trained mixture" if kind == "sample" else kind, **style))
-    entries.append(key("near-optimal set", color=WHITE, ls="-", lw=1.8, path_effects=OUTLINED))
     return entries

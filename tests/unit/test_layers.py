@@ -19,7 +19,7 @@ LAYERS = [
     {"uncertainty"},
     {"choice"},
     {"scores", "law_tables", "decision", "confirmation"},
-    {"display"},
+    {"display", "surface"},
     {"figures", "recipes"},
     {"report"},
 ]

@@ -23,7 +23,7 @@ AVAILABLE_TOKENS = {d: source.get("available_tokens") for d, source in config["d
 LAW_SOURCES = ["laws/*.py", "choice.py", "experiment.py", "folds.py", "losses.py"]
 LAW_SOURCES += ["observations.py", "scores.py", "selection.py", "law_tables.py", "sizes.py"]
 DECISION_SOURCES = [*LAW_SOURCES, "bootstrap.py", "decision.py", "limits.py", "objective.py"]
-DECISION_SOURCES += ["optimum.py", "uncertainty.py"]
+DECISION_SOURCES += ["optimum.py", "surface.py", "uncertainty.py"]
 CONFIRMED = ["optimum", *CONFIRMATION["mixtures"]] if CONFIRMATION["seeds"] else []
 
 # A confirmation trains on the text at hand: its optimum must fit into that.

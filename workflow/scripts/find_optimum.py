@@ -7,13 +7,12 @@ from mixlaws.decision import (
     decision_limits,
     decision_objective,
     gather_evidence,
-    interaction_table,
-    surface_table,
 )
 from mixlaws.experiment import open_experiment, supply
 from mixlaws.losses import write_table
 from mixlaws.runtime import log_to, write_json
 from mixlaws.scores import read_choice
+from mixlaws.surface import interaction_table, surface_table
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

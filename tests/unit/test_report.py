@@ -1,0 +1,200 @@
+import re
+from dataclasses import replace
+
+import pandas as pd
+import pytest
+from fixture_results import Planted, write_results
+
+from mixlaws import display
+from mixlaws import report_findings as findings
+from mixlaws.errors import DataError
+from mixlaws.figures import draw_figures
+from mixlaws.report import write_report
+from mixlaws.report_figures import page_figures
+
+LEVEL = 0.9
+
+
+def text_of(page):
+    """Return the words of a page without its markup and figures."""
+    page = re.sub(r"<(style|svg).*?</\1>", " ", page, flags=re.DOTALL)
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]*>", " ", page).replace("\xa0", " "))
+
+
+def write_page(folder, planted):
+    config = write_results(folder, planted)
+    draw_figures(folder, config, folder / "figures")
+    write_report(folder, config, folder / "report.html")
+    return (folder / "report.html").read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory):
+    return write_page(tmp_path_factory.mktemp("page"), Planted())
+
+
+def test_numbers_are_rounded_with_their_unit():
+    assert display.format_count(1_228_800) == "1.23M"
+    assert display.format_count(999_900) == "1M"
+    assert display.format_count(640) == "640"
+    assert display.format_bytes(3_500_000) == "3.5 MB"
+    assert display.format_flops(3.706e21) == "3.71 × 10²¹"
+    assert display.format_seconds(0.42) == "0.42 s"
+    assert display.format_seconds(7_560) == "2.1 h"
+    assert display.format_signed(-0.1284) == "−0.128"
+    assert display.format_signed(-0.0001) == "+0.000"
+    assert display.format_share(0.664) == "66.4\xa0%"
+
+
+def test_a_mixture_in_words_adds_up_to_a_hundred():
+    words = display.format_mixture({"python": 0.264, "docs": 0.549, "cpp": 0.187})
+    assert words.replace("\xa0", " ") == "55 % docs, 26 % python and 19 % cpp"
+    assert display.round_percents([1 / 3] * 3) == [34, 33, 33]
+    many = display.format_mixture({f"d{i}": 0.1 for i in range(10)}, num_named=2)
+    assert many.replace("\xa0", " ") == "10 % d0, 10 % d1 and 80 % of 8 other domains"
+
+
+def test_names_stand_in_the_order_of_the_config():
+    assert list(display.ordered({"b": 1, "a": 2, "c": 3}, ["c", "b", "x"])) == ["c", "b", "a"]
+    table = pd.DataFrame({"domain": ["a", "overall", "b", "a"], "row": [0, 1, 2, 3]})
+    assert display.ordered_rows(table, "domain", ["b", "a"])["row"].tolist() == [2, 0, 3, 1]
+
+
+def test_the_first_screen_says_what_to_train_on(page):
+    words = text_of(page)
+    assert "Train on 55 % docs, 26 % python and 19 % cpp." in words
+    assert "332K parameters without embeddings) trained on 1.23M tokens" in words
+    assert "judged by 70 % docs, 15 % python and 15 % cpp" in words
+    assert "2.923 nats per token (90 % interval 2.893 to 2.953)" in words
+    assert "a probability 2.5 % higher" in words
+    assert "and the gain held" in words
+    assert re.search(r"Recommended shares python 26.6 % docs 54.8 % cpp 18.6 %", words)
+    assert words.index("Better than the uniform") < words.index("Better than the natural")
+
+
+def test_the_page_needs_nothing_else(page):
+    assert "<script" not in page
+    assert not re.findall(r"(?:src|href)=\"(?!#|data:)[^\"]*\"", page)
+    assert not re.findall(r"url\((?!#)[^)]*\)|@import", page)
+    ids = re.findall(r'\bid="([^"]+)"', page)
+    assert len(ids) == len(set(ids))
+    assert set(re.findall(r'href="#([^"]+)"', page)) <= set(ids)
+    assert page.count("<figure") == page.count("<figcaption") == 10
+    assert page.count("<table>") == page.count("<caption>")
+
+
+def test_where_the_result_disappoints_the_page_says_so(tmp_path):
+    planted = Planted(flat=True, law_beats_linear=False)
+    words = text_of(write_page(tmp_path, planted))
+    assert "Cannot be told from the uniform mixture" in words
+    assert "covers 0" in words
+    assert "within twice the noise between seeds (2 × 0.020 nats)" in words
+    assert "the additive law does not beat the linear baseline in 6 of 6 losses" in words
+    assert "Size law: 1 of 50 fits were found by one start only: mix-001 / cpp." in words
+    assert "Size law: 1 of 50 fits have a parameter at its bound: mix-001 / cpp (E)." in words
+    assert "42 of 42 runs were trained by another version of the training code" in words
+    assert "The target has 3.35 times the parameters and 2 times the tokens" in words
+
+
+def test_what_is_off_leaves_its_part_out(tmp_path):
+    planted = Planted(num_domains=2, num_sizes=1, confirmed=False)
+    page = write_page(tmp_path, planted)
+    assert "the target model has not been trained to check it" in text_of(page)
+    assert 'id="confirmation"' not in page
+    assert "Size law" not in text_of(page)
+
+
+def test_in_sample_numbers_never_stand_without_the_word(page):
+    words = text_of(page)
+    assert "fitted (in-sample)" in page
+    assert "rmse" not in words.lower()
+    assert "The small grey points are in-sample." in words
+
+
+def test_a_page_without_figures_is_refused(tmp_path):
+    config = write_results(tmp_path, Planted())
+    with pytest.raises(DataError, match="figures must hold the figures: run draw_figures first"):
+        write_report(tmp_path, config, tmp_path / "report.html")
+
+
+def optimum_with(lower, upper):
+    gain = {"value": (lower + upper) / 2, "lower": lower, "upper": upper}
+    return {"level": LEVEL, "baselines": {"uniform": {"mixture": "uniform", "gain": gain}}}
+
+
+@pytest.mark.parametrize(
+    ("lower", "upper", "tone", "start"),
+    [
+        (0.01, 0.03, "good", "Better than the uniform mixture (equal shares) by 0.020 nats"),
+        (-0.01, 0.03, "caution", "Cannot be told from the uniform mixture"),
+        (-0.03, -0.01, "caution", "Worse than the uniform mixture (equal shares) by 0.020 nats"),
+    ],
+)
+def test_a_gain_is_worded_by_its_interval(lower, upper, tone, start):
+    (finding,) = findings.gain_findings(optimum_with(lower, upper))
+    assert finding.tone == tone
+    assert finding.text.startswith(start)
+
+
+def confirmation(noise, gain):
+    beyond = noise is not None and gain > 2 * noise
+    return {"noise": noise, "gains": {"uniform": {"observed": gain, "beyond_noise": beyond}}}
+
+
+@pytest.mark.parametrize(
+    ("record", "tone", "part"),
+    [
+        (None, "plain", "This is a prediction"),
+        (confirmation(0.02, 0.05), "good", "the gain held: 0.050 nats over uniform"),
+        (confirmation(0.03, 0.05), "caution", "does not show that the recommended mixture"),
+        (confirmation(None, 0.05), "caution", "neither confirm nor refute"),
+    ],
+)
+def test_the_verdict_weighs_the_gain_against_the_noise(record, tone, part):
+    finding = findings.verdict({"target": {"size": "332K"}}, record)
+    assert finding.tone == tone
+    assert part in finding.text
+
+
+def test_limits_failures_and_missing_proofs_are_warned_of():
+    active = {"domain": "cpp", "side": "upper", "limit": 0.2}
+    optimum = {
+        "certificate": {"convex": False, "num_starts": 16},
+        "active_constraints": [active | {"shadow_price_per_billion_tokens": -0.125}],
+        "num_failed_replicates": 3,
+        "replicates": 200,
+    }
+    texts = [warning.text.replace("\xa0", " ") for warning in findings.optimum_warnings(optimum)]
+    assert "best of 16 searches" in texts[0]
+    assert texts[1] == (
+        "The upper limit of cpp binds: the optimum stands at 20.0 %; a billion more tokens of it "
+        "would change the loss by -0.12 nats."
+    )
+    assert texts[2].startswith("3 of 200 bootstrap refits failed")
+
+
+def test_a_far_extrapolation_is_called_far():
+    target = {"target": {"num_params": 1e9, "tokens": 1e11}}
+    near = findings.extrapolation_warning(target, 4e8, 3e10)
+    far = findings.extrapolation_warning(target, 7e7, 3e10)
+    assert near.tone == "plain"
+    assert "2.5 times the parameters and 3.33 times the tokens" in near.text
+    assert far.tone == "caution"
+
+
+def test_scores_are_those_of_the_largest_observed_size():
+    rows = [("held-out", "25K"), ("held-out", "99K"), ("held-out", "target"), ("k-fold", "99K")]
+    scores = pd.DataFrame(rows, columns=["fold", "size"])
+    kept = findings.mixture_scores(scores, {"25K": 25_000, "99K": 99_000})
+    assert kept.values.tolist() == [["held-out", "99K"]]
+
+
+def test_figures_take_the_inks_of_the_page(tmp_path):
+    planted = replace(Planted(), num_domains=2, num_sizes=1, confirmed=False)
+    config = write_results(tmp_path, planted)
+    draw_figures(tmp_path, config, tmp_path / "figures")
+    (figure,) = page_figures(tmp_path / "figures", "optimum", "confirmation")
+    assert figure.width == pytest.approx(9.0 * 0.85 * 96)
+    assert "var(--ink)" in figure.svg
+    assert "#1c2127" not in figure.svg
+    assert "<metadata>" not in figure.svg
