@@ -47,7 +47,8 @@ def _read(folder: Path, config: Mapping[str, Any]) -> Results:
     runs = _read_runs(folder)
     scores = read_table(folder / "laws" / "scores.csv", ["law", "fold", "size", "decides"])
     proxies = runs[runs["role"] == "proxy"]
-    sizes = proxies.groupby("size")["num_params"].first().to_dict()
+    counts = proxies.groupby("size")["num_params"].first()
+    sizes = {str(size): int(count) for size, count in counts.items()}
     confirmation = folder / "confirmation.json"
     domains = list(config["domains"])
     measured = [*domains, *config["validation"]["domains"]]
@@ -102,7 +103,7 @@ def _summary(found: Results) -> dict[str, Any]:
     """Return what the first screen says."""
     optimum = found.optimum
     overall = optimum["predicted"]["overall"]
-    weights = {d: s for d, s in optimum["objective"]["weights"].items() if s > 0}
+    weights = {d: s for d, s in found.config["validation"]["weights"].items() if s > 0}
     return {
         "experiment": found.config["experiment"],
         "mixture": format_mixture(optimum["proportions"]),

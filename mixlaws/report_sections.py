@@ -214,7 +214,7 @@ def _training_versions(folder: Path) -> list[tuple[str, str]]:
 
 def recipes_section(found: Results) -> Section | None:
     """Return the files that trainers read, if there are any."""
-    paths = sorted((found.folder / "recipes").glob("*"))
+    paths = sorted((found.folder / "recipes").glob("[!.]*"))
     if not paths:
         return None
     return Section(

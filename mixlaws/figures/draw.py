@@ -36,7 +36,7 @@ class Tables:
         self.optimum = read_json(results / "optimum.json")
         self.target = laws.Target(**self.optimum["target"])
         sizes = self.runs.groupby("size")["num_params"].first().sort_values()
-        self.num_params: dict[str, int] = sizes.to_dict()
+        self.num_params = {str(size): int(count) for size, count in sizes.items()}
         self.sizes = list(self.num_params)
 
     def law(self, name: str) -> pd.DataFrame | None:

@@ -133,20 +133,20 @@ def plot_confirmation(table: pd.DataFrame) -> Figure:
     """Predicted intervals against each seed: overall losses left, the optimum's gains right."""
     figure = Figure(figsize=(WIDTH, 3.1), layout="constrained")
     left, right = figure.subplots(1, 2, width_ratios=[3, 2])
-    noise = float(table["noise"].iloc[0])
     _draw_confirmed(left, table[table["quantity"] == "loss"])
     left.set_ylabel("overall loss (nats per token)")
     gains = table[table["quantity"] == "gain"]
     _draw_confirmed(right, gains)
-    right.axhspan(-2 * noise, 2 * noise, color=MUTED, alpha=0.15, linewidth=0)
     right.axhline(0, color=MUTED, linewidth=0.8)
     right.set_ylabel("gain of the optimum (nats per token)")
     right.set_xticks(right.get_xticks(), [f"over {m}" for m in dict.fromkeys(gains["mixture"])])
     entries = [
         key("predicted, with interval", marker="_", markersize=12, mew=2, color=INK),
         key("observed, one per seed", marker="o", markersize=5, color=MUTED),
-        key("within twice the noise", marker="s", markersize=9, alpha=0.3),
     ]
+    if (noise := table["noise"].iloc[0]) is not None:  # known from two seeds on
+        right.axhspan(-2 * noise, 2 * noise, color=MUTED, alpha=0.15, linewidth=0)
+        entries.append(key("within twice the noise", marker="s", markersize=9, alpha=0.3))
     legend_below(figure, entries)
     return figure
 
