@@ -89,7 +89,7 @@ def gather_evidence(
     return Evidence(observations, laws, columns, errors, sampling["level"])
 
 
-def decision_limits(
+def _limits(
     domains: Sequence[str],
     options: Mapping[str, Any],
     available_tokens: Mapping[str, float | None],
@@ -109,7 +109,7 @@ def decision_limits(
     )
 
 
-def decision_objective(
+def _objective(
     columns: Columns, options: Mapping[str, Any], baselines: Mapping[str, Sequence[float]]
 ) -> Objective:
     """Return the objective of the config's `optimum` section."""
@@ -124,11 +124,20 @@ def decision_objective(
 
 def decide_mixture(
     evidence: Evidence,
-    limits: Limits,
-    goal: Objective,
+    options: Mapping[str, Any],
+    *,
+    target_tokens: float,
+    available_tokens: Mapping[str, float | None],
     baselines: Mapping[str, Sequence[float]],
 ) -> dict[str, Any]:
-    """Return what optimum.json holds of the decision; proportions of `baselines` by mixture id."""
+    """Return what optimum.json holds of the decision.
+
+    `options` is the config's `optimum`; `baselines` are proportions by mixture id. Raises
+    ConfigError when no mixture meets the limits, naming those that conflict.
+    """
+    domains = evidence.observations.domains
+    limits = _limits(domains, options, available_tokens, target_tokens)
+    goal = _objective(evidence.columns, options, baselines)
     best = find_optimum(evidence.law, goal, limits)
     free = find_optimum(evidence.law, goal, make_limits(limits.domains, 1.0))
     shares = predict_shares(evidence.laws, goal, limits, best, level=evidence.level)
@@ -140,7 +149,6 @@ def decide_mixture(
         level=evidence.level,
         errors=evidence.errors,
     )
-    domains = limits.domains
     return {
         "proportions": _named(domains, best.proportions),
         "intervals": _ranges(domains, shares.lower, shares.upper),

@@ -5,13 +5,7 @@ import pytest
 
 from mixlaws.choice import choose_laws
 from mixlaws.config import complete_config
-from mixlaws.decision import (
-    decide_mixture,
-    decision_limits,
-    decision_objective,
-    gather_evidence,
-    round_decision,
-)
+from mixlaws.decision import decide_mixture, gather_evidence, round_decision
 from mixlaws.errors import DataError, FitError
 from mixlaws.experiment import supply
 from mixlaws.mixtures import choose_mixtures
@@ -93,11 +87,13 @@ def evidence(observations, columns, scored):
 
 
 def decide(evidence, available=None, **options):
-    chosen = OPTIMUM | options
-    limits = decision_limits(DOMAINS, chosen, available or {}, TARGET.tokens)
-    baselines = {"uniform": [1 / 3] * 3, "natural": [0.5, 0.25, 0.25]}
-    goal = decision_objective(evidence.columns, chosen, baselines)
-    return decide_mixture(evidence, limits, goal, baselines)
+    return decide_mixture(
+        evidence,
+        OPTIMUM | options,
+        target_tokens=TARGET.tokens,
+        available_tokens=available or {},
+        baselines={"uniform": [1 / 3] * 3, "natural": [0.5, 0.25, 0.25]},
+    )
 
 
 def true_optimum():

@@ -2,12 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from mixlaws.decision import (
-    decide_mixture,
-    decision_limits,
-    decision_objective,
-    gather_evidence,
-)
+from mixlaws.decision import decide_mixture, gather_evidence
 from mixlaws.experiment import open_experiment, supply
 from mixlaws.losses import write_table
 from mixlaws.runtime import log_to, write_json
@@ -19,36 +14,26 @@ if TYPE_CHECKING:
 
 log_to(snakemake.log[0])
 
-params = snakemake.params
+tables, params = snakemake.input, snakemake.params
 experiment = open_experiment(
-    snakemake.input.losses,
-    snakemake.input.runs,
-    snakemake.input.mixtures,
-    target=params.target,
-    weights=params.weights,
+    tables.losses, tables.runs, tables.mixtures, target=params.target, weights=params.weights
 )
-choice, errors = read_choice(snakemake.input.choice)
+choice, errors = read_choice(tables.choice)
+sampling = {**params.uncertainty, "seed": params.seed, "processes": snakemake.threads}
 evidence = gather_evidence(
     experiment.fitted,
     choice,
     target=experiment.target,
     columns=experiment.columns,
     errors=errors,
-    sampling={**params.uncertainty, "seed": params.seed, "processes": snakemake.threads},
+    sampling=sampling,
 )
-limits = decision_limits(
-    experiment.fitted.domains,
-    params.optimum,
-    supply(params.available_tokens, snakemake.input.accounting, params.measured_factor),
-    experiment.target.tokens,
+options = {"target_tokens": experiment.target.tokens, "baselines": experiment.baselines}
+options["available_tokens"] = supply(
+    params.available_tokens, tables.accounting, params.measured_factor
 )
-objective = decision_objective(experiment.columns, params.optimum, experiment.baselines)
-decision = decide_mixture(evidence, limits, objective, experiment.baselines)
-decision |= experiment.record() | {
-    "pipeline": choice.pipeline,
-    "mixing": choice.mixing,
-    **params.uncertainty,
-}
-write_json(decision, snakemake.output.optimum)
+decision = decide_mixture(evidence, params.optimum, **options)
+law = {"pipeline": choice.pipeline, "mixing": choice.mixing, **params.uncertainty}
+write_json(decision | law | experiment.record(), snakemake.output.optimum)
 write_table(surface_table(evidence, decision["proportions"]), snakemake.output.surface)
 write_table(interaction_table(evidence), snakemake.output.interaction)
