@@ -21,7 +21,7 @@ include: "workflow/rules/report.smk"
 
 
 rule all:
+    default_target: True
     input:
         f"results/{config['experiment']}/report.html",
-    default_target: True
     localrule: True

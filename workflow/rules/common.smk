@@ -10,7 +10,7 @@ config.update(complete_config(config))
 EXPERIMENT = config["experiment"]
 DOMAINS = list(config["domains"])
 VALIDATION_ONLY = list(config["validation"]["domains"])
-VALIDATION_DOMAINS = DOMAINS + VALIDATION_ONLY
+VALIDATION_DOMAINS = [*DOMAINS, *VALIDATION_ONLY]
 SOURCES = config["domains"] | config["validation"]["domains"]
 # Proportions by mixture id; "natural" is known only from the text, inside the job.
 MIXTURES = {m.id: m for m in choose_mixtures(DOMAINS, **design_of(config))}
@@ -18,16 +18,32 @@ PROPORTIONS = {id: m.proportions for id, m in MIXTURES.items()} | {"natural": "n
 TRAINING = config["training"]
 CONFIRMATION = config.get("confirmation", {"mixtures": [], "seeds": []})
 TARGET = describe_target(config)
-AVAILABLE_TOKENS = {d: source.get("available_tokens") for d, source in config["domains"].items()}
+AVAILABLE_TOKENS = {
+    d: source.get("available_tokens") for d, source in config["domains"].items()
+}
 # What the analysis imports: an edit reruns the fits, and nothing else.
 LAW_SOURCES = ["laws/*.py", "choice.py", "experiment.py", "folds.py", "losses.py"]
-LAW_SOURCES += ["observations.py", "scores.py", "selection.py", "law_tables.py", "sizes.py"]
-DECISION_SOURCES = [*LAW_SOURCES, "bootstrap.py", "decision.py", "limits.py", "objective.py"]
+LAW_SOURCES += [
+    "observations.py",
+    "scores.py",
+    "selection.py",
+    "law_tables.py",
+    "sizes.py",
+]
+DECISION_SOURCES = [
+    *LAW_SOURCES,
+    "bootstrap.py",
+    "decision.py",
+    "limits.py",
+    "objective.py",
+]
 DECISION_SOURCES += ["optimum.py", "surface.py", "uncertainty.py"]
 CONFIRMED = ["optimum", *CONFIRMATION["mixtures"]] if CONFIRMATION["seeds"] else []
 
 # A confirmation trains on the text at hand: its optimum must fit into that.
-MEASURED_FACTOR = TRAINING["max_epochs"] / config["optimum"]["max_epochs"] if CONFIRMED else 0
+MEASURED_FACTOR = (
+    TRAINING["max_epochs"] / config["optimum"]["max_epochs"] if CONFIRMED else 0
+)
 
 
 wildcard_constraints:
@@ -46,29 +62,37 @@ def validation_share_of(wildcards):
 
 def token_files(suffix):
     """Every token file, or its manifest: the training splits first."""
-    folder = "results/{{experiment}}/tokens/{domain}/"
-    return expand(folder + "train" + suffix, domain=DOMAINS) + expand(
-        folder + "validation" + suffix, domain=VALIDATION_DOMAINS
-    )
+    pattern = "results/{{experiment}}/tokens/{domain}/{split}{suffix}"
+    return [
+        *expand(pattern, domain=DOMAINS, split="train", suffix=suffix),
+        *expand(pattern, domain=VALIDATION_DOMAINS, split="validation", suffix=suffix),
+    ]
 
 
 def run_files(name):
     """Every proxy's file of this name."""
     return expand(
-        "results/{{experiment}}/runs/{size}/{mixture}/seed-{seed}/" + name,
+        "results/{{experiment}}/runs/{size}/{mixture}/seed-{seed}/{name}",
         size=TRAINING["sizes"],
         mixture=PROPORTIONS,
         seed=TRAINING["seeds"],
+        name=name,
     )
 
 
 def confirmation_files(name):
     """Every confirmation run's file of this name."""
     return expand(
-        "results/{{experiment}}/confirmation/{mixture}/seed-{seed}/" + name,
+        "results/{{experiment}}/confirmation/{mixture}/seed-{seed}/{name}",
         mixture=CONFIRMED,
         seed=CONFIRMATION["seeds"],
+        name=name,
     )
+
+
+def results_folder(wildcards):
+    """Where the report's parts are read from."""
+    return f"results/{wildcards.experiment}"
 
 
 def proportions_of(wildcards):
@@ -93,7 +117,13 @@ def found_optimum(wildcards):
 
 def report_inputs(wildcards):
     """What the figures and the page read; the confirmation only if it is on."""
-    names = ["accounting.csv", "mixtures.csv", "runs.csv", "losses.parquet", "optimum.json"]
+    names = [
+        "accounting.csv",
+        "mixtures.csv",
+        "runs.csv",
+        "losses.parquet",
+        "optimum.json",
+    ]
     names += [f"laws/{name}_law.csv" for name in ("step", "size", "mixing")]
     names += ["laws/scores.csv", "laws/predictions.csv", "laws/choice.json"]
     names += ["laws/surface.csv", "laws/interaction.csv"]

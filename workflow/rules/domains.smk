@@ -20,7 +20,9 @@ rule read_domain:
 
 rule find_duplicates:
     input:
-        expand("results/{{experiment}}/text/{domain}.parquet", domain=VALIDATION_DOMAINS),
+        expand(
+            "results/{{experiment}}/text/{domain}.parquet", domain=VALIDATION_DOMAINS
+        ),
     output:
         "results/{experiment}/text/duplicates.parquet",
     log:
@@ -80,9 +82,9 @@ rule account_tokens:
         "results/{experiment}/accounting.csv",
     log:
         "results/{experiment}/logs/account_tokens.log",
+    priority: 100
     conda:
         "../../envs/train.yaml"
-    priority: 100
     params:
         training_domains=DOMAINS,
         source=source_digest("tokens.py"),

@@ -56,10 +56,12 @@ use rule train_proxy as train_confirmation with:
             "results/{{experiment}}/tokens/{domain}/train.json", domain=DOMAINS
         ),
         validation=expand(
-            "results/{{experiment}}/tokens/{domain}/validation.bin", domain=VALIDATION_DOMAINS
+            "results/{{experiment}}/tokens/{domain}/validation.bin",
+            domain=VALIDATION_DOMAINS,
         ),
         validation_manifests=expand(
-            "results/{{experiment}}/tokens/{domain}/validation.json", domain=VALIDATION_DOMAINS
+            "results/{{experiment}}/tokens/{domain}/validation.json",
+            domain=VALIDATION_DOMAINS,
         ),
         optimum=found_optimum,
     output:
@@ -69,12 +71,12 @@ use rule train_proxy as train_confirmation with:
     log:
         "results/{experiment}/logs/train_confirmation/{mixture}/seed-{seed}.log",
     params:
+        **config["sizes"][config["target"]["size"]],
         checkpoints="results/{experiment}/checkpoints/confirmation/{mixture}/seed-{seed}",
         checkpoint_every_seconds=TRAINING["checkpoint_every_seconds"],
         size=config["target"]["size"],
         proportions=confirmed_proportions,
         lattice=config["mixtures"]["lattice"],
-        **config["sizes"][config["target"]["size"]],
         num_steps=num_target_steps(config),
         batch_size=TRAINING["batch_size"],
         sequence_length=TRAINING["sequence_length"],

@@ -3,12 +3,17 @@
 
 rule write_mixtures:
     input:
-        manifests=expand("results/{{experiment}}/tokens/{domain}/train.json", domain=DOMAINS),
+        manifests=expand(
+            "results/{{experiment}}/tokens/{domain}/train.json", domain=DOMAINS
+        ),
         accounting="results/{experiment}/accounting.csv",
     output:
         "results/{experiment}/mixtures.csv",
     log:
         "results/{experiment}/logs/write_mixtures.log",
+    # Before any training: it refuses mixtures that the text cannot serve. Not an input of the
+    # training rule, or every rewrite of the table would retrain every proxy.
+    priority: 100
     conda:
         "../../envs/train.yaml"
     params:
@@ -17,9 +22,6 @@ rule write_mixtures:
         lattice=config["mixtures"]["lattice"],
         tokens=num_proxy_tokens(config),
         max_epochs=TRAINING["max_epochs"],
-    # Before any training: it refuses mixtures that the text cannot serve. Not an input of the
-    # training rule, or every rewrite of the table would retrain every proxy.
-    priority: 100
     script:
         "../scripts/write_mixtures.py"
 
@@ -31,10 +33,12 @@ rule train_proxy:
             "results/{{experiment}}/tokens/{domain}/train.json", domain=DOMAINS
         ),
         validation=expand(
-            "results/{{experiment}}/tokens/{domain}/validation.bin", domain=VALIDATION_DOMAINS
+            "results/{{experiment}}/tokens/{domain}/validation.bin",
+            domain=VALIDATION_DOMAINS,
         ),
         validation_manifests=expand(
-            "results/{{experiment}}/tokens/{domain}/validation.json", domain=VALIDATION_DOMAINS
+            "results/{{experiment}}/tokens/{domain}/validation.json",
+            domain=VALIDATION_DOMAINS,
         ),
     output:
         losses="results/{experiment}/runs/{size}/{mixture}/seed-{seed}/losses.csv",

@@ -13,7 +13,7 @@ rule draw_figures:
     conda:
         "../../envs/analysis.yaml"
     params:
-        results="results/{experiment}",
+        results=results_folder,
         config=config,
         source=source_digest("figures/*.py", "display.py"),
     script:
@@ -36,7 +36,7 @@ rule write_report:
     conda:
         "../../envs/analysis.yaml"
     params:
-        results="results/{experiment}",
+        results=results_folder,
         config=config,
         source=source_digest("report*.py", "display.py", "page.html.j2"),
     script:
