@@ -86,6 +86,7 @@ def quality_section(found: Results) -> Section:
     tables = [report_tables.score_table(found.scores, fold) for fold in folds]
     tables.append(report_tables.domain_score_table(found.scores, folds[0]))
     forward = report_tables.forward_table(found.all_scores)
+    inner = report_tables.joint_fold_table(found.choice.get("joint_folds", []))
     return Section(
         "quality",
         "How good the laws are",
@@ -95,7 +96,7 @@ def quality_section(found: Results) -> Section:
         "following the law would have cost against knowing the best mixture.",
         findings.law_findings(found.scores, found.choice["reasons"]),
         found.figures("predicted_vs_observed"),
-        [*tables, *([forward] if forward else [])],
+        [*tables, *(table for table in (forward, inner) if table)],
     )
 
 

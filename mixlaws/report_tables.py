@@ -164,6 +164,19 @@ def forward_table(scores: pd.DataFrame) -> PageTable | None:
     return PageTable("Overall loss, predicted forward.", header, cells, num_text_columns=3)
 
 
+def joint_fold_table(folds: Sequence[Mapping[str, Any]]) -> PageTable | None:
+    """Return the inner folds by which the joint laws were set; None where none was fitted."""
+    if not folds:
+        return None
+    rows = [
+        [fold["choice"], fold["option"], fold["fold"], f"{fold['num_rows']}", _number(fold["mae"])]
+        for fold in folds
+    ]
+    caption = "Inner forward folds of the joint laws, overall loss."
+    header = ["choice", "option", "fold", "predicted losses", "mean error (nats)"]
+    return PageTable(caption, header, rows, num_text_columns=3, folded=True)
+
+
 def accounting_table(accounting: pd.DataFrame) -> PageTable:
     """Return documents, bytes and tokens per domain and split."""
     rows = [

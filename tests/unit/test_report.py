@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from fixture_results import Planted, write_results
 
-from mixlaws import display
+from mixlaws import display, report_tables
 from mixlaws import report_findings as findings
 from mixlaws.errors import DataError
 from mixlaws.figures import draw_figures
@@ -198,3 +198,17 @@ def test_figures_take_the_inks_of_the_page(tmp_path):
     assert "var(--ink)" in figure.svg
     assert "#1c2127" not in figure.svg
     assert "<metadata>" not in figure.svg
+
+
+def test_the_inner_folds_of_the_joint_laws_are_a_table():
+    fold = {
+        "choice": "early cut",
+        "option": "0.3",
+        "fold": "largest",
+        "num_rows": 40,
+        "mae": 0.0123,
+    }
+    table = report_tables.joint_fold_table([fold])
+    assert table.rows == [["early cut", "0.3", "largest", "40", "0.012"]]
+    assert table.folded
+    assert report_tables.joint_fold_table([]) is None
