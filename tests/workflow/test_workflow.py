@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -127,6 +128,21 @@ def test_the_default_target_is_the_demo(fresh):
     assert "results/demo/report.html" in planned
     jobs = dict(line.split() for line in planned.splitlines() if len(line.split()) == 2)
     assert jobs["train_proxy"] == "36"
+
+
+@pytest.mark.parametrize(
+    "path", sorted((ROOT / "experiments").glob("*.yaml")), ids=lambda p: p.stem
+)
+def test_every_shipped_experiment_plans(fresh, path):
+    planned = fresh.snakemake("--dry-run", "--quiet", "host", config=f"experiments/{path.name}")
+    assert f"results/{path.stem}/report.html" in planned
+
+
+def test_snakemakes_own_report_holds_the_page(smoke):
+    smoke.snakemake("--report", "archive.zip")
+    with zipfile.ZipFile(smoke.folder / "archive.zip") as archive:
+        pages = [name for name in archive.namelist() if name.endswith("report.html")]
+        assert any(b"Recommended shares" in archive.read(name) for name in pages), pages
 
 
 def test_parsing_our_files_imports_neither_torch_nor_pandas(fresh):

@@ -9,7 +9,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 SMOKE = "tests/workflow/smoke.yaml"
-PARTS = ["Snakefile", "config.yaml", "mixlaws", "workflow", "envs", "tests/workflow"]
+PARTS = ["Snakefile", "config.yaml", "mixlaws", "workflow", "envs", "experiments", "tests/workflow"]
 
 
 @dataclass(frozen=True)
