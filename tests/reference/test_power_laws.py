@@ -1,7 +1,5 @@
 """Step and size laws on the published logs, scored on what they did not see."""
 
-import time
-
 import numpy as np
 import pytest
 from published_logs import common_mixtures, read_logs, weights_of
@@ -91,14 +89,11 @@ def test_two_sizes_are_enough_with_priors(study, curves):
     assert np.abs(errors @ weights_of(study)).mean() <= 0.008  # 0.0051
 
 
-def test_nested_pipeline_is_fast_and_near_the_1b_runs(study):
+def test_nested_pipeline_is_near_the_1b_runs(study):
     """1,760 curves; the paper's own predictions miss by 0.063 and 0.110 at 1B and 100k steps."""
     seen = common_mixtures(study, PROXIES, range(10_000, 30_001))
-    start = time.process_time()
     fit = fit_nested(seen, study.target("1B", 100_000))
-    seconds = time.process_time() - start
     assert fit.losses.shape == (20, 22)
-    assert seconds <= 3.0  # 0.5 s; the bar of 1 s is measured by benchmarks/laws.py
     large = study.observations()
     large = large.select((large.size == "1B") & (large.step == 100_000))
     predicted = fit.mixing.predict(large.proportions) @ weights_of(study)
