@@ -121,7 +121,7 @@ def test_rounding_moves_no_share_by_a_lattice_step(values):
 
 
 def test_impossible_limits_are_named():
-    with pytest.raises(ConfigError, match=r"lower limits sum to 80/64.*widen the limits"):
+    with pytest.raises(ConfigError, match=r"lower limits sum to 80/64.*widen them"):
         choose(limits={"web": [0.75, 1], "code": [0.5, 1], "books": [0, 1]})
 
 
