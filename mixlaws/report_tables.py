@@ -28,6 +28,8 @@ DOCUMENT_COUNTS = (
     "num_dropped_near",
     "num_dropped_other",
 )
+WITHOUT_LIMITS = "without limits"
+"""The best mixture if no limit held: shown where one binds."""
 
 
 @dataclass(frozen=True)
@@ -51,9 +53,12 @@ def share_table(optimum: Mapping[str, Any], level: float) -> PageTable:
         interval = " to ".join(format_share(end) for end in optimum["intervals"][domain])
         near = " to ".join(format_share(end) for end in optimum["near_optimal"]["ranges"][domain])
         others = [format_share(each["proportions"][domain]) for each in baselines.values()]
+        if optimum["active_constraints"]:
+            others.append(format_share(optimum["unconstrained"]["proportions"][domain]))
         rows.append([domain, format_share(share), interval, near, *others])
     header = ["domain", "recommended", f"{100 * level:.0f}{SPACE}% interval", "near-optimal"]
     header += [name.replace("_", " ") for name in baselines]
+    header += [WITHOUT_LIMITS] if optimum["active_constraints"] else []
     return PageTable("Share of the training tokens.", header, rows)
 
 
@@ -64,6 +69,10 @@ def gain_table(optimum: Mapping[str, Any]) -> PageTable:
         label = name if name == each["mixture"] else f"best observed: {each['mixture']}"
         gain = [format_signed(each["gain"]["value"]), _signed_range(each["gain"])]
         rows.append([label, *_interval_cells(each["overall"]), *gain])
+    if optimum["active_constraints"]:
+        free = optimum["unconstrained"]["overall"]
+        lost = format_signed(free - optimum["predicted"]["overall"]["value"])
+        rows.append([WITHOUT_LIMITS, format_loss(free), ABSENT, lost, ABSENT])
     header = ["mixture", "predicted loss", "interval", "gain of the optimum", "interval"]
     return PageTable("Predicted overall loss of the target, nats per token.", header, rows)
 

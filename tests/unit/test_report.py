@@ -212,3 +212,22 @@ def test_the_inner_folds_of_the_joint_laws_are_a_table():
     assert table.rows == [["early cut", "0.3", "largest", "40", "0.012"]]
     assert table.folded
     assert report_tables.joint_fold_table([]) is None
+
+
+def test_the_optimum_without_limits_is_shown_where_a_limit_binds():
+    estimate = {"value": 3.5, "lower": 3.4, "upper": 3.6}
+    optimum = {
+        "proportions": {"a": 0.25, "b": 0.75},
+        "intervals": {"a": [0.2, 0.3], "b": [0.7, 0.8]},
+        "near_optimal": {"ranges": {"a": [0.1, 0.4], "b": [0.6, 0.9]}},
+        "predicted": {"overall": estimate},
+        "baselines": {},
+        "unconstrained": {"proportions": {"a": 0.125, "b": 0.875}, "overall": 3.25},
+        "active_constraints": [{"domain": "b", "side": "upper", "limit": 0.75}],
+    }
+    shares = report_tables.share_table(optimum, 0.9)
+    assert shares.header[-1] == "without limits"
+    assert [row[-1].split()[0] for row in shares.rows] == ["12.5", "87.5"]
+    assert report_tables.gain_table(optimum).rows[-1][:2] == ["without limits", "3.250"]
+    free = {**optimum, "active_constraints": []}
+    assert "without limits" not in report_tables.share_table(free, 0.9).header
