@@ -14,7 +14,6 @@ from mixlaws.errors import ConfigError
 
 SCHEMA_PATH = Path(__file__).parent.parent / "workflow" / "schemas" / "config.schema.yaml"
 WEIGHT_TOLERANCE = 1e-6
-RESERVED_MIXTURES = ("uniform", "natural", "optimum")
 
 
 def complete_config(config: Mapping[str, Any], schema_path: Path = SCHEMA_PATH) -> dict[str, Any]:

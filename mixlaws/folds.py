@@ -10,7 +10,6 @@ import numpy as np
 from mixlaws.errors import DataError
 from mixlaws.laws.comparators import fit_comparator
 from mixlaws.laws.mixing import MIXING_LAWS, fit_mixing_law
-from mixlaws.laws.nested import NestedSettings, fit_nested
 from mixlaws.observations import Observations, Target
 
 LEAVE_ONE_MIXTURE_OUT = "leave-one-mixture-out"
@@ -102,16 +101,6 @@ def mixing_predictor(name: str) -> MixingPredictor:
         return fit_comparator(name, proportions, losses).predict(unseen)
 
     return predict
-
-
-def nested_forecaster(mixing: str, settings: NestedSettings | None = None) -> Forecaster:
-    """Return the forecaster of the nested pipeline: every mixture through the mixing law."""
-
-    def forecast(fitted: Observations, unseen: Observations) -> np.ndarray:
-        fit = fit_nested(fitted, target_of(unseen), mixing=mixing, settings=settings)
-        return fit.mixing.predict(unseen.proportions)
-
-    return forecast
 
 
 def target_of(rows: Observations) -> Target:
