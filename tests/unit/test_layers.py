@@ -11,10 +11,12 @@ PACKAGE = Path(__file__).parents[2] / "mixlaws"
 LAYERS = [
     {"errors"},
     {"runtime", "observations"},
+    {"parts"},
     {"config", "mixtures", "sizes", "schedule", "limits", "documents"},
-    {"losses", "plan", "laws", "tokens", "embedded", "sources", "duplicates", "downloads", "logs"},
-    {"published", "domains", "tokenization", "model", "data", "objective"},
-    {"optimum", "evaluation", "checkpoints", "folds"},
+    {"losses", "plan", "laws", "tokens", "embedded", "downloads", "logs"}
+    | {"records", "minhash", "domain_checks"},
+    {"published", "model", "data", "objective", "sources", "duplicates"},
+    {"optimum", "evaluation", "checkpoints", "folds", "domains", "tokenizer", "tokenization"},
     {"training", "selection", "bootstrap", "experiment"},
     {"uncertainty"},
     {"choice"},
@@ -26,7 +28,7 @@ LAYERS = [
 LEVEL = {module: level for level, modules in enumerate(LAYERS) for module in modules}
 TORCH = {"data", "model", "evaluation", "checkpoints", "training"}
 PANDAS_FREE = {"laws", "optimum", "objective", "limits", "plan", "config", "mixtures", "sizes"}
-PANDAS_FREE |= {"runtime", "observations", "errors", "schedule"}
+PANDAS_FREE |= {"runtime", "observations", "errors", "schedule", "parts"}
 DRAWING = {"figures"}
 MODULES = sorted(p for p in PACKAGE.rglob("*.py") if p.name not in ("__init__.py", "__main__.py"))
 
