@@ -6,7 +6,7 @@ by banding of the signatures (locality-sensitive hashing).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from rensa import RMinHash
@@ -102,7 +102,7 @@ class FixedIndex:
         return np.where(number < 0, -1, self._numbers[number]), similarity
 
 
-def _pairs(first: np.ndarray, count: np.ndarray):
+def _pairs(first: np.ndarray, count: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Yield (queries, places): place first[q] + 0, 1, ... count[q] - 1 of every query, in runs."""
     queries = np.repeat(np.arange(len(count)), count)
     offsets = np.arange(len(queries)) - np.repeat(np.cumsum(count) - count, count)

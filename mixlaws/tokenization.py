@@ -33,8 +33,10 @@ SCHEMA = pa.schema(
     ]
 )
 # What decides the bytes of a token file, beside the text and the options.
-_SOURCES = ("documents.py", "domains.py", "duplicates.py", "embedded.py", "minhash.py")
-_SOURCES += ("records.py", "sources.py", "tokenization.py", "tokenizer.py")
+_SOURCES = [
+    *("documents.py", "domains.py", "duplicates.py", "embedded.py", "minhash.py", "records.py"),
+    *("sources.py", "tokenization.py", "tokenizer.py"),
+]
 _RECORD_KEY = b"mixlaws.shard"
 
 
@@ -219,7 +221,6 @@ class _Joined:
     def manifest(self) -> Manifest:
         """Return the manifest of what was taken."""
         first = self.records[0]
-        names = ("dtype", "vocabulary_size", "end_of_document_id", "tokenizer_sha256")
         return Manifest(
             domain=self.domain,
             split=self.split,
@@ -229,7 +230,10 @@ class _Joined:
             num_bytes=self.num_bytes,
             num_tokens=self.num_tokens,
             sha256=self.digest.hexdigest(),
-            **{name: first[name] for name in names},
+            dtype=first["dtype"],
+            vocabulary_size=first["vocabulary_size"],
+            end_of_document_id=first["end_of_document_id"],
+            tokenizer_sha256=first["tokenizer_sha256"],
             source_digest=_digest([entry for part in self.parts for entry in part["listing"]]),
             filter_digest=_digest([self.choice, first["near"]]),
             code_digest=source_digest(*_SOURCES),

@@ -93,7 +93,7 @@ def open_tokens(tokens: str | Path, manifest: Manifest) -> np.ndarray:
         raise DataError(
             f"{path} must hold the {expected:,} bytes of its manifest ({manifest.num_tokens:,} "
             f"tokens), but {'is missing' if found is None else f'holds {found:,}'}: delete both "
-            "and rerun tokenize_shard"
+            "and rerun tokenization"
         )
     return np.memmap(path, dtype=dtype, mode="r")
 
