@@ -26,7 +26,7 @@ from mixlaws.embedded import HARVESTS, environment_roots, open_harvest
 from mixlaws.errors import ConfigError, DataError
 from mixlaws.minhash import signatures
 from mixlaws.parts import Part, reading_limit
-from mixlaws.records import Selection
+from mixlaws.texts import Selection
 from mixlaws.runtime import atomic_path
 from mixlaws.sources import FilesSource, HuggingFaceSource
 

@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 from mixlaws.documents import Reading, SourceText
 from mixlaws.errors import DataError
 from mixlaws.parts import SUFFIXES, Part, SourceFile, list_files
-from mixlaws.records import Found, Selection, Selector, missing, not_utf8
+from mixlaws.texts import Found, Selection, Selector, missing, not_utf8
 
 # Rows decoded at a time from columnar files; documents can be large.
 _BATCH_ROWS = 64

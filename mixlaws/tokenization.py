@@ -34,7 +34,7 @@ SCHEMA = pa.schema(
 )
 # What decides the bytes of a token file, beside the text and the options.
 _SOURCES = [
-    *("documents.py", "domains.py", "duplicates.py", "embedded.py", "minhash.py", "records.py"),
+    *("documents.py", "domains.py", "duplicates.py", "embedded.py", "minhash.py", "texts.py"),
     *("sources.py", "tokenization.py", "tokenizer.py"),
 ]
 _RECORD_KEY = b"mixlaws.shard"

@@ -14,7 +14,7 @@ LAYERS = [
     {"parts"},
     {"config", "mixtures", "sizes", "schedule", "limits", "documents"},
     {"losses", "plan", "laws", "tokens", "embedded", "downloads", "logs"}
-    | {"records", "minhash", "domain_checks"},
+    | {"texts", "minhash", "domain_checks"},
     {"published", "model", "data", "objective", "sources", "duplicates"},
     {"optimum", "evaluation", "checkpoints", "folds", "domains", "tokenizer", "tokenization"},
     {"training", "selection", "bootstrap", "experiment"},
