@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import lightning.pytorch as pl
@@ -26,8 +27,9 @@ def evaluation_steps(num_steps: int, count: int, first: float) -> list[int]:
 class Evaluation(pl.Callback):
     """Measure every validation domain at chosen steps, on the averaged weights."""
 
-    def __init__(self, run: Run, corpus: Corpus) -> None:
+    def __init__(self, run: Run, corpus: Corpus, stopping: Callable[[], bool]) -> None:
         self.run = run
+        self.stopping = stopping
         self.corpus = corpus
         self.steps = set(evaluation_steps(run.num_steps, run.num_evaluations, run.first_evaluation))
         self.rows: list[dict[str, Any]] = []
@@ -50,27 +52,44 @@ class Evaluation(pl.Callback):
         """Take up the losses measured before the checkpoint."""
         self.rows = state_dict["rows"]
 
+    def on_train_start(self, trainer: pl.Trainer, pl_module: Any) -> None:
+        """Make up for an evaluation that a signal cut short."""
+        self._evaluate(trainer, pl_module)
+
     def on_train_batch_end(self, trainer: pl.Trainer, pl_module: Any, *_: Any) -> None:
         """Evaluate when the step is due."""
-        if trainer.global_step in self.steps:
-            began = time.perf_counter()
-            self.rows += self._measure(trainer.global_step, pl_module)
-            self.seconds += time.perf_counter() - began
-            total = sum(row["loss"] for row in self.rows[-len(self.windows) :])
-            print(
-                f"step {trainer.global_step:,} of {self.run.num_steps:,}: "
-                f"mean validation loss {total / len(self.windows):.4f}",
-                flush=True,
-            )
+        self._evaluate(trainer, pl_module)
 
-    def _measure(self, step: int, module: Any) -> list[dict[str, Any]]:
-        """Return one row per validation domain."""
+    def _evaluate(self, trainer: pl.Trainer, pl_module: Any) -> None:
+        step = trainer.global_step
+        if step not in self.steps or any(row["step"] == step for row in self.rows):
+            return
+        began = time.perf_counter()
+        measured = self._measure(pl_module)
+        self.seconds += time.perf_counter() - began
+        if measured is None:
+            return
+        self.rows += self._rows(step, measured)
+        total = sum(loss for loss, _ in measured.values())
+        print(
+            f"step {step:,} of {self.run.num_steps:,}: "
+            f"mean validation loss {total / len(self.windows):.4f}",
+            flush=True,
+        )
+
+    def _measure(self, module: Any) -> dict[str, tuple[float, float]] | None:
+        """Return loss and accuracy by validation domain; None when a signal ends the run."""
         model = module.averaged.module.eval()
+        measured = {}
         with torch.inference_mode():
-            measured = {
-                domain: measure(model, windows.to(module.device))
-                for domain, windows in self.windows.items()
-            }
+            for domain, windows in self.windows.items():
+                if self.stopping():
+                    return None
+                measured[domain] = measure(model, windows.to(module.device))
+        return measured
+
+    def _rows(self, step: int, measured: Mapping[str, tuple[float, float]]) -> list[dict[str, Any]]:
+        """Return one row of the loss table per validation domain."""
         return [
             {
                 "size": self.run.size,

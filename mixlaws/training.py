@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import resource
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -17,14 +18,16 @@ from torch.nn import functional
 from torch.optim.swa_utils import AveragedModel
 from torch.utils.data import DataLoader
 
-from mixlaws.checkpoints import Checkpoints, locked
+from mixlaws.checkpoints import Checkpoints, StateIO, States
 from mixlaws.data import BatchPlan, BatchStream, Corpus, num_windows
 from mixlaws.errors import DataError
 from mixlaws.evaluation import Evaluation
+from mixlaws.locks import locked
 from mixlaws.model import Transformer
 from mixlaws.plan import Run
 from mixlaws.runtime import source_digest, versions
 
+TRAINING_SOURCES = ("model.py", "data.py", "training.py", "sizes.py")
 REFERENCE_WIDTH = 64  # the model width at which learning_rate is stated
 
 
@@ -109,21 +112,44 @@ def check_epochs(run: Run, plan: BatchPlan, corpus: Corpus) -> None:
             )
 
 
-def train(
+@contextmanager
+def trained(
     run: Run,
     corpus: Corpus,
     *,
     checkpoints: str | Path,
     every_seconds: float,
     num_threads: int = 1,
-) -> Result:
+    keep: bool = False,
+) -> Iterator[Result]:
     """Train one run to its end, resuming from `checkpoints` if it was interrupted.
 
-    Raises DataError when the corpus cannot serve the run or the checkpoint is another run's.
+    The saved states are deleted when the block that writes the result down succeeds, unless
+    `keep`; the folder stays locked until then. Raises DataError when the corpus cannot serve the
+    run or a saved state is another run's.
     """
     began = time.perf_counter()
     torch.set_num_threads(num_threads)
-    checkpoints = Path(checkpoints)
+    plan = plan_batches(run, corpus)
+    states = States(Path(checkpoints), identity_of(run, corpus), training_versions())
+    with locked(states.folder) as lock:
+        saver = Checkpoints(states, lock, every_seconds)
+        evaluation = Evaluation(run, corpus, saver.stopping)
+        first_step = _fit(run, corpus, plan, evaluation, saver)
+        timing = _timing(run, began, first_step, evaluation.seconds)
+        yield Result(evaluation.rows, _record(run, corpus, plan), timing)
+        if not keep:
+            states.clear()
+
+
+def train(run: Run, corpus: Corpus, **options: Any) -> Result:
+    """Train one run and return what it leaves; options are those of `trained`."""
+    with trained(run, corpus, **options) as result:
+        return result
+
+
+def plan_batches(run: Run, corpus: Corpus) -> BatchPlan:
+    """Return the run's batches; raise DataError when a domain would repeat too often."""
     windows = {
         domain: num_windows(len(file.tokens), run.sequence_length)
         for domain, file in corpus.train.items()
@@ -136,27 +162,34 @@ def train(
         seed=run.seed,
     )
     check_epochs(run, plan, corpus)
-    identity = asdict(run) | corpus.digests()
-    with locked(checkpoints):
-        evaluation = Evaluation(run, corpus)
-        saver = Checkpoints(checkpoints, identity, every_seconds)
-        first_step = _fit(run, corpus, plan, [evaluation, saver])
-        saver.path.unlink(missing_ok=True)
-    record = _record(run, corpus, plan)
-    return Result(evaluation.rows, record, _timing(run, began, first_step, evaluation.seconds))
+    return plan
 
 
-def _fit(run: Run, corpus: Corpus, plan: BatchPlan, callbacks: Sequence[Any]) -> int:
+def identity_of(run: Run, corpus: Corpus) -> dict[str, Any]:
+    """Return everything that defines a run, by key: its settings and its token files."""
+    identity = {name: value for name, value in asdict(run).items() if name != "max_epochs"}
+    return identity | corpus.digests() | {"vocabulary_size": corpus.vocabulary_size}
+
+
+def training_versions() -> dict[str, str]:
+    """Return what a resumed run may differ in from its first attempt, and tells."""
+    return versions("torch", "lightning", "numpy") | {"mixlaws": source_digest(*TRAINING_SOURCES)}
+
+
+def _fit(
+    run: Run, corpus: Corpus, plan: BatchPlan, evaluation: Evaluation, saver: Checkpoints
+) -> int:
     """Let Lightning run the loop; return the step it started from."""
     torch.manual_seed(run.seed)
     module = Proxy(run, corpus.vocabulary_size)
     trainer = pl.Trainer(
         max_steps=run.num_steps,
-        callbacks=list(callbacks),
+        callbacks=[evaluation, saver],
         gradient_clip_val=run.gradient_clip_norm,
         accelerator="auto",
         devices=1,
-        plugins=[LightningEnvironment()],  # or Lightning reads SLURM's variables
+        # An explicit environment, or Lightning reads SLURM's variables.
+        plugins=[LightningEnvironment(), StateIO(saver.states)],
         deterministic=True,
         use_distributed_sampler=False,
         logger=False,
@@ -164,7 +197,7 @@ def _fit(run: Run, corpus: Corpus, plan: BatchPlan, callbacks: Sequence[Any]) ->
         enable_progress_bar=False,
         enable_model_summary=False,
     )
-    first_steps: list[int] = []
+    first_steps = [run.num_steps]
 
     def first_step() -> int:
         first_steps.append(trainer.global_step)
@@ -172,14 +205,13 @@ def _fit(run: Run, corpus: Corpus, plan: BatchPlan, callbacks: Sequence[Any]) ->
 
     tokens = {domain: file.tokens for domain, file in corpus.train.items()}
     stream = BatchStream(plan, tokens, run.sequence_length, run.num_steps, first_step)
-    saved = callbacks[-1].path
     trainer.fit(
         module,
         DataLoader(stream, batch_size=None),
-        ckpt_path=saved if saved.exists() else None,
+        ckpt_path=saver.states.newest(),
         weights_only=False,
     )
-    return first_steps[0]
+    return first_steps[-1]
 
 
 def _record(run: Run, corpus: Corpus, plan: BatchPlan) -> dict[str, Any]:
@@ -200,7 +232,7 @@ def _record(run: Run, corpus: Corpus, plan: BatchPlan) -> dict[str, Any]:
         "realised_tokens": {d: n * run.sequence_length for d, n in plan.num_draws().items()},
         "epochs": plan.epochs(),
         "token_files": corpus.digests(),
-        "source_digest": source_digest("model.py", "data.py", "training.py", "sizes.py"),
+        "source_digest": source_digest(*TRAINING_SOURCES),
         "versions": versions("torch", "lightning", "numpy"),
     }
 

@@ -1,10 +1,4 @@
-import signal
-import subprocess
-import sys
-import textwrap
-import time
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -127,57 +121,3 @@ def test_too_many_epochs_are_refused_before_training(tmp_path):
     run = replace(RUN, max_epochs=0.5)
     with pytest.raises(DataError, match=r"domain 'a' has 2,000 training tokens, but mix-001 at"):
         train(run, make_corpus(2000), checkpoints=tmp_path, every_seconds=1e9)
-
-
-KILLED = """
-    import os, sys
-    sys.path.insert(0, {tests!r})
-    from mixlaws.training import train
-    from test_training import RUN, make_corpus
-    result = train(RUN, make_corpus(), checkpoints={folder!r}, every_seconds=0)
-    for row in result.losses:
-        print(row["step"], row["validation_domain"], row["loss"].hex())
-    print(result.timing["first_step"])
-"""
-
-
-def run_in_child(folder, kill_after_step=None):
-    """Train in another process; kill it with SIGKILL once that step's state is saved."""
-    code = textwrap.dedent(KILLED).format(tests=str(Path(__file__).parent), folder=str(folder))
-    child = subprocess.Popen(
-        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-    )
-    if kill_after_step is None:
-        return child.communicate(timeout=120)[0].splitlines()
-    for line in child.stdout:
-        if line.startswith(f"step {kill_after_step} "):
-            break
-    deadline = time.monotonic() + 60
-    while not (folder / "last.ckpt").exists() and time.monotonic() < deadline:
-        time.sleep(0.01)
-    child.send_signal(signal.SIGKILL)
-    child.wait()
-    return None
-
-
-def test_a_killed_run_resumes_to_bit_identical_losses(tmp_path):
-    straight = run_in_child(tmp_path / "straight")
-    killed = tmp_path / "killed"
-    run_in_child(killed, kill_after_step=14)
-    resumed = run_in_child(killed)
-    assert int(resumed[-1]) >= 13, "the second process must not have started over"
-    measured = [line for line in resumed[:-1] if not line.startswith(("step", "`"))]
-    assert measured == [line for line in straight[:-1] if not line.startswith(("step", "`"))]
-    assert len(measured) == 8
-    assert not (killed / "last.ckpt").exists()
-
-
-def test_the_state_of_another_run_is_refused_by_name(tmp_path):
-    run_in_child(tmp_path, kill_after_step=14)
-    with pytest.raises(DataError, match=r"differs in learning_rate \(0.0024 then, 0.001 now\)"):
-        train(
-            replace(RUN, learning_rate=0.001),
-            make_corpus(),
-            checkpoints=tmp_path,
-            every_seconds=1e9,
-        )
