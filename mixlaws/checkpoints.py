@@ -11,7 +11,7 @@ import re
 import signal
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
@@ -23,6 +23,7 @@ from lightning.pytorch.plugins.io import TorchCheckpointIO
 
 from mixlaws.errors import DataError
 from mixlaws.locks import Lock
+from mixlaws.progress import Progress
 from mixlaws.runtime import file_sha256, read_json, write_json
 
 NUM_KEPT = 2
@@ -45,12 +46,23 @@ class States:
     """Everything that defines the run, by key; a state of any other run is refused."""
     versions: Mapping[str, str] = field(default_factory=dict)
     """What may change between two attempts of the same run, and is only told."""
+    kept_micro_batch: int | None = None
+    """Sequences per forward pass: kept over attempts, because sums depend on the grouping."""
 
     def paths(self) -> list[Path]:
         """Return the states that have a record, newest first."""
         found = [p for p in self.folder.glob("*.ckpt") if STATE_NAME.fullmatch(p.name)]
         complete = [path for path in found if path.with_suffix(".json").exists()]
-        return sorted(complete, key=_step, reverse=True)
+        return sorted(complete, key=step_of, reverse=True)
+
+    def clean(self) -> None:
+        """Delete what a kill left half-written; only the holder of the lock may."""
+        for left_over in self.folder.glob("*.tmp"):
+            left_over.unlink()
+
+    def micro_batch(self, path: Path | None) -> int | None:
+        """Return the micro-batch that a state was trained with."""
+        return None if path is None else read_json(path.with_suffix(".json"))["micro_batch"]
 
     def newest(self) -> Path | None:
         """Return the newest whole state, None if there is none.
@@ -58,8 +70,6 @@ class States:
         A damaged one is named and passed over. Raises DataError when a state belongs to another
         run, naming each key that differs, or when all states are damaged.
         """
-        for left_over in self.folder.glob("*.tmp"):
-            left_over.unlink()
         damaged = []
         for path in self.paths():
             problem = self._problem(path)
@@ -113,6 +123,7 @@ class States:
                 "run": dict(self.identity),
                 "versions": dict(self.versions),
                 "sha256": file_sha256(temporary),
+                "micro_batch": self.kept_micro_batch,
             }
             temporary.replace(path)
             write_json(record, path.with_suffix(".json"))
@@ -127,9 +138,10 @@ class States:
             _delete(path)
 
 
-def _step(path: Path) -> int:
-    match = STATE_NAME.fullmatch(path.name)
-    return int(match[1]) if match else -1
+def step_of(path: Path | None) -> int:
+    """Return the step of a state, 0 of none."""
+    match = STATE_NAME.fullmatch(path.name) if path else None
+    return int(match[1]) if match else 0
 
 
 def _delete(path: Path) -> None:
@@ -164,11 +176,18 @@ class Checkpoints(pl.Callback):
     save and end the process with status 128 + signal, so that the same command goes on from there.
     """
 
-    def __init__(self, states: States, lock: Lock | None, every_seconds: float) -> None:
+    progress: Progress
+    before_save: Callable[[pl.Trainer], None]
+
+    def __init__(
+        self, states: States, lock: Lock | None, every_seconds: float, accumulate: int
+    ) -> None:
         self.states = states
         self.lock = lock
         self.every_seconds = every_seconds
+        self.accumulate = accumulate
         self.pending: list[int] = []
+        self.seconds = 0.0
         self._due = time.monotonic() + every_seconds
         self._step = -1
         self._began = time.monotonic()
@@ -176,6 +195,8 @@ class Checkpoints(pl.Callback):
     def on_train_start(self, trainer: pl.Trainer, pl_module: Any) -> None:
         """Take the signals over from Lightning, which restores its predecessors at the end."""
         self._step = trainer.global_step
+        if trainer.is_global_zero:
+            self.progress.start(self._step)
         if threading.current_thread() is threading.main_thread():
             for number in SAVING:
                 signal.signal(number, self._note)
@@ -202,17 +223,36 @@ class Checkpoints(pl.Callback):
         if stop:
             number = next((n for n in handled if n in STOPPING), signal.SIGTERM)
             print(f"ended by signal {int(number)} after step {self._step:,}", flush=True)
+            self.note(trainer, f"signal {int(number)}")
             raise Interrupted(128 + int(number))
         del self.pending[: len(handled)]
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: Any) -> None:
         """Keep the end of a long run, should its results fail to be written."""
+        self.note(trainer, "end")
         if time.monotonic() - self._began >= self.every_seconds:
             self.save(trainer)
 
+    def on_load_checkpoint(self, trainer: Any, pl_module: Any, checkpoint: dict[str, Any]) -> None:
+        """Count micro-batches as this attempt does: the saved ones may have had another size."""
+        counts = checkpoint["loops"]["fit_loop"]["epoch_loop.batch_progress"]
+        for scope in ("total", "current"):
+            counts[scope] = dict.fromkeys(
+                counts[scope], checkpoint["global_step"] * self.accumulate
+            )
+
     def save(self, trainer: pl.Trainer) -> None:
-        """Save the state now."""
+        """Save the state now, if it is sound."""
+        began = time.perf_counter()
+        self.before_save(trainer)
         if self.lock is not None:
             self.lock.check()
         trainer.save_checkpoint(self.states.folder / f"step-{trainer.global_step:09d}.ckpt")
         self._due = time.monotonic() + self.every_seconds
+        self.note(trainer, "saved")
+        self.seconds += time.perf_counter() - began
+
+    def note(self, trainer: pl.Trainer, event: str) -> None:
+        """Write the event to the run's progress, once for all processes."""
+        if trainer.is_global_zero:
+            self.progress.note(event, trainer.global_step)

@@ -241,5 +241,6 @@ def test_a_half_written_state_does_not_count(tmp_path):
     states.write({"x": torch.zeros(3)}, tmp_path / "step-000000001.ckpt")
     (tmp_path / "step-000000002.ckpt").write_bytes(b"half")
     (tmp_path / "step-000000003.tmp").write_bytes(b"less")
+    states.clean()
     assert states.newest() == tmp_path / "step-000000001.ckpt"
     assert not (tmp_path / "step-000000003.tmp").exists()

@@ -10,12 +10,13 @@ import pytest
 PACKAGE = Path(__file__).parents[2] / "mixlaws"
 LAYERS = [
     {"errors"},
-    {"runtime", "observations", "locks"},
-    {"config", "mixtures", "sizes", "schedule", "limits", "documents"},
+    {"runtime", "observations", "locks", "progress", "sizes", "devices"},
+    {"config", "mixtures", "schedule", "limits", "documents"},
     {"losses", "plan", "laws", "tokens", "embedded", "sources", "duplicates", "downloads", "logs"},
     {"published", "domains", "tokenization", "model", "data", "objective"},
-    {"optimum", "evaluation", "checkpoints", "folds"},
-    {"training", "selection", "bootstrap", "experiment"},
+    {"optimum", "proxy", "checkpoints", "processes", "watch", "folds"},
+    {"evaluation", "micro_batch", "records"},
+    {"training", "export", "selection", "bootstrap", "experiment"},
     {"uncertainty"},
     {"choice"},
     {"scores", "law_tables", "decision", "confirmation"},
@@ -24,7 +25,8 @@ LAYERS = [
     {"report"},
 ]
 LEVEL = {module: level for level, modules in enumerate(LAYERS) for module in modules}
-TORCH = {"data", "model", "evaluation", "checkpoints", "training"}
+TORCH = {"data", "model", "proxy", "evaluation", "checkpoints", "training", "processes"}
+TORCH |= {"watch", "micro_batch", "export", "records"}
 PANDAS_FREE = {"laws", "optimum", "objective", "limits", "plan", "config", "mixtures", "sizes"}
 PANDAS_FREE |= {"runtime", "observations", "errors", "schedule"}
 DRAWING = {"figures"}

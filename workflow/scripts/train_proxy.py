@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from mixlaws.data import read_corpus, resolve_proportions
 from mixlaws.losses import loss_rows, write_table
-from mixlaws.plan import make_run
+from mixlaws.plan import execution_options, make_run
 from mixlaws.runtime import log_to, write_json
 from mixlaws.training import trained
 
@@ -27,8 +27,9 @@ with trained(
     run,
     corpus,
     checkpoints=params["checkpoints"],
-    every_seconds=params["checkpoint_every_seconds"],
     num_threads=snakemake.threads,
+    # Not params: how fast a run ends is no reason to train it again.
+    **execution_options(snakemake.config),
 ) as result:
     write_table(loss_rows(result.losses), snakemake.output.losses)
     write_json(result.record, snakemake.output.record)
