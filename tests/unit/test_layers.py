@@ -13,7 +13,7 @@ LAYERS = [
     {"runtime", "observations", "locks", "progress", "sizes", "devices"},
     {"config", "mixtures", "schedule", "limits", "documents"},
     {"losses", "plan", "laws", "tokens", "embedded", "sources", "duplicates", "downloads", "logs"},
-    {"published", "domains", "tokenization", "model", "data", "objective"},
+    {"plan_tables", "published", "domains", "tokenization", "model", "data", "objective"},
     {"optimum", "proxy", "checkpoints", "processes", "watch", "folds"},
     {"evaluation", "micro_batch", "records"},
     {"training", "export", "selection", "bootstrap", "experiment"},
@@ -28,7 +28,7 @@ LEVEL = {module: level for level, modules in enumerate(LAYERS) for module in mod
 TORCH = {"data", "model", "proxy", "evaluation", "checkpoints", "training", "processes"}
 TORCH |= {"watch", "micro_batch", "export", "records"}
 PANDAS_FREE = {"laws", "optimum", "objective", "limits", "plan", "config", "mixtures", "sizes"}
-PANDAS_FREE |= {"runtime", "observations", "errors", "schedule"}
+PANDAS_FREE |= {"runtime", "observations", "errors", "schedule", "plan_tables"}
 DRAWING = {"figures"}
 MODULES = sorted(p for p in PACKAGE.rglob("*.py") if p.name not in ("__init__.py", "__main__.py"))
 
