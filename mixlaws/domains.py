@@ -26,9 +26,9 @@ from mixlaws.embedded import HARVESTS, environment_roots, open_harvest
 from mixlaws.errors import ConfigError, DataError
 from mixlaws.minhash import signatures
 from mixlaws.parts import Part, reading_limit
-from mixlaws.texts import Selection
 from mixlaws.runtime import atomic_path
 from mixlaws.sources import FilesSource, HuggingFaceSource
+from mixlaws.texts import Selection
 
 # Documents and bytes of text per row group and per call of the signature function: they bound the
 # memory. A document that is larger stands alone.

@@ -13,6 +13,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from os.path import expandvars
 from pathlib import Path
 from typing import Any
 
@@ -173,7 +174,8 @@ def list_files(patterns: str | Sequence[str]) -> list[SourceFile]:
 
 def _match(pattern: str) -> list[Path]:
     # Path.glob takes no absolute pattern.
-    names = glob.glob(pattern, recursive=True)  # noqa: PTH207
+    # $NAME stands for the environment's value: no config names a machine.
+    names = glob.glob(expandvars(pattern), recursive=True)  # noqa: PTH207
     found = [path for path in map(Path, names) if path.is_file()]
     if not found:
         raise DataError(

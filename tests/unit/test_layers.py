@@ -10,14 +10,16 @@ import pytest
 PACKAGE = Path(__file__).parents[2] / "mixlaws"
 LAYERS = [
     {"errors"},
-    {"runtime", "observations"},
+    {"runtime", "observations", "locks", "progress", "sizes", "devices"},
     {"parts"},
-    {"config", "mixtures", "sizes", "schedule", "limits", "documents"},
+    {"config", "mixtures", "schedule", "limits", "documents"},
     {"losses", "plan", "laws", "tokens", "embedded", "downloads", "logs"}
     | {"texts", "minhash", "domain_checks"},
-    {"published", "model", "data", "objective", "sources", "duplicates"},
-    {"optimum", "evaluation", "checkpoints", "folds", "domains", "tokenizer", "tokenization"},
-    {"training", "selection", "bootstrap", "experiment"},
+    {"plan_tables", "published", "model", "data", "objective", "sources", "duplicates"},
+    {"optimum", "proxy", "checkpoints", "processes", "watch", "folds"}
+    | {"domains", "tokenizer", "tokenization"},
+    {"evaluation", "micro_batch", "records"},
+    {"training", "export", "selection", "bootstrap", "experiment"},
     {"uncertainty"},
     {"choice"},
     {"scores", "law_tables", "decision", "confirmation"},
@@ -26,9 +28,10 @@ LAYERS = [
     {"report"},
 ]
 LEVEL = {module: level for level, modules in enumerate(LAYERS) for module in modules}
-TORCH = {"data", "model", "evaluation", "checkpoints", "training"}
+TORCH = {"data", "model", "proxy", "evaluation", "checkpoints", "training", "processes"}
+TORCH |= {"watch", "micro_batch", "export", "records"}
 PANDAS_FREE = {"laws", "optimum", "objective", "limits", "plan", "config", "mixtures", "sizes"}
-PANDAS_FREE |= {"runtime", "observations", "errors", "schedule", "parts"}
+PANDAS_FREE |= {"runtime", "observations", "errors", "schedule", "parts", "plan_tables"}
 DRAWING = {"figures"}
 MODULES = sorted(p for p in PACKAGE.rglob("*.py") if p.name not in ("__init__.py", "__main__.py"))
 

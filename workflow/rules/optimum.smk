@@ -72,8 +72,8 @@ use rule train_proxy as train_confirmation with:
         "results/{experiment}/logs/train_confirmation/{mixture}/seed-{seed}.log",
     params:
         **config["sizes"][config["target"]["size"]],
+        **run_options(config, is_target=True),
         checkpoints="results/{experiment}/checkpoints/confirmation/{mixture}/seed-{seed}",
-        checkpoint_every_seconds=TRAINING["checkpoint_every_seconds"],
         size=config["target"]["size"],
         proportions=confirmed_proportions,
         lattice=config["mixtures"]["lattice"],
