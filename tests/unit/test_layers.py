@@ -12,7 +12,7 @@ LAYERS = [
     {"errors"},
     {"runtime", "observations", "locks", "progress", "sizes", "devices"},
     {"parts"},
-    {"config", "mixtures", "schedule", "limits", "documents"},
+    {"config", "mixtures", "schedule", "limits", "documents", "fingerprints"},
     {"losses", "plan", "laws", "tokens", "embedded", "downloads", "logs"}
     | {"texts", "minhash", "domain_checks"},
     {"plan_tables", "published", "model", "data", "objective", "sources", "duplicates"},

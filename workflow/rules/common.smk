@@ -208,6 +208,7 @@ def report_inputs(wildcards):
     """What the figures and the page read; the confirmation only if it is on."""
     names = [
         "accounting.csv",
+        "contamination.csv",
         "mixtures.csv",
         "runs.csv",
         "losses.parquet",
