@@ -10,7 +10,6 @@ import pandas as pd
 
 from mixlaws.display import (
     SPACE,
-    format_bytes,
     format_count,
     format_flops,
     format_loss,
