@@ -14,7 +14,7 @@ LAYERS = [
     {"config", "mixtures", "schedule", "limits", "documents"},
     {"losses", "plan", "laws", "tokens", "embedded", "sources", "duplicates", "downloads", "logs"},
     {"plan_tables", "published", "domains", "tokenization", "model", "data", "objective"},
-    {"optimum", "proxy", "checkpoints", "processes", "watch", "folds"},
+    {"status", "optimum", "proxy", "checkpoints", "processes", "watch", "folds"},
     {"evaluation", "micro_batch", "records"},
     {"training", "export", "selection", "bootstrap", "experiment"},
     {"uncertainty"},
@@ -28,7 +28,15 @@ LEVEL = {module: level for level, modules in enumerate(LAYERS) for module in mod
 TORCH = {"data", "model", "proxy", "evaluation", "checkpoints", "training", "processes"}
 TORCH |= {"watch", "micro_batch", "export", "records"}
 PANDAS_FREE = {"laws", "optimum", "objective", "limits", "plan", "config", "mixtures", "sizes"}
-PANDAS_FREE |= {"runtime", "observations", "errors", "schedule", "plan_tables"}
+PANDAS_FREE |= {
+    "runtime",
+    "observations",
+    "errors",
+    "schedule",
+    "plan_tables",
+    "status",
+    "progress",
+}
 DRAWING = {"figures"}
 MODULES = sorted(p for p in PACKAGE.rglob("*.py") if p.name not in ("__init__.py", "__main__.py"))
 
