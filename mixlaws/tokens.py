@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 
 from mixlaws.errors import DataError
 from mixlaws.runtime import file_sha256, read_json
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @dataclass(frozen=True)
@@ -127,6 +130,9 @@ def accounting_table(
     num_bytes, num_tokens, bytes_per_token, tokens_per_document, sha256, natural_share (training
     splits only).
     """
+    # Imported here: training reads token files and needs no tables.
+    import pandas as pd
+
     manifests = [read_manifest(manifest) for _, manifest in files]
     for (tokens, _), manifest in zip(files, manifests, strict=True):
         verify_tokens(tokens, manifest)
