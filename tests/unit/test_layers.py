@@ -13,6 +13,7 @@ LAYERS = [
     {"runtime", "observations"},
     {"config", "mixtures", "sizes", "schedule", "limits", "documents"},
     {"losses", "plan", "laws", "tokens", "embedded", "sources", "duplicates", "downloads", "logs"},
+    {"studies"},
     {"published", "domains", "tokenization", "model", "data", "objective"},
     {"optimum", "evaluation", "checkpoints", "folds"},
     {"training", "selection", "bootstrap", "experiment"},
