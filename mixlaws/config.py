@@ -138,8 +138,8 @@ def _published_problems(config: Mapping[str, Any]) -> Iterator[str]:
     for place, claim in enumerate(published["claims"]):
         if ("value" in claim) == ("reason" in claim):
             yield (
-                f"published.claims.{place}: must have a value to compare with or a reason why there "
-                f"is none, found {'both' if 'value' in claim else 'neither'} for {claim['id']!r}"
+                f"published.claims.{place}: must have a value to compare with or else a reason, "
+                f"found {'both' if 'value' in claim else 'neither'} for {claim['id']!r}"
             )
     ids = [claim["id"] for claim in published["claims"]]
     if repeated := sorted({name for name in ids if ids.count(name) > 1}):

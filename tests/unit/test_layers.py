@@ -12,7 +12,18 @@ LAYERS = [
     {"errors"},
     {"runtime", "observations"},
     {"config", "mixtures", "sizes", "schedule", "limits", "documents"},
-    {"losses", "plan", "laws", "tokens", "embedded", "sources", "duplicates", "downloads", "logs"},
+    {
+        "continual",
+        "losses",
+        "plan",
+        "laws",
+        "tokens",
+        "embedded",
+        "sources",
+        "duplicates",
+        "downloads",
+        "logs",
+    },
     {"studies"},
     {"published", "domains", "tokenization", "model", "data", "objective"},
     {"optimum", "evaluation", "checkpoints", "folds"},
@@ -21,13 +32,14 @@ LAYERS = [
     {"choice"},
     {"scores", "law_tables", "decision", "confirmation"},
     {"display", "surface"},
+    {"paper"},
     {"figures", "recipes"},
     {"report"},
 ]
 LEVEL = {module: level for level, modules in enumerate(LAYERS) for module in modules}
 TORCH = {"data", "model", "evaluation", "checkpoints", "training"}
 PANDAS_FREE = {"laws", "optimum", "objective", "limits", "plan", "config", "mixtures", "sizes"}
-PANDAS_FREE |= {"runtime", "observations", "errors", "schedule"}
+PANDAS_FREE |= {"runtime", "observations", "errors", "schedule", "continual"}
 DRAWING = {"figures"}
 MODULES = sorted(p for p in PACKAGE.rglob("*.py") if p.name not in ("__init__.py", "__main__.py"))
 
