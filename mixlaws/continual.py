@@ -95,10 +95,13 @@ def _polynomial(coefficients: np.ndarray, share: np.ndarray) -> np.ndarray:
 def crossing(law: Law, loss: float) -> float:
     """Return the share in SEARCHED at which a law equals a loss; nan if its ends do not tell."""
     low, high = SEARCHED
-    ends = [float(law(share)) - loss for share in (low, high)]
-    if ends[0] * ends[1] > 0:
+
+    def excess(share: float) -> float:
+        return float(law(np.array(share))) - loss
+
+    if excess(low) * excess(high) > 0:
         return float("nan")
-    return float(brentq(lambda share: float(law(share)) - loss, low, high))
+    return float(brentq(excess, low, high))
 
 
 def critical_proportion(
@@ -114,13 +117,20 @@ def critical_proportion(
     """Return where the original domain's loss is `original_loss`, with an interval.
 
     `noise` is the sd of one loss, nats; the interval holds the crossings of every form refitted to
-    `replicates` redraws of the losses (n,). It depends on the number of steps: state them.
+    `replicates` redraws of the losses (n,). It depends on the number of steps: state them. Raises
+    FitError where no share keeps the loss.
     """
     by_form = {form: crossing(fit_share_law(form, shares, losses), original_loss) for form in FORMS}
     generator, draws = np.random.default_rng(seed), []
     for _ in range(replicates):
         redrawn = losses + noise * generator.standard_normal(len(losses))
         draws += [crossing(fit_share_law(form, shares, redrawn), original_loss) for form in FORMS]
+    if np.isnan(draws).all():
+        raise FitError(
+            f"no share from {SEARCHED[0]:g} to {SEARCHED[1]:g} keeps a loss of {original_loss:g} "
+            f"nats, got losses from {losses.min():.4g} to {losses.max():.4g}: train mixtures on "
+            "both sides of it"
+        )
     tail = (1 - level) / 2
     lower, upper = np.nanquantile(draws, [tail, 1 - tail])
     return CriticalProportion(by_form["exponential"], float(lower), float(upper), by_form)

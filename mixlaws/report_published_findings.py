@@ -141,13 +141,14 @@ def _not_reproduced(found: Results) -> Iterator[Finding]:
         + " that of the better of M1 and M2.",
     )
     errors = found.table("5mix", "aggregation")
-    mean = errors.groupby(["num_implicit", "scoring"])["error"].mean().unstack()
-    most = int(mean.index.max())
+    groups = errors.groupby(["num_implicit", "scoring"])["error"].mean()
+    mean = {key: float(error) for key, error in groups.items()}
+    most = int(errors["num_implicit"].max())
     yield Finding(
         "caution",
-        f"Figure 5: with {most} implicit domains the error is {mean.loc[most, IN_SAMPLE]:.4f} on "
-        f"mixtures that were fitted, and {mean.loc[most, REPEATED]:.4f} on others; explicit "
-        f"groups: {mean.loc[0, IN_SAMPLE]:.4f} and {mean.loc[0, REPEATED]:.4f}.",
+        f"Figure 5: with {most} implicit domains the error is {mean[most, IN_SAMPLE]:.4f} on "
+        f"mixtures that were fitted, and {mean[most, REPEATED]:.4f} on others; explicit "
+        f"groups: {mean[0, IN_SAMPLE]:.4f} and {mean[0, REPEATED]:.4f}.",
     )
     gain = found.predicted(BOOSTED, "default") - found.predicted(BOOSTED, "optimised")
     true = found.observed("default") - found.observed("optimised")

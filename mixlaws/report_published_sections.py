@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from mixlaws import __version__, report_tables
-from mixlaws.display import format_loss, format_share, format_signed
+from mixlaws.display import format_loss, format_share, format_signed, table_rows
 from mixlaws.laws.nested import PAPER_SETTINGS
 from mixlaws.paper.extrapolation import BOOSTED, EXPONENTIAL
 from mixlaws.paper.verdicts import AGREES, DISAGREES, NOT_REPRODUCIBLE, count_verdicts
@@ -53,7 +53,7 @@ def mixing_section(found: Results) -> Section:
             *[f"{row.t:.3f}", f"{row.ln_k:.3f}", f"{row.correlation:.5f}"],
             f"{row.left_out_mae:.4f}",
         ]
-        for row in laws.itertuples()
+        for row in table_rows(laws)
     ]
     header = ["size", "step", "domain", "procedure", "c", "t", "ln k", "|r|", "left-out error"]
     table = PageTable("Two-domain laws; error with each mixture left out in turn, nats.", header,
@@ -73,7 +73,7 @@ def extrapolation_section(found: Results) -> Section:
     folds = pd.concat([folds, found.table("5mix", "forward_folds").assign(study="5mix")])
     rows = [
         [row.study, row.fold, row.law, f"{row.mae:.4f}", format_signed(row.bias)]
-        for row in folds.itertuples()
+        for row in table_rows(folds)
     ]
     header = ["study", "fold", "law", "mean error", "bias"]
     caption = "Forward folds among the proxies: the largest size, and the later half of the steps."
@@ -99,7 +99,10 @@ def _sharing_finding(found: Results) -> Finding:
         & (table["size_sharing"] == sharing[1])
     ].set_index("size_exponents")
     low, high = PAPER_SETTINGS.size_priors.bounds
-    kept, free = rows.loc["authors' starts"], rows.loc["free"]
+    kept, free = (
+        {name: float(rows[name].to_dict()[kind]) for name in ("optimised", "size_exponent")}
+        for kind in ("authors' starts", "free")
+    )
     return Finding(
         "caution",
         "Four sizes do not identify a size exponent: left free it falls to "
@@ -115,7 +118,7 @@ def choice_section(found: Results) -> Section:
     grid = found.table("redpajama", "candidates")
     optimised = found.settings["extrapolation"]["optimised"]
     sampled = found.table("redpajama", "extrapolated").set_index("mixture")
-    shares = [name for name in grid if name.startswith("r_")]
+    shares = [str(name) for name in grid if str(name).startswith("r_")]
     same = (grid[shares] - sampled.loc[optimised, shares].astype(float)).abs().max(axis=1) < 1e-9
     findings = []
     for law in (BOOSTED, EXPONENTIAL):
@@ -156,9 +159,11 @@ def stability_table(found: Results) -> PageTable:
     """Return what taking the best mixture of a smaller size or fewer steps costs at 410M."""
     table = found.table("redpajama", "rank_stability")
     rows = [
-        [row.size, f"{row.step:,}", f"{row.spearman:.3f}", row.best]
-        + ["not run at 410M" if pd.isna(row.regret) else format_loss(row.regret)]
-        for row in table.itertuples()
+        [
+            *[row.size, f"{row.step:,}", f"{row.spearman:.3f}", row.best],
+            "not run there" if pd.isna(row.regret) else format_loss(row.regret),
+        ]
+        for row in table_rows(table)
     ]
     header = ["size", "step", "rank correlation", "best mixture", "regret at 410M, 30k"]
     caption = "The baseline: take the mixture with the lowest loss at a small size."
@@ -169,7 +174,7 @@ def continual_section(found: Results) -> Section:
     """Return the critical proportion by procedure and step."""
     errors = read_json(found.folder / "continual" / "errors.json")["held_out_errors"]
     rows = []
-    for row in found.critical.itertuples():
+    for row in table_rows(found.critical):
         bounded = pd.notna(row.lower)
         interval = f"{row.lower:.3f} to {row.upper:.3f}" if bounded else ""
         rows.append([f"{row.step:,}", row.procedure, f"{row.value:.4f}", interval])
@@ -211,15 +216,18 @@ def data_section(found: Results) -> Section:
         ]
     )
     counts = dropped.groupby(["study", "size", "reason"], sort=False).size()
-    left_out = [[study, size, reason, str(n)] for (study, size, reason), n in counts.items()]
+    left_out = [
+        [row.study, row.size, row.reason, str(row.number)]
+        for row in table_rows(counts.rename("number").reset_index())
+    ]
     record = {"mixlaws": __version__} | versions(*ANALYSIS_PACKAGES)
     config = {name: value for name, value in found.config.items() if name != "published"}
     config |= {name: found.config["published"][name] for name in ("url", "files")}
     return Section(
         "data",
         "The published losses",
-        "Logs have defects; each correction is a line of the experiment's config. The authors' logs "
-        "have no licence: they are downloaded, checked by sum, and not part of this project.",
+        "Logs have defects; each correction is a line of the experiment's config. The authors' "
+        "logs have no licence: they are downloaded, checked by sum, and not part of this project.",
         tables=[
             PageTable("Corrections.", ["study", "what", "state", "why"], rows, 4),
             PageTable(

@@ -206,7 +206,7 @@ def plot_critical(
         key("loss before continual training", linestyle=":", linewidth=1.2),
         key("critical share, 90 % interval", linestyle="-", linewidth=6, alpha=0.4),
     ]
-    legend_below(figure, entries, columns=4)
+    legend_below(figure, entries, columns=2)
     return figure
 
 
@@ -223,7 +223,7 @@ def plot_continual_curves(curves: pd.DataFrame, base: Mapping[str, float]) -> Fi
     grid[0].axhline(base["original"], color=MUTED, linestyle=":", linewidth=1.2)
     grid[0].set_ylabel(LOSS_LABEL)
     entries = [key(f"{100 * s:.3g} % original", color=ramp[s], linestyle="-") for s in shares]
-    legend_below(figure, [*entries, key("before", linestyle=":", linewidth=1.2)], columns=6)
+    legend_below(figure, [*entries, key("before", linestyle=":", linewidth=1.2)], columns=3)
     return figure
 
 

@@ -45,7 +45,9 @@ def fit_boosted_law(
     implicit domains. Raises FitError as `fit_mixing_law` does.
     """
     generator, num = np.random.default_rng(seed), len(losses)
-    weights, laws, log_weights = np.full(num, 1.0 / num), [], []
+    weights = np.full(num, 1.0 / num)
+    laws: list[MixingLaw] = []
+    log_weights: list[float] = []
     for _ in range(num_laws):
         drawn = np.bincount(generator.choice(num, num, p=weights), minlength=num).astype(float)
         law, _ = fit_mixing_law(

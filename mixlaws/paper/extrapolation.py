@@ -12,7 +12,13 @@ from mixlaws.law_tables import size_table, step_table
 from mixlaws.laws.boosting import BoostedLaw, fit_boosted_law
 from mixlaws.laws.form import MixingPriors
 from mixlaws.laws.mixing import fit_mixing_law
-from mixlaws.laws.nested import PAPER_SETTINGS, NestedFit, NestedSettings, fit_nested
+from mixlaws.laws.nested import (
+    PAPER_SETTINGS,
+    NestedFit,
+    NestedSettings,
+    Sharing,
+    fit_nested,
+)
 from mixlaws.laws.power import EXPONENT_BOUNDS
 from mixlaws.limits import make_limits
 from mixlaws.mixtures import diminishing_candidates
@@ -160,9 +166,9 @@ def optima(found: Extrapolation, grid: pd.DataFrame) -> pd.DataFrame:
     columns = [f"r_{domain}" for domain in found.study.domains]
     rows = []
     for law in (BOOSTED, EXPONENTIAL):
-        best = grid.loc[grid[law].idxmin()]
-        rows.append({"law": law, "search": "grid", "loss": best[law], "gap": np.nan})
-        rows[-1] |= {name: best[name] for name in columns}
+        place = int(grid[law].argmin())
+        row = {"law": law, "search": "grid", "loss": grid[law].iloc[place], "gap": np.nan}
+        rows.append(row | dict(zip(columns, grid[columns].to_numpy()[place], strict=True)))
     limits = make_limits(
         found.study.domains,
         found.target.tokens,
@@ -185,7 +191,7 @@ def sharing_sensitivity(found: Extrapolation) -> pd.DataFrame:
     grouped = found.panels.group(runs)
     total = (grouped.losses @ found.panels.weights)[:, None]
     whole = replace(runs, losses=total, validation_domains=(OVERALL,))
-    variants = {"groups": (grouped, found.panels.weights), "overall": (whole, np.ones(1))}
+    variants = {"groups": (grouped, found.panels.weights), OVERALL: (whole, np.ones(1))}
     rows = []
     for validation, (observations, weights) in variants.items():
         for labels, settings in _sharings(validation):
@@ -197,10 +203,12 @@ def sharing_sensitivity(found: Extrapolation) -> pd.DataFrame:
 def _sharings(validation: str) -> Iterator[tuple[dict[str, str], NestedSettings]]:
     ranges = {"authors' starts": PAPER_SETTINGS.size_priors.bounds, "free": EXPONENT_BOUNDS}
     # With one curve a run, a run's curves and one curve are the same; so are a domain's and all.
-    steps = ("curve", "row", "validation_domain", "all") if validation == "groups" else (
-        "curve", "all")  # fmt: skip
+    steps: tuple[Sharing, ...] = ("curve", "row", "validation_domain", "all")
+    sizes: tuple[Sharing, ...] = ("validation_domain", "all")
+    if validation == OVERALL:
+        steps, sizes = ("curve", "all"), ("all",)
     for step in steps:
-        for size in ("validation_domain", "all") if validation == "groups" else ("all",):
+        for size in sizes:
             for name, bounds in ranges.items():
                 yield (
                     {"step_sharing": step, "size_sharing": size, "size_exponents": name},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -37,7 +38,7 @@ def compare_forms(study: Study, settings: Settings, seed: int) -> pd.DataFrame:
     splits = {PAPER_SPLIT: held_out}
     splits |= {str(i): generator.permutation(held_out) for i in range(settings["num_splits"])}
     table = [
-        {"split": name} | scored
+        {"split": name, **scored}
         for name, split in splits.items()
         for scored in _score_split(rows.proportions, rows.losses, split)
     ]
@@ -49,7 +50,7 @@ def compare_forms(study: Study, settings: Settings, seed: int) -> pd.DataFrame:
 
 def _score_split(
     proportions: np.ndarray, losses: np.ndarray, held_out: np.ndarray
-) -> Iterator[dict[str, str | int | float]]:
+) -> Iterator[dict[str, Any]]:
     fitted, unseen = ~held_out, held_out
     errors = {RANDOM: _random_errors(losses)}
     for name, law in (FORMS | BESIDE).items():

@@ -148,7 +148,7 @@ def bound_target(
     """
     evidence = _gather(study, settings, choice, uncertainty, processes)
     shares = study.mixtures.set_index("mixture")[[f"r_{d}" for d in study.domains]]
-    named = {role: shares.loc[settings[role]].to_numpy() for role in ROLES}
+    named: dict[str, Any] = {role: shares.loc[settings[role]].to_numpy(float) for role in ROLES}
     record = decide_mixture(
         evidence,
         NO_OPTIONS

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from mixlaws.display import table_rows
 from mixlaws.losses import read_table
 from mixlaws.objective import OVERALL
 from mixlaws.paper.extrapolation import BOOSTED, EXPONENTIAL, ROLES
@@ -72,7 +73,7 @@ def of_two_domains(laws: pd.DataFrame) -> Measured:
     """Return t and ln k of every law of figure 2 by the paper's procedure."""
     grid = laws[laws["procedure"] == "grid"]
     measured: Measured = {"two_domains.straight": bool((grid["correlation"] > STRAIGHT).all())}
-    for row in grid.itertuples():
+    for row in table_rows(grid):
         name = f"two_domains.{row.size}.{row.step}.{row.validation_domain}"
         measured |= {f"{name}.t": float(row.t), f"{name}.ln_k": float(row.ln_k)}
     return measured
@@ -82,7 +83,7 @@ def of_forms(table: pd.DataFrame) -> Measured:
     """Return the errors of table 1 that the paper states, and which form does best and worst."""
     summary = form_summary(table)
     measured: Measured = {}
-    for row in summary[summary["form"].isin([RANDOM, "M4"])].itertuples():
+    for row in table_rows(summary[summary["form"].isin([RANDOM, "M4"])]):
         measured[f"forms.{row.form}.{row.validation_domain}"] = float(row.validation_mae)
     wide = summary[summary["form"].isin(list(FORMS))].pivot(
         index="validation_domain", columns="form", values="repeated_median"
@@ -97,14 +98,18 @@ def of_interactions(table: pd.DataFrame, settings: Settings) -> Measured:
     """Return how the interactions of figure 4 compare with the authors' notebook."""
     t = table.pivot(index="validation_group", columns="domain", values="t")
     groups = list(settings["published_t"])
-    t = t.loc[groups, groups]
+    ours = t.loc[groups, groups].to_numpy(dtype=float)
     theirs = np.array([settings["published_t"][group] for group in groups])
     theirs -= theirs.mean(axis=1, keepdims=True)
     return {
-        "interactions.correlation": float(np.corrcoef(t.to_numpy().ravel(), theirs.ravel())[0, 1]),
-        "interactions.own": bool((t.idxmin(axis=1) == t.index).all()),
-        "interactions.dialogue_internet": bool(t.loc["internet", "dialogue"] < 0),
-        "interactions.symbolic_prose": bool(t.loc["prose", "symbolic"] > 0),
+        "interactions.correlation": float(np.corrcoef(ours.ravel(), theirs.ravel())[0, 1]),
+        "interactions.own": bool((ours.argmin(axis=1) == np.arange(len(groups))).all()),
+        "interactions.dialogue_internet": bool(
+            ours[groups.index("internet"), groups.index("dialogue")] < 0
+        ),
+        "interactions.symbolic_prose": bool(
+            ours[groups.index("prose"), groups.index("symbolic")] > 0
+        ),
     }
 
 
@@ -125,34 +130,31 @@ def of_extrapolation(tables: Mapping[str, pd.DataFrame], settings: Settings) -> 
     `tables` holds target_predictions, candidates, optima and extrapolated.
     """
     predictions, grid = tables["target_predictions"], tables["candidates"]
-    boosted = predictions[predictions["law"] == BOOSTED].set_index(["role", "panel"])
-    explicit = predictions[predictions["law"] == EXPONENTIAL].set_index(["role", "panel"])
-    measured: Measured = {}
-    for role, panel in boosted.index:
-        measured[f"observed.{role}.{panel}"] = float(boosted.loc[(role, panel), "observed"])
-        measured[f"predicted.{role}.{panel}"] = float(boosted.loc[(role, panel), "predicted"])
-    overall = boosted.xs(OVERALL, level="panel")
-    for role in ROLES:
-        name = f"predicted.explicit.{role}"
-        measured[name] = float(explicit.loc[(role, OVERALL), "predicted"])
-    bias = float(overall.loc["optimised", "observed"] - overall.loc["optimised", "predicted"])
-    shares = [name for name in grid if name.startswith("r_")]
+    measured: dict[str, float] = {}
+    for row in table_rows(predictions[predictions["law"] == BOOSTED]):
+        measured[f"observed.{row.role}.{row.panel}"] = row.observed
+        measured[f"predicted.{row.role}.{row.panel}"] = row.predicted
+    explicit = predictions[predictions["law"] == EXPONENTIAL]
+    for row in table_rows(explicit[explicit["panel"] == OVERALL]):
+        measured[f"predicted.explicit.{row.role}"] = row.predicted
+    promised = {role: measured[f"predicted.{role}.{OVERALL}"] for role in ROLES}
+    bias = measured[f"observed.optimised.{OVERALL}"] - promised["optimised"]
+    shares = [str(name) for name in grid if str(name).startswith("r_")]
     with_zero = int((grid[shares] == 0).any(axis=1).sum())
     sampled = tables["extrapolated"]
-    paper = sampled.set_index("mixture").loc[settings["optimised"], shares]
-    chosen = grid.loc[grid[BOOSTED].idxmin(), shares]
-    return measured | {
-        "predicted.gain": float(
-            overall["predicted"]["default"] - overall["predicted"]["optimised"]
-        ),
+    paper = sampled.loc[sampled["mixture"] == settings["optimised"], shares].to_numpy()[0]
+    chosen = grid[shares].to_numpy()[grid[BOOSTED].argmin()]
+    return {
+        **measured,
+        "predicted.gain": promised["default"] - promised["optimised"],
         "predicted.bias_low": BIAS[0] <= bias <= BIAS[1],
         "grid.candidates": len(grid),
         "grid.with_zero": with_zero,
         "grid.without_zero": len(grid) - with_zero,
         "grid.sampled": int(grid["sampled"].sum()),
-        "search.optimum": bool(np.allclose(chosen.astype(float), paper.astype(float))),
+        "search.optimum": bool(np.allclose(chosen, paper)),
         "search.best_of_samples": bool(
-            sampled.loc[sampled["loss"].idxmin(), "mixture"] == settings["optimised"]
+            sampled["mixture"].iloc[sampled["loss"].argmin()] == settings["optimised"]
         ),
     }
 
@@ -160,7 +162,7 @@ def of_extrapolation(tables: Mapping[str, pd.DataFrame], settings: Settings) -> 
 def of_matching(table: pd.DataFrame, settings: Settings) -> Measured:
     """Return the ratios of figure 8 with all checkpoints from the first step on."""
     first = table[table["first_step"] == settings["first_steps"][0]]
-    return {f"matching.{row.runner}": float(row.ratio) for row in first.itertuples()}
+    return {f"matching.{row.runner}": float(row.ratio) for row in table_rows(first)}
 
 
 def of_ranks(stability: pd.DataFrame, settings: Settings) -> Measured:

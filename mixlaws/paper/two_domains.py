@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -52,10 +53,12 @@ def fit_by_grid(
     constants = np.linspace(0.0, losses.min(), num_constants, endpoint=False)
     correlations = [abs(correlation(shares, losses, c)) for c in constants]
     c = float(constants[int(np.argmax(correlations))])
+
+    def residuals(p: np.ndarray) -> np.ndarray:
+        return np.exp(p[0] * shares + p[1]) - (losses - c)
+
     start = np.polyfit(shares, np.log(losses - c), 1)
-    fit = least_squares(
-        lambda p: np.exp(p[0] * shares + p[1]) - (losses - c), start, loss="huber", f_scale=huber
-    )
+    fit = least_squares(residuals, start, loss="huber", f_scale=huber)
     return OwnShareLaw(c, float(fit.x[0]), float(fit.x[1]))
 
 
@@ -95,7 +98,7 @@ def two_domain_laws(study: Study, settings: Settings) -> tuple[pd.DataFrame, pd.
 
 def _law_rows(
     shares: np.ndarray, losses: np.ndarray, settings: Settings
-) -> Iterator[dict[str, str | float]]:
+) -> Iterator[dict[str, Any]]:
     def by_grid(shares: np.ndarray, losses: np.ndarray) -> OwnShareLaw:
         return fit_by_grid(
             shares, losses, num_constants=settings["num_constants"], huber=settings["huber"]
@@ -119,9 +122,7 @@ def _law_rows(
         }
 
 
-def _point_rows(
-    rows: Observations, place: int, constant: float
-) -> Iterator[dict[str, str | float]]:
+def _point_rows(rows: Observations, place: int, constant: float) -> Iterator[dict[str, Any]]:
     for mixture, share, loss in zip(
         rows.mixture, rows.proportions[:, place], rows.losses[:, place], strict=True
     ):
