@@ -77,9 +77,30 @@ def headline_table(found: Results) -> PageTable:
             f"{true:.4f}",
         ]
     )
+    rows.append(_choice_row(found))
     caption = (
         "Predicted from losses of 70M to 410M models, beside what was observed (nats per token). "
         f"In brackets: {100 * found.optimum['level']:.0f}{SPACE}% interval of the joint laws."
     )
     header = ["", "authors' predictions", "algorithm 1, boosted", "algorithm 1, explicit"]
     return PageTable(caption, [*header, "joint laws", "observed"], rows, 1)
+
+
+def _choice_row(found: Results) -> list[str]:
+    """Return the mixture that each procedure would choose, and the baseline: the best small run."""
+    stability = found.table("redpajama", "rank_stability")
+    small = stability[stability["size"] == stability["size"].iloc[0]].iloc[-1]
+    paper = found.settings["extrapolation"]["optimised"]
+    other = "another"
+    grid = found.table("redpajama", "candidates")
+    chosen = [
+        paper if found.place_of_optimised(grid, law) == 1 else other
+        for law in (BOOSTED, EXPONENTIAL)
+    ]
+    return [
+        "mixture that it would choose",
+        paper,
+        *chosen,
+        other,
+        f"{small['best']} (best {small['size']})",
+    ]

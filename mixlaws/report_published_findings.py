@@ -70,6 +70,14 @@ class Results:
         rows = rows[(rows["panel"] == OVERALL) & (rows["step"] == target["target"]["step"])]
         return float(rows.loc[rows["mixture"] == target[role], "predicted"].iloc[0])
 
+    def place_of_optimised(self, grid: pd.DataFrame, law: str) -> int:
+        """Return the rank of the paper's optimised mixture among the candidates, 1 the best."""
+        shares = [str(name) for name in grid if str(name).startswith("r_")]
+        sampled = self.table("redpajama", "extrapolated").set_index("mixture")[shares]
+        paper = sampled.loc[self.settings["extrapolation"]["optimised"]].to_numpy(dtype=float)
+        same = (grid[shares] - paper).abs().max(axis=1) < 1e-9
+        return int((grid[law] < grid.loc[same, law].iloc[0]).sum()) + 1
+
     def agreeing(self, item: str) -> str:
         """Return how many numbers of a figure or table agree, as `3 of 4`."""
         rows = self.verdicts[self.verdicts["item"] == item]

@@ -116,13 +116,9 @@ def _sharing_finding(found: Results) -> Finding:
 def choice_section(found: Results) -> Section:
     """Return which mixture each procedure would choose."""
     grid = found.table("redpajama", "candidates")
-    optimised = found.settings["extrapolation"]["optimised"]
-    sampled = found.table("redpajama", "extrapolated").set_index("mixture")
-    shares = [str(name) for name in grid if str(name).startswith("r_")]
-    same = (grid[shares] - sampled.loc[optimised, shares].astype(float)).abs().max(axis=1) < 1e-9
     findings = []
     for law in (BOOSTED, EXPONENTIAL):
-        place = int((grid[law] < grid.loc[same, law].iloc[0]).sum()) + 1
+        place = found.place_of_optimised(grid, law)
         words = f"The {law} law puts the paper's optimised mixture in place {place} of {len(grid)}."
         findings.append(Finding("plain", words))
     best = found.optimum["baselines"]["default"]["gain"]
