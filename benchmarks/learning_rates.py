@@ -4,7 +4,7 @@
 
 Two layers, the width doubling; the hidden rate is base * 64 / width, the embedding's stays. A rule
 that transfers has its best base rate in the same column for every width. `tied` is the demo's
-model; `scaled` multiplies its logits by 64 / width; `plain` uses the base rate at every width, for contrast.
+model; `scaled` multiplies its logits by 64 / width; `plain` uses the base rate at every width.
 """
 
 from __future__ import annotations

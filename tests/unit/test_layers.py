@@ -12,7 +12,19 @@ LAYERS = [
     {"errors"},
     {"runtime", "observations", "locks", "progress", "sizes", "devices"},
     {"config", "mixtures", "schedule", "limits", "documents"},
-    {"losses", "plan", "laws", "tokens", "embedded", "sources", "duplicates", "downloads", "logs"},
+    {
+        "continual",
+        "losses",
+        "plan",
+        "laws",
+        "tokens",
+        "embedded",
+        "sources",
+        "duplicates",
+        "downloads",
+        "logs",
+    },
+    {"studies"},
     {"plan_tables", "published", "domains", "tokenization", "model", "data", "objective"},
     {"status", "optimum", "proxy", "checkpoints", "processes", "watch", "folds"},
     {"evaluation", "micro_batch", "records"},
@@ -21,6 +33,7 @@ LAYERS = [
     {"choice"},
     {"scores", "law_tables", "decision", "confirmation"},
     {"display", "surface"},
+    {"paper"},
     {"figures", "recipes"},
     {"report"},
 ]
@@ -28,15 +41,8 @@ LEVEL = {module: level for level, modules in enumerate(LAYERS) for module in mod
 TORCH = {"data", "model", "proxy", "evaluation", "checkpoints", "training", "processes"}
 TORCH |= {"watch", "micro_batch", "export", "records"}
 PANDAS_FREE = {"laws", "optimum", "objective", "limits", "plan", "config", "mixtures", "sizes"}
-PANDAS_FREE |= {
-    "runtime",
-    "observations",
-    "errors",
-    "schedule",
-    "plan_tables",
-    "status",
-    "progress",
-}
+PANDAS_FREE |= {"runtime", "observations", "errors", "schedule", "continual"}
+PANDAS_FREE |= {"plan_tables", "status", "progress"}
 DRAWING = {"figures"}
 MODULES = sorted(p for p in PACKAGE.rglob("*.py") if p.name not in ("__init__.py", "__main__.py"))
 
