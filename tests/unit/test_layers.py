@@ -13,17 +13,19 @@ LAYERS = [
     {"runtime", "observations", "locks", "progress", "sizes", "devices"},
     {"parts"},
     {"config", "mixtures", "schedule", "limits", "documents", "fingerprints"},
-    {"losses", "plan", "laws", "tokens", "embedded", "downloads", "logs"}
-    | {"texts", "minhash", "domain_checks"},
-    {"plan_tables", "published", "model", "data", "objective", "sources", "duplicates"},
-    {"optimum", "proxy", "checkpoints", "processes", "watch", "folds"}
+    {"continual", "losses", "plan", "laws", "tokens", "embedded", "downloads", "logs"}
+    | {"texts", "minhash", "domain_checks", "plan_text"},
+    {"studies"},
+    {"published", "model", "data", "objective", "sources", "duplicates"},
+    {"status", "optimum", "proxy", "checkpoints", "processes", "watch", "folds"}
     | {"domains", "tokenizer", "tokenization"},
-    {"evaluation", "micro_batch", "records"},
+    {"evaluation", "micro_batch", "records", "plan_tables"},
     {"training", "export", "selection", "bootstrap", "experiment"},
     {"uncertainty"},
     {"choice"},
     {"scores", "law_tables", "decision", "confirmation"},
     {"display", "surface"},
+    {"paper"},
     {"figures", "recipes"},
     {"report"},
 ]
@@ -31,7 +33,8 @@ LEVEL = {module: level for level, modules in enumerate(LAYERS) for module in mod
 TORCH = {"data", "model", "proxy", "evaluation", "checkpoints", "training", "processes"}
 TORCH |= {"watch", "micro_batch", "export", "records"}
 PANDAS_FREE = {"laws", "optimum", "objective", "limits", "plan", "config", "mixtures", "sizes"}
-PANDAS_FREE |= {"runtime", "observations", "errors", "schedule", "parts", "plan_tables"}
+PANDAS_FREE |= {"runtime", "observations", "errors", "schedule", "continual", "parts"}
+PANDAS_FREE |= {"plan_tables", "plan_text", "status", "progress"}
 DRAWING = {"figures"}
 MODULES = sorted(p for p in PACKAGE.rglob("*.py") if p.name not in ("__init__.py", "__main__.py"))
 
@@ -90,6 +93,21 @@ def test_what_the_snakefile_imports_is_light():
     )
     root = PACKAGE.parent
     found = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True)
+    assert found.stdout.strip() == "[]", found.stderr
+
+
+def test_training_needs_torch_and_lightning_alone():
+    """The benchmark on a GPU runs where nothing else is installed."""
+    code = (
+        "import sys; import mixlaws.training; heavy = ('pandas', 'scipy', 'yaml', 'datasets', "
+        "'pyarrow', 'tokenizers', 'snakemake', 'safetensors'); "
+        "print([m for m in heavy if m in sys.modules and m not in before])"
+    ).replace(
+        "import sys; ", "import sys; import torch, lightning.pytorch; before = {*sys.modules}; "
+    )
+    found = subprocess.run(
+        [sys.executable, "-c", code], cwd=PACKAGE.parent, capture_output=True, text=True
+    )
     assert found.stdout.strip() == "[]", found.stderr
 
 
