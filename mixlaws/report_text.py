@@ -93,8 +93,8 @@ def contamination_table(contamination: pd.DataFrame) -> PageTable:
     training = list(dict.fromkeys(contamination["training_domain"]))
     rows = []
     for name, part in contamination.groupby("validation_domain", sort=False):
-        found = {row["training_domain"]: row for row in _records(part)}
-        cells = [_overlap(found[domain]) for domain in training]
+        found = {str(row["training_domain"]): row for row in _records(part)}
+        cells = [_overlap(found[str(domain)]) for domain in training]
         rows.append([str(name), f"{part['num_validation_documents'].iloc[0]:,}", *cells])
     caption = (
         "Validation documents that a training document repeated, exactly or nearly, before those "
