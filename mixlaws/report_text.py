@@ -78,12 +78,12 @@ def _trace_row(name: str, part: pd.DataFrame) -> list[str]:
 
 def fingerprint_table(accounting: pd.DataFrame) -> PageTable:
     """Return where each token file comes from."""
-    names = [name for name in accounting if str(name).startswith("fingerprint_")]
+    names = [str(name) for name in accounting if str(name).startswith("fingerprint_")]
     rows = [
         [row["domain"], row["split"], *(str(row[name]) for name in names)]
         for row in _records(accounting)
     ]
-    header = ["domain", "split", *(str(name).removeprefix("fingerprint_") for name in names)]
+    header = ["domain", "split", *(name.removeprefix("fingerprint_") for name in names)]
     caption = "Fingerprints: runs are compared only where all of these are equal."
     return PageTable(caption, header, rows, num_text_columns=len(header), folded=True)
 
