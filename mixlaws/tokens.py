@@ -246,6 +246,9 @@ def contamination_table(
     num_removed_near: training documents removed for it. A removed document counts with the
     validation document that it resembles most.
     """
+    # Imported here: runs read manifests, and need no pandas for that.
+    import pandas as pd
+
     table = pd.read_parquet(duplicates, columns=_OVERLAP_COLUMNS)
     table = table[(table["split"] == "train") & (table["kept_split"] == "validation")]
     rows = []
