@@ -134,7 +134,8 @@ def test_the_default_target_is_the_demo(fresh):
 def write_text_for(folder, path):
     """Put a file where each pattern of an experiment looks for text."""
     config = yaml.safe_load(path.read_text())
-    for source in (config["domains"] | config["validation"].get("domains", {})).values():
+    measured = config.get("validation", {}).get("domains", {})
+    for source in (config.get("domains", {}) | measured).values():
         for pattern in source.get("paths", []):
             file = folder / pattern.replace("$MIXLAWS_CORPORA", "corpora").replace("*", "x")
             file.parent.mkdir(parents=True, exist_ok=True)
