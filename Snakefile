@@ -20,6 +20,21 @@ include: "workflow/rules/optimum.smk"
 include: "workflow/rules/report.smk"
 
 
+# Seconds to minutes each: they run where Snakemake does, also on a cluster.
+localrules:
+    write_mixtures,
+    collect_losses,
+    score_laws,
+    fit_laws,
+    find_optimum,
+    round_optimum,
+    collect_confirmation,
+    compare_confirmation,
+    write_recipes,
+    draw_figures,
+    write_report,
+
+
 rule all:
     default_target: True
     input:

@@ -10,7 +10,7 @@ import pytest
 PACKAGE = Path(__file__).parents[2] / "mixlaws"
 LAYERS = [
     {"errors"},
-    {"runtime", "observations"},
+    {"runtime", "observations", "deadline"},
     {"config", "mixtures", "sizes", "schedule", "limits", "documents"},
     {"losses", "plan", "laws", "tokens", "embedded", "sources", "duplicates", "downloads", "logs"},
     {"published", "domains", "tokenization", "model", "data", "objective"},
