@@ -127,7 +127,7 @@ def test_the_default_target_is_the_demo(fresh):
     planned = fresh.snakemake("--dry-run", "--quiet", "host", config=None)
     assert "results/demo/report.html" in planned
     jobs = dict(line.split() for line in planned.splitlines() if len(line.split()) == 2)
-    assert jobs["train_proxy"] == "36"
+    assert [jobs[f"train_proxy_{size}"] for size in ("25K", "56K", "99K")] == ["12"] * 3
 
 
 @pytest.mark.parametrize(
