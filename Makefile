@@ -11,7 +11,7 @@ demo: .venv/.installed
 	@echo "The report: results/demo/report.html"
 
 test: .venv/.installed-tests
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest -m "not slow and not full"
 
 test-full: .venv/.installed-tests
 	$(BIN)/python -m pytest

@@ -18,6 +18,7 @@ include: "workflow/rules/proxies.smk"
 include: "workflow/rules/laws.smk"
 include: "workflow/rules/optimum.smk"
 include: "workflow/rules/report.smk"
+include: "workflow/rules/plan.smk"
 
 
 # Seconds to minutes each: they run where Snakemake does, also on a cluster.

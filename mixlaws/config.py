@@ -11,6 +11,7 @@ import jsonschema
 import yaml
 
 from mixlaws.errors import ConfigError
+from mixlaws.sizes import NAMED_SHAPES
 
 SCHEMA_PATH = Path(__file__).parent.parent / "workflow" / "schemas" / "config.schema.yaml"
 WEIGHT_TOLERANCE = 1e-6
@@ -24,6 +25,7 @@ def complete_config(config: Mapping[str, Any], schema_path: Path = SCHEMA_PATH) 
     schema = yaml.safe_load(schema_path.read_text())
     filled = copy.deepcopy(dict(config))
     _fill_defaults(filled, schema, schema["$defs"])
+    _fill_sizes(filled)
     problems = list(_schema_problems(filled, schema)) or list(_cross_problems(filled))
     if problems:
         count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
@@ -42,6 +44,19 @@ def _fill_defaults(value: Any, schema: Mapping[str, Any], definitions: Mapping[s
             value[key] = copy.deepcopy(child["default"])
         if key in value:
             _fill_defaults(value[key], child, definitions)
+
+
+def _fill_sizes(config: dict[str, Any]) -> None:
+    """Write the shapes of sizes that are only named: those of Pythia need no numbers."""
+    sizes, training, target = (config.get(key) for key in ("sizes", "training", "target"))
+    if not (isinstance(sizes, dict) and isinstance(training, dict) and isinstance(target, dict)):
+        return  # the schema says what is wrong
+    proxies = training.get("sizes")
+    wanted = [*proxies, target.get("size")] if isinstance(proxies, list) else []
+    for name in wanted:
+        if isinstance(name, str) and name not in sizes and name in NAMED_SHAPES:
+            keys = ("num_layers", "model_width", "num_heads")
+            sizes[name] = dict(zip(keys, NAMED_SHAPES[name], strict=True))
 
 
 def _resolved(schema: Any, definitions: Mapping[str, Any]) -> dict[str, Any]:
@@ -117,6 +132,7 @@ def _cross_problems(config: Mapping[str, Any]) -> Iterator[str]:
     yield from _domain_problems(config)
     yield from _size_problems(config)
     yield from _target_problems(config)
+    yield from _training_problems(config)
 
 
 def _domain_problems(config: Mapping[str, Any]) -> Iterator[str]:
@@ -157,6 +173,11 @@ def _size_problems(config: Mapping[str, Any]) -> Iterator[str]:
                 f"sizes.{name}: model_width must be an even multiple of num_heads, "
                 f"found {width} and {heads}"
             )
+        elif config["training"]["layout"] == "neox" and (width // heads) % 8:
+            yield (
+                f"sizes.{name}: model_width / num_heads must be a multiple of 8 in layout neox, "
+                f"which rotates a quarter of it, found {width // heads}"
+            )
     for name in config["training"]["sizes"]:
         if name not in sizes:
             yield f"training.sizes: must name sizes ({', '.join(sizes)}), found {name!r}"
@@ -183,3 +204,39 @@ def _target_problems(config: Mapping[str, Any]) -> Iterator[str]:
     for domain, (low, high) in config["optimum"]["limits"].items():
         if low > high:
             yield f"optimum.limits.{domain}: lower limit must not exceed upper, found {low}, {high}"
+
+
+def _training_problems(config: Mapping[str, Any]) -> Iterator[str]:
+    training = config["training"]
+    kind, horizon = training["schedule"], training["schedule_horizon"]
+    batch_tokens = training["batch_size"] * training["sequence_length"]
+    longest = config["target"]["tokens"] // batch_tokens
+    if kind != "constant":
+        if training["averaging_exponent"] is not None:
+            yield (
+                f"training.averaging_exponent: must be null with schedule {kind}, found "
+                f"{training['averaging_exponent']:g}: a falling rate averages the weights itself"
+            )
+        end = horizon or (longest if kind == "cosine" else training["num_steps"])
+        trained = longest if "confirmation" in config else training["num_steps"]
+        if horizon and horizon < trained:
+            yield (
+                f"training.schedule_horizon: must not be below the longest run ({trained:,} "
+                f"steps), found {horizon:,}"
+            )
+        if end <= training["warmup_steps"]:
+            yield (
+                f"training.warmup_steps: must be below the schedule's end (step {end:,}), found "
+                f"{training['warmup_steps']:,}"
+            )
+    elif horizon:
+        yield "training.schedule_horizon: must be null with schedule constant, which has no end"
+    shares = training["devices"] * training["num_nodes"]
+    micro = (training["micro_batch_size"] or 1) * shares
+    if training["batch_size"] % micro:
+        yield (
+            "training.batch_size: must be a multiple of micro_batch_size * devices * num_nodes "
+            f"({micro}), found {training['batch_size']}"
+        )
+    if shares > 1 and training["strategy"] == "auto":
+        yield f"training.strategy: must be ddp or fsdp on {shares} devices, found auto"

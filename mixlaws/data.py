@@ -13,7 +13,7 @@ from typing import Literal
 
 import numpy as np
 import torch
-from torch.utils.data import IterableDataset
+from torch.utils.data import DataLoader, IterableDataset
 
 from mixlaws.errors import DataError
 from mixlaws.mixtures import round_to_lattice
@@ -22,6 +22,7 @@ from mixlaws.tokens import natural_shares, open_tokens, read_manifest
 # Streams of the counter-based generator: the second half of its 128-bit key.
 _DOMAIN_STREAM = 0
 _WINDOW_STREAM = 1
+_SUBSET_STREAM = 2
 
 
 def _generator(seed: int, stream: int, *position: int) -> np.random.Generator:
@@ -100,6 +101,7 @@ class BatchPlan:
     """Which window of which domain stands at each place of each batch.
 
     The k-th draw of a domain is the k-th window of its shuffled order, reshuffled every epoch.
+    `kept` limits a domain to so many of its windows: a sample that is the same in every run.
     """
 
     def __init__(
@@ -110,11 +112,14 @@ class BatchPlan:
         batch_size: int,
         num_steps: int,
         seed: int,
+        kept: Mapping[str, int] | None = None,
     ) -> None:
         self.domains = tuple(proportions)
         self.batch_size = batch_size
         self.seed = seed
-        self._num_windows = np.array([domain_windows[domain] for domain in self.domains])
+        self._all_windows = np.array([domain_windows[domain] for domain in self.domains])
+        limits = [(kept or {}).get(domain, domain_windows[domain]) for domain in self.domains]
+        self._num_windows = np.minimum(self._all_windows, limits)
         self._orders: dict[tuple[int, int], np.ndarray] = {}
         uniforms = _generator(seed, _DOMAIN_STREAM).random(num_steps * batch_size)
         edges = np.cumsum([proportions[domain] for domain in self.domains])
@@ -133,8 +138,17 @@ class BatchPlan:
         """Return the shuffled windows of one epoch of a domain."""
         if (domain, epoch) not in self._orders:
             generator = _generator(self.seed, _WINDOW_STREAM, domain, epoch)
-            self._orders[domain, epoch] = generator.permutation(int(self._num_windows[domain]))
+            order = generator.permutation(int(self._num_windows[domain]))
+            self._orders[domain, epoch] = self._subset(domain, order)
         return self._orders[domain, epoch]
+
+    def _subset(self, domain: int, order: np.ndarray) -> np.ndarray:
+        """Return which windows of the whole domain an order of the kept ones stands for."""
+        if self._num_windows[domain] == self._all_windows[domain]:
+            return order
+        # No run's seed: all runs see the same part of the text.
+        chosen = _generator(0, _SUBSET_STREAM, domain).permutation(int(self._all_windows[domain]))
+        return chosen[order]
 
     def batch(self, step: int) -> list[tuple[str, int]]:
         """Return (domain, window) for each sequence of the batch at `step`, counted from 0."""
@@ -153,8 +167,14 @@ class BatchPlan:
 
     def epochs(self) -> dict[str, float]:
         """Return how often each domain's windows are seen over the whole run."""
-        draws = self.num_draws().values()
-        pairs = zip(self.domains, draws, self._num_windows, strict=True)
+        return self._epochs(self._num_windows)
+
+    def epochs_of_all_text(self) -> dict[str, float]:
+        """Return the same, as if no domain were limited to a part of its windows."""
+        return self._epochs(self._all_windows)
+
+    def _epochs(self, num_windows: np.ndarray) -> dict[str, float]:
+        pairs = zip(self.domains, self.num_draws().values(), num_windows, strict=True)
         return {domain: float(drawn / max(1, windows)) for domain, drawn, windows in pairs}
 
 
@@ -165,27 +185,59 @@ def read_windows(tokens: np.ndarray, windows: np.ndarray, sequence_length: int) 
     return torch.from_numpy(rows.astype(np.int64))
 
 
+@dataclass(frozen=True)
+class Slice:
+    """Which part of the batches a process reads."""
+
+    first_step: int
+    """Steps already taken."""
+    accumulate: int = 1
+    """Micro-batches of a step."""
+    rank: int = 0
+    num_ranks: int = 1
+
+
 @dataclass
 class BatchStream(IterableDataset):
-    """The batches from the current step on: resuming needs nothing but the step."""
+    """The micro-batches from the current step on: resuming needs nothing but the step."""
 
     plan: BatchPlan
     tokens: Mapping[str, np.ndarray]
     sequence_length: int
     num_steps: int
-    first_step: Callable[[], int]
-    """Called when iteration starts: the number of steps already taken."""
+    position: Callable[[], Slice]
+    """Called when iteration starts."""
 
     def __iter__(self) -> Iterator[torch.Tensor]:
-        for step in range(self.first_step(), self.num_steps):
-            yield self._batch(step)
+        part = self.position()
+        rows = self.plan.batch_size // (part.accumulate * part.num_ranks)
+        for step in range(part.first_step, self.num_steps):
+            batch = self.plan.batch(step)
+            for micro in range(part.accumulate):
+                start = (micro * part.num_ranks + part.rank) * rows
+                yield self._read(batch[start : start + rows])
 
-    def _batch(self, step: int) -> torch.Tensor:
+    def _read(self, places: Sequence[tuple[str, int]]) -> torch.Tensor:
         rows = [
             read_windows(self.tokens[domain], np.array([window]), self.sequence_length)
-            for domain, window in self.plan.batch(step)
+            for domain, window in places
         ]
         return torch.cat(rows)
+
+
+def make_loader(stream: BatchStream, is_gpu: bool) -> DataLoader:
+    """Return the stream's loader: for a GPU, read ahead in a process of its own and pinned."""
+    if not is_gpu:
+        return DataLoader(stream, batch_size=None)
+    return DataLoader(
+        stream,
+        batch_size=None,
+        num_workers=1,
+        prefetch_factor=8,
+        pin_memory=True,
+        # The stream asks the trainer for its step: a forked worker knows it, a new one does not.
+        multiprocessing_context="fork",
+    )
 
 
 def validation_windows(

@@ -14,3 +14,7 @@ class DataError(ValueError):
 
 class FitError(ValueError):
     """A law cannot be fitted to the losses at hand."""
+
+
+class TrainingError(ValueError):
+    """A run cannot go on: its loss diverged, or the device is too small for it."""

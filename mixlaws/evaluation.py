@@ -3,33 +3,45 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import lightning.pytorch as pl
 import numpy as np
 import torch
-from torch import nn
-from torch.nn import functional
 
 from mixlaws.data import Corpus, validation_windows
 from mixlaws.plan import Run
+from mixlaws.progress import Progress
+from mixlaws.proxy import measure
 
-EVALUATION_BATCH = 32  # windows per forward pass; fixed, because sums depend on the grouping
+# Windows per forward pass; fixed, because sums depend on the grouping. Fewer of long windows.
+EVALUATION_BATCH = 32
+EVALUATION_TOKENS = 2**16
 
 
-def evaluation_steps(num_steps: int, count: int, first: float) -> list[int]:
-    """Return `count` log-spaced steps from `first` of the run to its end, without repeats."""
-    steps = np.geomspace(max(1.0, first * num_steps), num_steps, count)
+def evaluation_steps(num_steps: int, count: int, first: float, spacing: str = "log") -> list[int]:
+    """Return `count` spaced steps from `first` of the run to its end, without repeats."""
+    space = np.linspace if spacing == "linear" else np.geomspace
+    steps = space(max(1.0, first * num_steps), num_steps, count)
     return sorted(set(steps.round().astype(int).tolist()))
 
 
 class Evaluation(pl.Callback):
-    """Measure every validation domain at chosen steps, on the averaged weights."""
+    """Measure every validation domain at chosen steps, on the same windows in every run."""
 
-    def __init__(self, run: Run, corpus: Corpus) -> None:
+    def __init__(
+        self, run: Run, corpus: Corpus, progress: Progress, stopping: Callable[[], bool]
+    ) -> None:
         self.run = run
+        self.progress = progress
+        self.stopping = stopping
         self.corpus = corpus
-        self.steps = set(evaluation_steps(run.num_steps, run.num_evaluations, run.first_evaluation))
+        self.steps = set(
+            evaluation_steps(
+                run.num_steps, run.num_evaluations, run.first_evaluation, run.evaluation_spacing
+            )
+        )
         self.rows: list[dict[str, Any]] = []
         self.seconds = 0.0
         self.windows = {
@@ -50,27 +62,61 @@ class Evaluation(pl.Callback):
         """Take up the losses measured before the checkpoint."""
         self.rows = state_dict["rows"]
 
+    def on_train_start(self, trainer: pl.Trainer, pl_module: Any) -> None:
+        """Make up for an evaluation that a signal cut short."""
+        self._evaluate(trainer, pl_module)
+
     def on_train_batch_end(self, trainer: pl.Trainer, pl_module: Any, *_: Any) -> None:
         """Evaluate when the step is due."""
-        if trainer.global_step in self.steps:
-            began = time.perf_counter()
-            self.rows += self._measure(trainer.global_step, pl_module)
-            self.seconds += time.perf_counter() - began
-            total = sum(row["loss"] for row in self.rows[-len(self.windows) :])
-            print(
-                f"step {trainer.global_step:,} of {self.run.num_steps:,}: "
-                f"mean validation loss {total / len(self.windows):.4f}",
-                flush=True,
-            )
+        self._evaluate(trainer, pl_module)
 
-    def _measure(self, step: int, module: Any) -> list[dict[str, Any]]:
-        """Return one row per validation domain."""
-        model = module.averaged.module.eval()
-        with torch.inference_mode():
-            measured = {
-                domain: measure(model, windows.to(module.device))
-                for domain, windows in self.windows.items()
-            }
+    def is_due(self, step: int) -> bool:
+        """Return whether a step is to be measured and is not yet."""
+        return step in self.steps and not any(row["step"] == step for row in self.rows)
+
+    def _evaluate(self, trainer: pl.Trainer, pl_module: Any) -> None:
+        step = trainer.global_step
+        if not self.is_due(step):
+            return
+        began = time.perf_counter()
+        measured = self._measure(trainer, pl_module)
+        self.seconds += time.perf_counter() - began
+        if measured is None:
+            return
+        self.rows += self._rows(step, measured)
+        if trainer.is_global_zero:
+            mean = sum(loss for loss, _ in measured.values()) / len(measured)
+            self.progress.report(step, mean)
+
+    def _measure(self, trainer: pl.Trainer, module: Any) -> dict[str, tuple[float, float]] | None:
+        """Return loss and accuracy by validation domain; None when a signal ends the run.
+
+        Several processes share the windows of each domain.
+        """
+        model = module.measured.eval()
+        agree = trainer.strategy.reduce_boolean_decision
+        measured = {}
+        with torch.inference_mode(), trainer.precision_plugin.forward_context():
+            for domain, windows in self.windows.items():
+                if agree(self.stopping(), all=False):
+                    return None
+                share = windows[trainer.global_rank :: trainer.world_size]
+                sums = torch.zeros(2, dtype=torch.float64, device=module.device)
+                for batch in share.split(self._batch_size):
+                    sums += measure(model, batch.to(module.device))
+                sums = trainer.strategy.reduce(sums, reduce_op="sum")
+                loss, hits = (sums / (windows.shape[0] * self.run.sequence_length)).tolist()
+                measured[domain] = (loss, hits)
+        module.model.train()
+        return measured
+
+    @property
+    def _batch_size(self) -> int:
+        """Return windows per forward pass."""
+        return max(1, min(EVALUATION_BATCH, EVALUATION_TOKENS // self.run.sequence_length))
+
+    def _rows(self, step: int, measured: Mapping[str, tuple[float, float]]) -> list[dict[str, Any]]:
+        """Return one row of the loss table per validation domain."""
         return [
             {
                 "size": self.run.size,
@@ -85,15 +131,3 @@ class Evaluation(pl.Callback):
             }
             for domain, (loss, accuracy) in measured.items()
         ]
-
-
-def measure(model: nn.Module, windows: torch.Tensor) -> tuple[float, float]:
-    """Return mean loss in nats per token and next-token accuracy over windows (n, T + 1)."""
-    loss, hits = 0.0, 0
-    for batch in windows.split(EVALUATION_BATCH):
-        logits = model(batch[:, :-1]).flatten(0, 1).float()
-        targets = batch[:, 1:].flatten()
-        loss += functional.cross_entropy(logits, targets, reduction="sum").double().item()
-        hits += int((logits.argmax(dim=-1) == targets).sum())
-    count = windows.shape[0] * (windows.shape[1] - 1)
-    return loss / count, hits / count

@@ -10,10 +10,19 @@ from typing import Any
 import numpy as np
 
 from mixlaws.errors import DataError
-from mixlaws.losses import make_observations, read_losses, read_table, weight_vector
+from mixlaws.losses import (
+    make_observations,
+    read_losses,
+    read_table,
+    schedule_of,
+    weight_vector,
+)
 from mixlaws.objective import Columns
 from mixlaws.observations import Observations, Target
+from mixlaws.schedule import make_schedule
 from mixlaws.sizes import Shape
+
+SCHEDULE_NAMES = ("schedule", "schedule_horizon", "final_rate", "decay_share")
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,6 +74,7 @@ def open_experiment(
     """
     run_table = read_table(runs, ["size", "mixture", "seed", "num_params", "vocabulary_size"])
     observations = make_observations(read_losses(losses), run_table)
+    check_schedule(schedule_of(run_table), target)
     table = read_table(mixtures, ["id", "kind"]).set_index("id")
     if unknown := sorted(set(observations.mixture.tolist()) - set(table.index)):
         raise DataError(f"{mixtures} must name every mixture of the losses, but lacks {unknown}")
@@ -84,18 +94,38 @@ def open_experiment(
     )
 
 
+def check_schedule(trained: Mapping[str, Any], target: Mapping[str, Any]) -> None:
+    """Raise DataError when the runs' schedule is not the one that the target is predicted for."""
+    asked = {"schedule": "constant", **target}
+    is_constant = asked["schedule"] == "constant" == trained["schedule"]
+    names = ["schedule"] if is_constant else [*SCHEDULE_NAMES, "warmup_steps"]
+    different = [name for name in names if trained.get(name) != asked.get(name)]
+    if different:
+        listed = ", ".join(f"{n} ({trained.get(n)}, target {asked.get(n)})" for n in different)
+        raise DataError(
+            f"the target must have the schedule that the runs were trained on, but differs in "
+            f"{listed}: train the proxies on the target's schedule or change training.schedule back"
+        )
+
+
 def make_target(target: Mapping[str, Any], vocabulary_size: int) -> Target:
-    """Return the config's target, trained at a constant rate, as a point in (N, D)."""
-    shape = Shape(target["num_layers"], target["model_width"], target["num_heads"])
+    """Return the config's target as a point in (N, D), with its schedule's state at its end."""
+    names = [name for name in Shape.__dataclass_fields__ if name in target]
+    shape = Shape(**{name: target[name] for name in names})
     flops = shape.flops_per_token(
         vocabulary_size=vocabulary_size, sequence_length=target["sequence_length"]
     )
-    tokens = float(target["tokens"])
+    effective, annealing = float(target["tokens"]), 0.0
+    if target.get("schedule", "constant") != "constant":
+        num_steps = target["tokens"] // target["batch_tokens"]
+        schedule = make_schedule(target, num_steps)
+        effective, annealing = map(float, schedule.state(num_steps, target["batch_tokens"]))
     return Target(
         num_params=shape.num_params,
         compute_params=flops / 6,
-        tokens=tokens,
-        effective_tokens=tokens,
+        tokens=float(target["tokens"]),
+        effective_tokens=effective,
+        annealing=annealing,
     )
 
 

@@ -13,6 +13,7 @@ from mixlaws.errors import DataError
 from mixlaws.mixtures import Mixture
 from mixlaws.observations import Observations
 from mixlaws.runtime import atomic_path, read_json
+from mixlaws.schedule import make_schedule
 
 LOSS_COLUMNS = (
     "size",
@@ -26,6 +27,7 @@ LOSS_COLUMNS = (
     "bits_per_byte",
 )
 RUN_KEY = ["size", "mixture", "seed"]
+SCHEDULE_COLUMNS = ["schedule", "warmup_steps", "schedule_horizon", "final_rate", "decay_share"]
 RUN_COLUMNS = (
     *RUN_KEY,
     "num_layers",
@@ -35,6 +37,10 @@ RUN_COLUMNS = (
     "vocabulary_size",
     "flops_per_token",
     "schedule",
+    "warmup_steps",
+    "schedule_horizon",
+    "final_rate",
+    "decay_share",
     "batch_tokens",
     "num_steps",
     "tokens",
@@ -134,6 +140,7 @@ def make_observations(losses: pd.DataFrame, runs: pd.DataFrame) -> Observations:
         raise DataError(f"runs.csv must name every run of the losses, but {unknown} are missing")
     shares = [str(column) for column in runs if str(column).startswith("r_")]
     tokens = joined["tokens"].to_numpy(dtype=float)
+    effective, annealing = _schedule_state(joined, tokens)
     return Observations(
         domains=tuple(column.removeprefix("r_") for column in shares),
         validation_domains=tuple(domains),
@@ -145,10 +152,47 @@ def make_observations(losses: pd.DataFrame, runs: pd.DataFrame) -> Observations:
         num_params=joined["num_params"].to_numpy(dtype=float),
         compute_params=joined["flops_per_token"].to_numpy(dtype=float) / 6,
         tokens=tokens,
-        effective_tokens=tokens,  # the workflow trains at a constant rate
-        annealing=np.zeros(len(tokens)),
+        effective_tokens=effective,
+        annealing=annealing,
         losses=joined[domains].to_numpy(dtype=float),
     )
+
+
+def schedule_of(runs: pd.DataFrame) -> dict[str, Any]:
+    """Return the schedule settings that all runs share; a table without any means constant.
+
+    Raises DataError when runs differ: points of different schedules lie on different curves.
+    """
+    if "schedule" not in runs:
+        return {"schedule": "constant", "warmup_steps": 0}
+    settings = runs[[column for column in SCHEDULE_COLUMNS if column in runs]]
+    if set(settings["schedule"]) == {"constant"}:
+        settings = settings[["schedule"]].assign(warmup_steps=settings.get("warmup_steps", 0))
+    distinct = settings.drop_duplicates()
+    if len(distinct) > 1:
+        shown = [
+            {name: value for name, value in row.items() if pd.notna(value)}
+            for row in distinct.to_dict("records")
+        ]
+        raise DataError(
+            f"all runs must share one learning-rate schedule to be fitted together, but there are "
+            f"{len(distinct)}: {'; '.join(map(str, shown))}: keep them in experiments of their own"
+        )
+    row = distinct.iloc[0].to_dict()
+    return {str(name): None if pd.isna(value) else value for name, value in row.items()}
+
+
+def _schedule_state(rows: pd.DataFrame, tokens: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return effective tokens and annealing of each (run, step)."""
+    settings = schedule_of(rows)
+    if settings["schedule"] == "constant":
+        return tokens, np.zeros(len(tokens))
+    effective, annealing = np.empty(len(tokens)), np.empty(len(tokens))
+    for _, part in rows.groupby(["num_steps", "batch_tokens"]):
+        schedule = make_schedule(settings, int(part["num_steps"].iloc[0]))
+        state = schedule.state(part["step"].to_numpy(), float(part["batch_tokens"].iloc[0]))
+        effective[part.index], annealing[part.index] = state
+    return effective, annealing
 
 
 def weight_vector(weights: Mapping[str, float], validation_domains: Sequence[str]) -> np.ndarray:

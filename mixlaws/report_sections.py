@@ -12,14 +12,13 @@ import pandas as pd
 from mixlaws import __version__, report_tables
 from mixlaws import report_findings as findings
 from mixlaws.losses import read_losses, read_table
+from mixlaws.plan import TRAINING_SOURCES
 from mixlaws.report_figures import PageFigure, page_figures
 from mixlaws.report_findings import Finding
 from mixlaws.report_tables import PageTable
 from mixlaws.runtime import read_json, source_digest, versions
 
 ANALYSIS_PACKAGES = ("numpy", "scipy", "pandas", "seaborn", "matplotlib", "jinja2")
-TRAINING_SOURCES = ("model.py", "data.py", "training.py", "sizes.py")
-"""What run.json has the digest of."""
 RUN_KEY = ["role", "size", "mixture", "seed"]
 
 

@@ -18,10 +18,15 @@ PACKAGE = Path(__file__).parent
 
 
 def log_to(path: str | Path) -> None:
-    """Send stdout and stderr of this process to a file, C libraries' output included."""
+    """Send stdout and stderr of this process to a file, C libraries' output included.
+
+    Of several processes that share a log, the first one empties it.
+    """
     sys.stdout.flush()
     sys.stderr.flush()
-    log = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
+    ranks = [os.environ.get(name, "0") for name in ("LOCAL_RANK", "SLURM_PROCID")]
+    empty = 0 if any(rank != "0" for rank in ranks) else os.O_TRUNC
+    log = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | empty, 0o644)
     os.dup2(log, 1)
     os.dup2(log, 2)
     os.close(log)

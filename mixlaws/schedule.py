@@ -1,47 +1,137 @@
-"""Learning-rate schedules as the joint laws see them: effective tokens and annealing depth."""
+"""Learning-rate schedules: the rate at a step, and their state as the joint laws see it."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from mixlaws.errors import ConfigError
 
+SCHEDULES = ("constant", "wsd", "cosine")
+
 
 @dataclass(frozen=True)
-class Cosine:
-    """Linear warm-up, then one cosine from the peak rate down to `final` times the peak."""
+class Constant:
+    """Linear warm-up to a constant rate."""
+
+    warmup_steps: int
+
+    def rate(self, steps: ArrayLike) -> np.ndarray:
+        """Return learning rate / peak rate at optimizer steps 1, 2, ..."""
+        return np.minimum(1.0, np.asarray(steps, dtype=float) / max(self.warmup_steps, 1))
+
+    def state(self, steps: ArrayLike, tokens_per_step: float) -> tuple[np.ndarray, np.ndarray]:
+        """Return tokens seen, as effective tokens, and no annealing: the laws' plain case."""
+        steps = np.asarray(steps, dtype=float)
+        return tokens_per_step * steps, np.zeros_like(steps)
+
+    def words(self) -> str:
+        """Say it in a report."""
+        return f"constant rate after {self.warmup_steps:,} steps of warm-up"
+
+
+@dataclass(frozen=True)
+class _Falling:
+    """A schedule that ends at `num_steps`; a run that stops earlier is a prefix of it."""
 
     warmup_steps: int
     num_steps: int
-    """Step at which the cosine ends; a run that stops earlier is an un-annealed prefix."""
+    """Step at which the rate reaches `final`."""
     final: float
     """Learning rate at `num_steps` over the peak rate."""
 
     def rate(self, steps: ArrayLike) -> np.ndarray:
         """Return learning rate / peak rate at optimizer steps 1, 2, ..."""
         steps = np.asarray(steps, dtype=float)
-        progress = (steps - self.warmup_steps) / (self.num_steps - self.warmup_steps)
-        falling = 0.5 * (1 + np.cos(np.pi * np.clip(progress, 0.0, 1.0)))
         rising = steps / max(self.warmup_steps, 1)
-        return np.minimum(rising, self.final + (1 - self.final) * falling)
+        return np.minimum(rising, self.final + (1 - self.final) * self._falling(steps))
+
+    def _falling(self, steps: np.ndarray) -> np.ndarray:
+        """Return the way down from 1 to 0."""
+        raise NotImplementedError
 
     def state(self, steps: ArrayLike, tokens_per_step: float) -> tuple[np.ndarray, np.ndarray]:
         """Return effective tokens S and annealing depth A, both shaped like `steps`.
 
         S sums the tokens of every step weighted by learning rate / peak rate; A is
         1 - learning rate / peak rate, and 0 during warm-up (Tissue et al., arXiv:2408.11029, use
-        the same two quantities). Raises ConfigError for steps past the end of the cosine.
+        the same two quantities). Raises ConfigError for steps past the end of the schedule.
         """
         steps = np.asarray(steps, dtype=int)
         if steps.size and steps.max() > self.num_steps:
             raise ConfigError(
-                f"a cosine of {self.num_steps:,} steps ends there, got step {steps.max():,}: "
-                "set the schedule's num_steps to the length of the run"
+                f"a {self._name} of {self.num_steps:,} steps ends there, got step "
+                f"{steps.max():,}: set the schedule's num_steps to the length of the run"
             )
         rates = self.rate(np.arange(1, self.num_steps + 1))
         summed = np.concatenate([[0.0], np.cumsum(rates)])
         depth = np.where(steps <= self.warmup_steps, 0.0, 1.0 - self.rate(steps))
         return tokens_per_step * summed[steps], depth
+
+    @property
+    def _name(self) -> str:
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class Cosine(_Falling):
+    """Linear warm-up, then one cosine from the peak rate down to `final` times the peak."""
+
+    def _falling(self, steps: np.ndarray) -> np.ndarray:
+        progress = (steps - self.warmup_steps) / (self.num_steps - self.warmup_steps)
+        return 0.5 * (1 + np.cos(np.pi * np.clip(progress, 0.0, 1.0)))
+
+    @property
+    def _name(self) -> str:
+        return "cosine"
+
+    def words(self) -> str:
+        """Say it in a report."""
+        return f"cosine that reaches {self.final:g} of the peak at step {self.num_steps:,}"
+
+
+@dataclass(frozen=True)
+class WarmupStableDecay(_Falling):
+    """Linear warm-up, a constant rate, then straight down over the last part of the run."""
+
+    decay_share: float = 0.2
+    """Share of `num_steps` that the way down takes."""
+
+    def _falling(self, steps: np.ndarray) -> np.ndarray:
+        left = (self.num_steps - steps) / max(1.0, self.decay_share * self.num_steps)
+        return np.clip(left, 0.0, 1.0)
+
+    @property
+    def _name(self) -> str:
+        return "warm-up-stable-decay schedule"
+
+    def words(self) -> str:
+        """Say it in a report."""
+        return (
+            f"constant rate that falls to {self.final:g} of the peak over the last "
+            f"{100 * self.decay_share:g} % of {self.num_steps:,} steps"
+        )
+
+
+Schedule = Constant | Cosine | WarmupStableDecay
+
+
+def make_schedule(settings: Mapping[str, Any], num_steps: int) -> Schedule:
+    """Return the schedule of a run of `num_steps`.
+
+    `settings` are a run's schedule, warmup_steps, schedule_horizon, final_rate and decay_share;
+    without a horizon the schedule ends with the run.
+    """
+    kind, warmup = settings["schedule"], int(settings["warmup_steps"])
+    if kind == "constant":
+        return Constant(warmup)
+    end = int(settings["schedule_horizon"] or num_steps)
+    if kind == "cosine":
+        return Cosine(warmup, end, float(settings["final_rate"]))
+    return WarmupStableDecay(
+        warmup, end, float(settings["final_rate"]), float(settings["decay_share"])
+    )

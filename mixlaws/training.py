@@ -2,30 +2,31 @@
 
 from __future__ import annotations
 
-import resource
+import gc
+import os
 import time
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import lightning.pytorch as pl
 import torch
-from lightning.pytorch.plugins.environments import LightningEnvironment
-from torch import nn
-from torch.nn import functional
-from torch.optim.swa_utils import AveragedModel
-from torch.utils.data import DataLoader
 
-from mixlaws.checkpoints import Checkpoints, locked
-from mixlaws.data import BatchPlan, BatchStream, Corpus, num_windows
-from mixlaws.errors import DataError
+from mixlaws.checkpoints import Checkpoints, StateIO, States, step_of
+from mixlaws.data import BatchPlan, BatchStream, Corpus, Slice, make_loader, num_windows
+from mixlaws.errors import DataError, TrainingError
 from mixlaws.evaluation import Evaluation
-from mixlaws.model import Transformer
-from mixlaws.plan import Run
+from mixlaws.locks import Lock, locked
+from mixlaws.micro_batch import choose_micro_batch, is_out_of_memory, smaller_micro_batch
+from mixlaws.plan import TRAINING_SOURCES, Run
+from mixlaws.processes import Execution, is_main_process, make_environment, make_strategy
+from mixlaws.progress import PROGRESS_NAME, Progress, device_seconds, read_progress
+from mixlaws.proxy import Proxy
+from mixlaws.records import flops_per_token, make_record, utilisation
 from mixlaws.runtime import source_digest, versions
-
-REFERENCE_WIDTH = 64  # the model width at which learning_rate is stated
+from mixlaws.watch import Divergence, Stopwatch
 
 
 @dataclass(frozen=True)
@@ -34,96 +35,55 @@ class Result:
 
     losses: list[dict[str, Any]]
     record: dict[str, Any]
-    timing: dict[str, float]
+    timing: dict[str, Any]
 
 
-def parameter_groups(model: nn.Module, run: Run) -> list[dict[str, Any]]:
-    """Return AdamW groups: hidden rates fall as 1 / width, the embedding keeps its own.
-
-    So one base rate serves all sizes (the maximal-update rule of Yang et al. 2022, table 3).
-    """
-    hidden_rate = run.learning_rate * REFERENCE_WIDTH / run.model_width
-    groups: dict[str, list[nn.Parameter]] = {"embedding": [], "hidden": [], "gain": []}
-    for name, parameter in model.named_parameters():
-        kind = "gain" if parameter.ndim < 2 else "hidden"
-        groups["embedding" if name.startswith("embedding") else kind].append(parameter)
-    decay = run.weight_decay
-    return [
-        {"params": groups["embedding"], "lr": run.embedding_learning_rate, "weight_decay": decay},
-        {"params": groups["hidden"], "lr": hidden_rate, "weight_decay": decay},
-        {"params": groups["gain"], "lr": hidden_rate, "weight_decay": 0.0},
-    ]
-
-
-class Proxy(pl.LightningModule):
-    """A transformer, its optimizer, and the running average of its weights."""
-
-    def __init__(self, run: Run, vocabulary_size: int) -> None:
-        super().__init__()
-        self.run = run
-        self.model = Transformer(
-            run.shape, vocabulary_size=vocabulary_size, sequence_length=run.sequence_length
-        )
-        self.averaged = AveragedModel(self.model, multi_avg_fn=self._average)
-
-    def _average(self, averaged: Any, current: Any, num_averaged: torch.Tensor | int) -> None:
-        """Average weights by a power law: every point of a run is comparable, without annealing.
-
-        Source: Karras et al. 2024 (arXiv 2312.02696), equation 1.
-        """
-        kept = (1 - 1 / (int(num_averaged) + 1)) ** (self.run.averaging_exponent + 1)
-        for mean, value in zip(averaged, current, strict=True):
-            mean.lerp_(value, 1 - kept)
-
-    def training_step(self, batch: torch.Tensor) -> torch.Tensor:
-        """Return the mean loss in nats of batch (B, T + 1)."""
-        logits = self.model(batch[:, :-1])
-        return functional.cross_entropy(logits.flatten(0, 1), batch[:, 1:].flatten())
-
-    def configure_optimizers(self) -> Any:
-        """Return AdamW with a linear warm-up to a constant rate."""
-        groups = parameter_groups(self.model, self.run)
-        optimizer = torch.optim.AdamW(groups, betas=(0.9, 0.95), fused=True)
-        warmup = max(1, self.run.warmup_steps)
-        schedule = torch.optim.lr_scheduler.LambdaLR(
-            optimizer, lambda step: min(1.0, (step + 1) / warmup)
-        )
-        return [optimizer], [{"scheduler": schedule, "interval": "step"}]
-
-    def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
-        """Take the step, then let the new weights enter the average."""
-        super().optimizer_step(*args, **kwargs)
-        self.averaged.update_parameters(self.model)
-
-
-def check_epochs(run: Run, plan: BatchPlan, corpus: Corpus) -> None:
-    """Raise DataError when a domain would be repeated more often than allowed."""
-    for domain, epochs in plan.epochs().items():
-        if epochs > run.max_epochs:
-            needed = plan.num_draws()[domain] * run.sequence_length
-            raise DataError(
-                f"domain {domain!r} has {len(corpus.train[domain].tokens):,} training tokens, but "
-                f"{run.mixture} at {run.size} draws {needed:,} ({epochs:.2f} epochs, at most "
-                f"{run.max_epochs:g} allowed): give the domain more text, lower the number of "
-                "tokens, set an upper limit on its share, or raise training.max_epochs"
-            )
-
-
-def train(
-    run: Run,
-    corpus: Corpus,
-    *,
-    checkpoints: str | Path,
-    every_seconds: float,
-    num_threads: int = 1,
-) -> Result:
+@contextmanager
+def trained(
+    run: Run, corpus: Corpus, *, checkpoints: str | Path, **settings: Any
+) -> Iterator[Result]:
     """Train one run to its end, resuming from `checkpoints` if it was interrupted.
 
-    Raises DataError when the corpus cannot serve the run or the checkpoint is another run's.
+    `settings` are those of Execution. The saved states are deleted when the block that writes the
+    result down succeeds, unless `keep`; the folder stays locked until then. Of several processes,
+    only the first one comes to that block; the others end here.
+
+    Raises DataError when the corpus cannot serve the run or a saved state is another run's, and
+    TrainingError when the loss diverges or the device is too small.
     """
-    began = time.perf_counter()
-    torch.set_num_threads(num_threads)
-    checkpoints = Path(checkpoints)
+    execution = Execution(**settings)
+    torch.set_num_threads(execution.num_threads)
+    # cuBLAS is deterministic with a fixed workspace only; it reads this when it starts.
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    run = replace(run, precision=resolve_precision(run.precision))
+    plan = plan_batches(run, corpus)
+    states = States(Path(checkpoints), identity_of(run, corpus), training_versions())
+    if not is_main_process(execution):
+        _Attempt(run, corpus, plan, states, None, execution).fit()
+        raise SystemExit(0)
+    with locked(states.folder) as lock:
+        states.clean()
+        attempt = _fit_in_memory(_Attempt(run, corpus, plan, states, lock, execution))
+        yield Result(attempt.evaluation.rows, make_record(run, corpus, plan), attempt.timing())
+        if not execution.keep:
+            states.clear()
+
+
+def train(run: Run, corpus: Corpus, **options: Any) -> Result:
+    """Train one run and return what it leaves; options are those of `trained`."""
+    with trained(run, corpus, **options) as result:
+        return result
+
+
+def resolve_precision(precision: str) -> str:
+    """Return the precision that `auto` stands for on this machine."""
+    if precision != "auto":
+        return precision
+    return "bf16-mixed" if torch.cuda.is_available() else "32-true"
+
+
+def plan_batches(run: Run, corpus: Corpus) -> BatchPlan:
+    """Return the run's batches; raise DataError when a domain would repeat too often."""
     windows = {
         domain: num_windows(len(file.tokens), run.sequence_length)
         for domain, file in corpus.train.items()
@@ -134,85 +94,176 @@ def train(
         batch_size=run.batch_size,
         num_steps=run.num_steps,
         seed=run.seed,
+        kept={d: max(1, n // run.sequence_length) for d, n in run.unique_tokens.items()},
     )
     check_epochs(run, plan, corpus)
-    identity = asdict(run) | corpus.digests()
-    with locked(checkpoints):
-        evaluation = Evaluation(run, corpus)
-        saver = Checkpoints(checkpoints, identity, every_seconds)
-        first_step = _fit(run, corpus, plan, [evaluation, saver])
-        saver.path.unlink(missing_ok=True)
-    record = _record(run, corpus, plan)
-    return Result(evaluation.rows, record, _timing(run, began, first_step, evaluation.seconds))
+    return plan
 
 
-def _fit(run: Run, corpus: Corpus, plan: BatchPlan, callbacks: Sequence[Any]) -> int:
-    """Let Lightning run the loop; return the step it started from."""
-    torch.manual_seed(run.seed)
-    module = Proxy(run, corpus.vocabulary_size)
-    trainer = pl.Trainer(
-        max_steps=run.num_steps,
-        callbacks=list(callbacks),
-        gradient_clip_val=run.gradient_clip_norm,
-        accelerator="auto",
-        devices=1,
-        plugins=[LightningEnvironment()],  # or Lightning reads SLURM's variables
-        deterministic=True,
-        use_distributed_sampler=False,
-        logger=False,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
+def check_epochs(run: Run, plan: BatchPlan, corpus: Corpus) -> None:
+    """Raise DataError when a domain would be repeated more often than allowed.
+
+    Repetition that was asked for, to match the target's, is not counted: the text at hand is.
+    """
+    for domain, epochs in plan.epochs_of_all_text().items():
+        if epochs > run.max_epochs:
+            needed = plan.num_draws()[domain] * run.sequence_length
+            raise DataError(
+                f"domain {domain!r} has {len(corpus.train[domain].tokens):,} training tokens, but "
+                f"{run.mixture} at {run.size} draws {needed:,} ({epochs:.2f} epochs, at most "
+                f"{run.max_epochs:g} allowed): give the domain more text, lower the number of "
+                "tokens, set an upper limit on its share, or raise training.max_epochs"
+            )
+
+
+def identity_of(run: Run, corpus: Corpus) -> dict[str, Any]:
+    """Return everything that defines a run, by key: its settings and its token files."""
+    return run.identity() | corpus.digests() | {"vocabulary_size": corpus.vocabulary_size}
+
+
+def training_versions() -> dict[str, str]:
+    """Return what a resumed run may differ in from its first attempt, and tells."""
+    return versions("torch", "lightning", "numpy") | {"mixlaws": source_digest(*TRAINING_SOURCES)}
+
+
+@dataclass
+class _Attempt:
+    """One try at a run, from the newest state to its end."""
+
+    run: Run
+    corpus: Corpus
+    plan: BatchPlan
+    states: States
+    lock: Lock | None
+    execution: Execution
+    micro_batch: int | None = None
+    first_step: int = field(init=False, default=0)
+    seconds: float = field(init=False, default=0.0)
+    saver: Checkpoints = field(init=False)
+    evaluation: Evaluation = field(init=False)
+    divergence: Divergence = field(init=False)
+    stopwatch: Stopwatch = field(init=False)
+
+    def fit(self) -> None:
+        """Let Lightning run the loop."""
+        run, execution = self.run, self.execution
+        began = time.perf_counter()
+        torch.manual_seed(run.seed)
+        is_gpu = torch.cuda.is_available()
+        compiled = is_gpu if execution.compile == "auto" else bool(execution.compile)
+        module = Proxy(run, self.corpus.vocabulary_size, compiled=compiled)
+        saved = self.states.newest()
+        self.first_step = step_of(saved)
+        if self.micro_batch is None:
+            self.micro_batch = self.states.micro_batch(saved) or choose_micro_batch(
+                module, run.batch_size // execution.num_processes, execution.micro_batch_size
+            )
+        per_step = self.micro_batch * execution.num_processes
+        accumulate = run.batch_size // per_step
+        self._make_callbacks(accumulate)
+        trainer = pl.Trainer(
+            max_steps=run.num_steps,
+            callbacks=[self.divergence, self.evaluation, self.saver, self.stopwatch],
+            gradient_clip_val=run.gradient_clip_norm,
+            accumulate_grad_batches=accumulate,
+            precision=run.precision,  # type: ignore[arg-type]
+            accelerator="auto",
+            devices=execution.devices,
+            num_nodes=execution.num_nodes,
+            strategy=make_strategy(execution),
+            # An explicit environment, or Lightning reads SLURM's variables.
+            plugins=[make_environment(execution), StateIO(self.states)],
+            deterministic=True if not is_gpu else "warn",
+            use_distributed_sampler=False,
+            logger=False,
+            enable_checkpointing=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+        )
+
+        def position() -> Slice:
+            rank = trainer.global_rank
+            return Slice(trainer.global_step, accumulate, rank, execution.num_processes)
+
+        tokens = {domain: file.tokens for domain, file in self.corpus.train.items()}
+        stream = BatchStream(self.plan, tokens, run.sequence_length, run.num_steps, position)
+        # A state that was read is trusted: it has this package's checksum and identity.
+        trainer.fit(module, make_loader(stream, is_gpu), ckpt_path=saved, weights_only=False)
+        self.seconds = time.perf_counter() - began
+
+    def _make_callbacks(self, accumulate: int) -> None:
+        run, execution = self.run, self.execution
+        device = torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu"
+        progress = Progress(
+            self.states.folder / PROGRESS_NAME,
+            run.num_steps,
+            run.batch_tokens,
+            execution.num_processes,
+            device,
+        )
+        self.states.kept_micro_batch = self.micro_batch
+        self.saver = Checkpoints(self.states, self.lock, execution.every_seconds, accumulate)
+        self.evaluation = Evaluation(run, self.corpus, progress, self.saver.stopping)
+        self.divergence = Divergence(
+            run, self.plan, execution.divergence_margin, self.evaluation.is_due
+        )
+        self.saver.progress, self.saver.before_save = progress, self.divergence.check
+        self.stopwatch = Stopwatch()
+
+    def timing(self) -> dict[str, Any]:
+        """Return what differs between equal runs."""
+        attempts = read_progress(self.states.folder / PROGRESS_NAME)
+        tokens = (self.run.num_steps - self.first_step) * self.run.batch_tokens
+        seconds = {"evaluating": self.evaluation.seconds, "saving": self.saver.seconds}
+        stepping = self.stopwatch.elapsed - sum(seconds.values())
+        device = self.saver.progress.device
+        flops = flops_per_token(self.run, self.corpus)
+        return {
+            "seconds": self.seconds,
+            **{f"seconds_{name}": value for name, value in seconds.items()},
+            **self.stopwatch.totals(),
+            "device_seconds_of_all_attempts": device_seconds(attempts),
+            "first_step": self.first_step,
+            "micro_batch_size": self.micro_batch,
+            # Of this process only; the first rate includes what comes before the first step.
+            "tokens_per_second": tokens / max(self.seconds - seconds["evaluating"], 1e-9),
+            "tokens_per_second_training": tokens / max(stepping, 1e-9),
+            **utilisation(tokens * flops / max(stepping, 1e-9), device, self.execution),
+        }
+
+
+def _fit_in_memory(attempt: _Attempt) -> _Attempt:
+    """Fit; where memory runs out, halve the micro-batch once and go on from the last state."""
+    try:
+        attempt.fit()
+    except (RuntimeError, MemoryError) as error:
+        micro = attempt.micro_batch or 1
+        if not is_out_of_memory(error) or attempt.execution.num_processes > 1:
+            raise
+        message = str(error)
+        smaller = smaller_micro_batch(micro, attempt.run.batch_size)
+    else:
+        return attempt
+    gc.collect()
+    torch.cuda.empty_cache()
+    run = attempt.run
+    print(
+        f"out of memory with {micro} sequences per forward pass: going on with {smaller}, "
+        f"accumulated to the same batch of {run.batch_size} ({message[:200]})",
+        flush=True,
     )
-    first_steps: list[int] = []
-
-    def first_step() -> int:
-        first_steps.append(trainer.global_step)
-        return trainer.global_step
-
-    tokens = {domain: file.tokens for domain, file in corpus.train.items()}
-    stream = BatchStream(plan, tokens, run.sequence_length, run.num_steps, first_step)
-    saved = callbacks[-1].path
-    trainer.fit(
-        module,
-        DataLoader(stream, batch_size=None),
-        ckpt_path=saved if saved.exists() else None,
-        weights_only=False,
+    again = replace(attempt, micro_batch=smaller)
+    try:
+        if smaller < micro:
+            again.fit()
+            return again
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
+        message = str(error)
+    raise TrainingError(
+        f"{run.mixture} at {run.size} must fit the device, but memory ran out with {micro} and "
+        f"with {smaller} sequences of {run.sequence_length} tokens per forward pass: set "
+        "training.micro_batch_size lower, take a larger device, or strategy fsdp on several "
+        f"({message[:200]})"
     )
-    return first_steps[0]
-
-
-def _record(run: Run, corpus: Corpus, plan: BatchPlan) -> dict[str, Any]:
-    """Return what run.json holds: the same for every undisturbed repetition."""
-    flops = run.shape.flops_per_token(
-        vocabulary_size=corpus.vocabulary_size, sequence_length=run.sequence_length
-    )
-    tokens = run.num_steps * run.batch_tokens
-    return asdict(run) | {
-        "num_params": run.shape.num_params,
-        "flops_per_token": flops,
-        "flops": flops * tokens,
-        "tokens": tokens,
-        "batch_tokens": run.batch_tokens,
-        "schedule": "constant",
-        "vocabulary_size": corpus.vocabulary_size,
-        "intended_tokens": {domain: share * tokens for domain, share in run.proportions.items()},
-        "realised_tokens": {d: n * run.sequence_length for d, n in plan.num_draws().items()},
-        "epochs": plan.epochs(),
-        "token_files": corpus.digests(),
-        "source_digest": source_digest("model.py", "data.py", "training.py", "sizes.py"),
-        "versions": versions("torch", "lightning", "numpy"),
-    }
-
-
-def _timing(run: Run, began: float, first_step: int, evaluating: float) -> dict[str, float]:
-    """Return what differs between equal runs; rates count the steps of this process only."""
-    seconds = time.perf_counter() - began
-    tokens = (run.num_steps - first_step) * run.batch_tokens
-    return {
-        "seconds": seconds,
-        "seconds_evaluating": evaluating,
-        "first_step": first_step,
-        "tokens_per_second": tokens / max(seconds - evaluating, 1e-9),
-        "peak_memory_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
-    }

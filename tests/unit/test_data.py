@@ -2,7 +2,14 @@ import numpy as np
 import pytest
 import torch
 
-from mixlaws.data import BatchPlan, BatchStream, num_windows, read_windows, validation_windows
+from mixlaws.data import (
+    BatchPlan,
+    BatchStream,
+    Slice,
+    num_windows,
+    read_windows,
+    validation_windows,
+)
 from mixlaws.errors import DataError
 
 WINDOWS = {"web": 500, "code": 300, "books": 40}
@@ -81,8 +88,8 @@ def test_windows_predict_each_token_once():
 def test_the_stream_goes_on_from_any_step():
     tokens = {d: np.arange(n * 4 + 1, dtype=np.uint16) for d, n in WINDOWS.items()}
     plan = make_plan(num_steps=20)
-    whole = list(BatchStream(plan, tokens, 4, 20, lambda: 0))
-    rest = list(BatchStream(plan, tokens, 4, 20, lambda: 13))
+    whole = list(BatchStream(plan, tokens, 4, 20, lambda: Slice(0)))
+    rest = list(BatchStream(plan, tokens, 4, 20, lambda: Slice(13)))
     assert len(whole) == 20
     assert whole[0].shape == (8, 5)
     assert all(torch.equal(a, b) for a, b in zip(whole[13:], rest, strict=True))

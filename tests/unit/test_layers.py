@@ -10,12 +10,13 @@ import pytest
 PACKAGE = Path(__file__).parents[2] / "mixlaws"
 LAYERS = [
     {"errors"},
-    {"runtime", "observations", "deadline"},
-    {"config", "mixtures", "sizes", "schedule", "limits", "documents"},
+    {"runtime", "observations", "deadline", "locks", "progress", "sizes", "devices"},
+    {"config", "mixtures", "schedule", "limits", "documents"},
     {"losses", "plan", "laws", "tokens", "embedded", "sources", "duplicates", "downloads", "logs"},
-    {"published", "domains", "tokenization", "model", "data", "objective"},
-    {"optimum", "evaluation", "checkpoints", "folds"},
-    {"training", "selection", "bootstrap", "experiment"},
+    {"plan_tables", "published", "domains", "tokenization", "model", "data", "objective"},
+    {"optimum", "proxy", "checkpoints", "processes", "watch", "folds"},
+    {"evaluation", "micro_batch", "records"},
+    {"training", "export", "selection", "bootstrap", "experiment"},
     {"uncertainty"},
     {"choice"},
     {"scores", "law_tables", "decision", "confirmation"},
@@ -24,9 +25,10 @@ LAYERS = [
     {"report"},
 ]
 LEVEL = {module: level for level, modules in enumerate(LAYERS) for module in modules}
-TORCH = {"data", "model", "evaluation", "checkpoints", "training"}
+TORCH = {"data", "model", "proxy", "evaluation", "checkpoints", "training", "processes"}
+TORCH |= {"watch", "micro_batch", "export", "records"}
 PANDAS_FREE = {"laws", "optimum", "objective", "limits", "plan", "config", "mixtures", "sizes"}
-PANDAS_FREE |= {"runtime", "observations", "errors", "schedule"}
+PANDAS_FREE |= {"runtime", "observations", "errors", "schedule", "plan_tables"}
 DRAWING = {"figures"}
 MODULES = sorted(p for p in PACKAGE.rglob("*.py") if p.name not in ("__init__.py", "__main__.py"))
 

@@ -75,8 +75,8 @@ rule train_confirmation:
     threads: 1
     params:
         **config["sizes"][config["target"]["size"]],
+        **run_options(config, is_target=True),
         checkpoints="results/{experiment}/checkpoints/confirmation/{mixture}/seed-{seed}",
-        checkpoint_every_seconds=TRAINING["checkpoint_every_seconds"],
         size=config["target"]["size"],
         proportions=confirmed_proportions,
         lattice=config["mixtures"]["lattice"],

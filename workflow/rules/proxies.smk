@@ -60,9 +60,9 @@ for size in config["sizes"]:
             "../../envs/train.yaml"
         threads: 1
         params:
+            **run_options(config),
             # Outside the outputs: Snakemake deletes the outputs of a failed job.
             checkpoints="results/{experiment}/checkpoints/{size}/{mixture}/seed-{seed}",
-            checkpoint_every_seconds=TRAINING["checkpoint_every_seconds"],
             size="{size}",
             proportions=proportions_of,
             lattice=config["mixtures"]["lattice"],

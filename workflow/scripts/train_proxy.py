@@ -4,9 +4,9 @@ from typing import TYPE_CHECKING
 
 from mixlaws.data import read_corpus, resolve_proportions
 from mixlaws.losses import loss_rows, write_table
-from mixlaws.plan import make_run
+from mixlaws.plan import execution_options, make_run
 from mixlaws.runtime import log_to, write_json
-from mixlaws.training import train
+from mixlaws.training import trained
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
@@ -23,13 +23,14 @@ run = make_run(
         params["proportions"], snakemake.input.train_manifests, params["lattice"]
     ),
 )
-result = train(
+with trained(
     run,
     corpus,
     checkpoints=params["checkpoints"],
-    every_seconds=params["checkpoint_every_seconds"],
     num_threads=snakemake.threads,
-)
-write_table(loss_rows(result.losses), snakemake.output.losses)
-write_json(result.record, snakemake.output.record)
-write_json(result.timing, snakemake.output.timing)
+    # Not params: how fast a run ends is no reason to train it again.
+    **execution_options(snakemake.config),
+) as result:
+    write_table(loss_rows(result.losses), snakemake.output.losses)
+    write_json(result.record, snakemake.output.record)
+    write_json(result.timing, snakemake.output.timing)

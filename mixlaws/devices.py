@@ -1,0 +1,36 @@
+"""Accelerators: peak rates for MFU and hours, and what utilisation to expect before measuring."""
+
+from __future__ import annotations
+
+# Dense bf16 peak in FLOP/s without sparsity, from the vendors' data sheets. `cpu-core` is a
+# measured fp32 rate of one core on the demo's sizes, for the hours of small experiments.
+PEAK_FLOPS = {
+    "B200": 2250e12,
+    "H200": 989.5e12,
+    "H100": 989.5e12,
+    "MI300X": 1307e12,
+    "A100": 312e12,
+    "L40S": 362e12,
+    "RTX 4090": 165e12,
+    "A10G": 70e12,
+    "T4": 65e12,
+    "cpu-core": 40e9,
+}
+# Utilisation assumed for a size that was not measured, by its least N: small models are bound by
+# memory and launches. The bars that benchmarks/gpu.py is held to; below 70M a guess.
+ASSUMED_MFU = ((700e6, 0.46), (250e6, 0.42), (80e6, 0.34), (18e6, 0.27), (3e6, 0.10), (0, 0.02))
+
+
+def peak_flops(device_name: str) -> float | None:
+    """Return the peak of the device whose name contains a known one, None if none does."""
+    for name, peak in PEAK_FLOPS.items():
+        if name.lower() in device_name.lower():
+            return peak
+    return None
+
+
+def assumed_mfu(device: str, num_params: int) -> float:
+    """Return the utilisation to plan with, for a model of N parameters."""
+    if device == "cpu-core":
+        return 1.0  # its peak is a measured rate already
+    return next(share for least, share in ASSUMED_MFU if num_params >= least)

@@ -1,0 +1,194 @@
+"""What an experiment will cost, from its config alone: the tables of `snakemake plan`.
+
+Each table is a list of rows with the same keys; `plan_tables` names them. Nothing is read but the
+sizes of local files.
+"""
+
+from __future__ import annotations
+
+import csv
+import glob
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from mixlaws.devices import PEAK_FLOPS, assumed_mfu
+from mixlaws.errors import ConfigError
+from mixlaws.mixtures import choose_mixtures
+from mixlaws.plan import design_of, matched_repetition, num_proxy_tokens
+from mixlaws.runtime import atomic_path, read_json
+from mixlaws.sizes import Shape
+
+Row = dict[str, Any]
+# What a token of text takes before anything is tokenized; how far text files compress.
+BYTES_PER_TOKEN = 4
+COMPRESSION = {".gz": 3, ".parquet": 2}
+NUM_RUNS_BEYOND_MIXTURES = 1  # `natural`, whose shares are known only from the text
+
+
+def plan_tables(config: Mapping[str, Any]) -> dict[str, list[Row]]:
+    """Return every table of the plan of a complete config, by file name."""
+    return {"plan.csv": run_rows(config), "plan_domains.csv": domain_rows(config)}
+
+
+def run_rows(config: Mapping[str, Any]) -> list[Row]:
+    """Return one row per role and size: runs, tokens, FLOPs, device-hours; then the sum.
+
+    The target's row is what the decision is about: `confirmation` alone trains it.
+    """
+    training, target = config["training"], config["target"]
+    num_mixtures = len(_mixtures(config)) + NUM_RUNS_BEYOND_MIXTURES
+    num_runs = num_mixtures * len(training["seeds"])
+    rows = [
+        _run_row(config, "proxies", size, num_runs, num_proxy_tokens(config))
+        for size in training["sizes"]
+    ]
+    if confirmation := config.get("confirmation"):
+        count = (1 + len(confirmation["mixtures"])) * len(confirmation["seeds"])
+        rows.append(_run_row(config, "confirmation", target["size"], count, target["tokens"]))
+    total = dict.fromkeys(rows[0], "") | {"role": "sum of what is trained"}
+    sums = {name: sum(row[name] for row in rows) for name in ("runs", "tokens", "flops", "hours")}
+    planned = _run_row(config, "target, not trained here", target["size"], 1, target["tokens"])
+    return [*rows, total | sums, planned]
+
+
+def _run_row(config: Mapping[str, Any], role: str, size: str, num_runs: int, tokens: int) -> Row:
+    training, device = config["training"], config["plan"]["device"]
+    shape = Shape(**config["sizes"][size], layout=training["layout"])
+    flops_per_token = shape.flops_per_token(
+        vocabulary_size=vocabulary_size(config), sequence_length=training["sequence_length"]
+    )
+    share = config["plan"]["utilisation"] or assumed_mfu(device, shape.num_params)
+    hours = tokens * flops_per_token / (share * PEAK_FLOPS[device]) / 3600
+    return {
+        "role": role,
+        "size": size,
+        "parameters": shape.num_params,
+        "runs": num_runs,
+        "steps": tokens // (training["batch_size"] * training["sequence_length"]),
+        "tokens_per_run": tokens,
+        "tokens": num_runs * tokens,
+        "flops_per_token": flops_per_token,
+        "flops": num_runs * tokens * flops_per_token,
+        "device": device,
+        "utilisation": share,
+        "hours_per_run": hours,
+        "hours": num_runs * hours,
+    }
+
+
+def vocabulary_size(config: Mapping[str, Any]) -> int:
+    """Return the vocabulary of the tokenizer that a config trains or names."""
+    tokenizer = config["tokenizer"]
+    if "train" in tokenizer:
+        return int(tokenizer["train"]["vocabulary_size"])
+    record = read_json(tokenizer["file"])
+    added = {entry["content"] for entry in record.get("added_tokens", [])}
+    return len(set(record["model"]["vocab"]) | added)
+
+
+def _mixtures(config: Mapping[str, Any]) -> dict[str, Mapping[str, float]]:
+    found = choose_mixtures(list(config["domains"]), **design_of(config))
+    return {mixture.id: mixture.proportions for mixture in found}
+
+
+def domain_rows(config: Mapping[str, Any]) -> list[Row]:
+    """Return one row per domain: the text at hand, what the largest runs need, their epochs."""
+    mixtures, proxy = _mixtures(config), num_proxy_tokens(config)
+    target, optimum = config["target"]["tokens"], config["optimum"]
+    cuts = {cut.domain: cut for cut in matched_repetition(config)}
+    rows = []
+    for domain, source in config["domains"].items():
+        available, counted = text_tokens(source, config["validation"]["share"])
+        most = max(mixtures, key=lambda name: mixtures[name][domain])
+        needed = round(mixtures[most][domain] * proxy)
+        highest = optimum["limits"].get(domain, [0.0, 1.0])[1]
+        supply = source.get("available_tokens")
+        if supply:
+            highest = min(highest, supply * optimum["max_epochs"] / target)
+        cut = cuts.get(domain)
+        rows.append(
+            {
+                "domain": domain,
+                "tokens_at_hand": available,
+                "counted_by": counted,
+                "largest_share": mixtures[most][domain],
+                "in_mixture": most,
+                "proxy_needs": needed,
+                "proxy_epochs": needed / available if available else None,
+                "target_share_at_most": highest,
+                "target_needs_at_most": round(highest * target),
+                "target_epochs_at_most": highest * target / supply if supply else None,
+                "proxy_draws_from": cut.tokens if cut else None,
+                "why": cut.reason if cut else "",
+            }
+        )
+    return rows
+
+
+def text_tokens(source: Mapping[str, Any], validation_share: float) -> tuple[int | None, str]:
+    """Return the training tokens of a domain before any is counted, and how that was known."""
+    known = []
+    if stated := source.get("available_tokens"):
+        known.append((int(stated), "stated"))
+    text, words = source.get("max_bytes"), "max_bytes / 4"
+    if text is None and "paths" in source:
+        text, words = _file_bytes(source["paths"]), "bytes of its files / 4"
+    if text:
+        known.append((int(text * (1 - validation_share) / BYTES_PER_TOKEN), words))
+    return min(known) if known else (None, "unknown until it is read")
+
+
+def _file_bytes(patterns: Sequence[str]) -> float:
+    """Return the bytes of text in local files; compressed ones count as what they unpack to."""
+    paths = {Path(name) for pattern in patterns for name in glob.glob(pattern, recursive=True)}  # noqa: PTH207
+    return sum(p.stat().st_size * COMPRESSION.get(p.suffix, 1) for p in paths if p.is_file())
+
+
+def write_plan(config: Mapping[str, Any], folder: str | Path) -> str:
+    """Write every table as CSV into a folder; return all as text, with what is cut and why."""
+    tables = plan_tables(config)
+    parts = []
+    for name, rows in tables.items():
+        with atomic_path(Path(folder) / name) as temporary, temporary.open("w") as file:
+            writer = csv.DictWriter(file, list(rows[0]))
+            writer.writeheader()
+            writer.writerows(rows)
+        parts.append(f"{Path(folder) / name}\n{format_rows(rows)}")
+    parts += [cut.reason for cut in matched_repetition(config)]
+    return "\n\n".join(parts)
+
+
+def check_plan(config: Mapping[str, Any]) -> None:
+    """Raise ConfigError naming every domain that a run would repeat beyond the allowed epochs."""
+    allowed = config["training"]["max_epochs"]
+    short = [
+        f"{row['domain']} ({row['tokens_at_hand']:,} tokens, {row['counted_by']}; "
+        f"{row['in_mixture']} needs {row['proxy_needs']:,}: {row['proxy_epochs']:.2f} epochs)"
+        for row in domain_rows(config)
+        if row["proxy_epochs"] is not None and row["proxy_epochs"] > allowed
+    ]
+    if short:
+        raise ConfigError(
+            f"no run may repeat a domain more than training.max_epochs {allowed:g} times, but "
+            f"these would be: {'; '.join(short)}: give them more text, lower the tokens of a run, "
+            "set upper limits in mixtures.limits, or raise training.max_epochs"
+        )
+
+
+def format_rows(rows: Sequence[Row]) -> str:
+    """Return rows as an aligned text table; the long words of a last column stay out."""
+    names = [name for name in rows[0] if name != "why"]
+    cells = [[name.replace("_", " ") for name in names]]
+    cells += [[_cell(row[name]) for name in names] for row in rows]
+    widths = [max(len(row[column]) for row in cells) for column in range(len(names))]
+    lines = ["  ".join(t.rjust(w) for t, w in zip(row, widths, strict=True)) for row in cells]
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def _cell(value: Any) -> str:
+    if value is None or value == "":
+        return "-"
+    if isinstance(value, int) and value < 10**12:
+        return f"{value:,}"
+    return f"{value:.3g}" if isinstance(value, float | int) else str(value)

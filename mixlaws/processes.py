@@ -1,0 +1,75 @@
+"""How a run is executed: settings that change how fast it ends and not where."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import Any
+
+from lightning.pytorch.plugins.environments import (
+    ClusterEnvironment,
+    LightningEnvironment,
+    SLURMEnvironment,
+    TorchElasticEnvironment,
+)
+from lightning.pytorch.strategies import DDPStrategy, ModelParallelStrategy
+
+
+@dataclass(frozen=True)
+class Execution:
+    """Settings of the machine, not of the run: a resumed run may have others."""
+
+    every_seconds: float = 120
+    """Time between two saved states."""
+    num_threads: int = 1
+    keep: bool = False
+    """Keep the last states after success."""
+    compile: bool | str = "auto"
+    micro_batch_size: int | None = None
+    devices: int = 1
+    num_nodes: int = 1
+    strategy: str = "auto"
+    launcher: str = "local"
+    divergence_margin: float | None = 2.0
+
+    @property
+    def num_processes(self) -> int:
+        """Return how many processes train the run together."""
+        return self.devices * self.num_nodes
+
+
+# Where each launcher writes a process's place among the others.
+_RANKS = {
+    "local": ("NODE_RANK", "LOCAL_RANK"),
+    "srun": ("SLURM_PROCID",),
+    "torchrun": ("RANK",),
+}
+
+
+def is_main_process(execution: Execution) -> bool:
+    """Return whether this process writes the results; the only one always does."""
+    if execution.num_processes == 1:
+        return True
+    return all(os.environ.get(name, "0") == "0" for name in _RANKS[execution.launcher])
+
+
+def make_environment(execution: Execution) -> ClusterEnvironment:
+    """Return who starts the processes; Lightning would guess it from SLURM's variables."""
+    if execution.launcher == "srun":
+        return SLURMEnvironment(auto_requeue=False)
+    if execution.launcher == "torchrun":
+        return TorchElasticEnvironment()
+    return LightningEnvironment()
+
+
+def make_strategy(execution: Execution) -> Any:
+    """Return how several devices share a run."""
+    if execution.strategy == "ddp":
+        return DDPStrategy(gradient_as_bucket_view=True)
+    if execution.strategy == "fsdp":
+        return ModelParallelStrategy(
+            data_parallel_size=execution.num_processes,
+            tensor_parallel_size=1,
+            save_distributed_checkpoint=False,
+        )
+    return "auto"
