@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from dataclasses import dataclass
 from typing import Any
 
@@ -44,6 +45,23 @@ _RANKS = {
     "srun": ("SLURM_PROCID",),
     "torchrun": ("RANK",),
 }
+
+
+_STARTED = "MIXLAWS_STARTED_BY_SRUN"
+
+
+def start_processes(execution: Execution) -> None:
+    """Replace this process by all processes of a run that srun is to start, each at the same script.
+
+    The script then comes here again, once per process, and goes on.
+    """
+    if execution.launcher != "srun" or execution.num_processes == 1 or _STARTED in os.environ:
+        return
+    os.environ[_STARTED] = "1"
+    command = ["srun", f"--nodes={execution.num_nodes}", f"--ntasks={execution.num_processes}"]
+    command += [f"--ntasks-per-node={execution.devices}", "--kill-on-bad-exit=1"]
+    command += [f"--cpus-per-task={execution.num_threads}"]
+    os.execvp("srun", [*command, sys.executable, *sys.argv])
 
 
 def is_main_process(execution: Execution) -> bool:

@@ -3,7 +3,7 @@
 from mixlaws.config import complete_config
 from mixlaws.mixtures import choose_mixtures
 from mixlaws.plan import describe_target, design_of, num_proxy_tokens, num_target_steps
-from mixlaws.plan import run_options
+from mixlaws.plan import process_resources, run_options
 from mixlaws.runtime import read_json, source_digest
 
 config.update(complete_config(config))

@@ -73,6 +73,8 @@ rule train_confirmation:
     conda:
         "../../envs/train.yaml"
     threads: 1
+    resources:
+        **process_resources(config, is_target=True),
     params:
         **config["sizes"][config["target"]["size"]],
         **run_options(config, is_target=True),

@@ -59,6 +59,8 @@ for size in config["sizes"]:
         conda:
             "../../envs/train.yaml"
         threads: 1
+        resources:
+            **process_resources(config),
         params:
             **run_options(config),
             # Outside the outputs: Snakemake deletes the outputs of a failed job.
