@@ -77,10 +77,14 @@ def read_table(path: str | Path, columns: Iterable[str]) -> pd.DataFrame:
     return table
 
 
+# What pyarrow and pandas raise, between them, for a file with flipped bits.
+_DAMAGED = (OSError, ValueError, LookupError, TypeError, AttributeError, RuntimeError, MemoryError)
+
+
 def _read_parquet(path: Path) -> pd.DataFrame:
     try:
         return pd.read_parquet(path, page_checksum_verification=True)
-    except (OSError, ValueError) as error:  # pyarrow's errors are of these two kinds
+    except _DAMAGED as error:
         raise DataError(
             f"{path} must be what was written, but it is damaged ({error}): delete it and rerun "
             "the rule that writes it"
