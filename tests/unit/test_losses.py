@@ -4,6 +4,7 @@ import pytest
 
 from mixlaws.errors import DataError
 from mixlaws.losses import (
+    LOSS_COLUMNS,
     collect_losses,
     make_observations,
     read_losses,
@@ -124,7 +125,7 @@ def test_no_flipped_bit_of_a_parquet_table_gives_another_number(tmp_path):
     path = tmp_path / "losses.parquet"
     steps = range(10, 2000, 10)
     write_table(loss_table(steps=steps), path)
-    table, content = read_table(path, ["loss"]), path.read_bytes()
+    table, content = read_table(path, LOSS_COLUMNS), path.read_bytes()
     draw = np.random.default_rng(0)
     caught = 0
     for place in draw.integers(len(content), size=200):
@@ -132,7 +133,7 @@ def test_no_flipped_bit_of_a_parquet_table_gives_another_number(tmp_path):
         flipped[place] ^= 1 << draw.integers(8)
         path.write_bytes(flipped)
         try:
-            assert read_table(path, ["loss"]).equals(table)
+            assert read_table(path, LOSS_COLUMNS).equals(table)
         except DataError as error:
             caught += "losses.parquet" in str(error)
     assert caught >= 150
