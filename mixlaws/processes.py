@@ -51,7 +51,7 @@ _STARTED = "MIXLAWS_STARTED_BY_SRUN"
 
 
 def start_processes(execution: Execution) -> None:
-    """Replace this process by all processes of a run that srun is to start, each at the same script.
+    """Replace this process by all of a run's, where srun is to start them, each at this script.
 
     The script then comes here again, once per process, and goes on.
     """

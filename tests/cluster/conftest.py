@@ -1,8 +1,9 @@
 """The test cluster, started once for all tests of it and stopped by process id."""
 
 import pytest
-from slurm import NODES, Cluster, default_folder
 from slurm_project import SNAKEMAKE, drained, slurm_copy
+
+from slurm import NODES, Cluster, default_folder
 
 
 @pytest.fixture(scope="session")

@@ -87,7 +87,10 @@ JobAcctGatherFrequency=5"""
 NO_ACCOUNTING = """\
 AccountingStorageType=accounting_storage/none
 JobAcctGatherType=jobacct_gather/none"""
-NODE = "NodeName={name} NodeHostname={host} NodeAddr=127.0.0.1 Port={port} CPUs=4 RealMemory=6000 Gres=gpu:1"
+NODE = (
+    "NodeName={name} NodeHostname={host} NodeAddr=127.0.0.1 Port={port} "
+    "CPUs=4 RealMemory=6000 Gres=gpu:1"
+)
 SLURMDBD_CONF = """\
 AuthType=auth/munge
 AuthInfo=socket={folder}/munge/munge.socket
@@ -138,7 +141,10 @@ class Cluster:
 
     def environment(self) -> dict[str, str]:
         """Return the environment in which SLURM's commands speak to this cluster."""
-        own = {"SLURM_CONF": str(self.config), "PATH": f"{self.folder / 'bin'}:{os.environ['PATH']}"}
+        own = {
+            "SLURM_CONF": str(self.config),
+            "PATH": f"{self.folder / 'bin'}:{os.environ['PATH']}",
+        }
         return os.environ | own | {"MYSQL_UNIX_PORT": str(self.folder / "mariadb" / "socket")}
 
     def command(self, *command: str, check: bool = True) -> str:
@@ -225,7 +231,7 @@ class Cluster:
         for command in CALLED_IN_JOBS:
             script = self.folder / "bin" / command
             script.write_text(
-                f"#!/bin/sh\nSLURM_CONF={self.config} exec {shutil.which(command)} \"$@\"\n"
+                f'#!/bin/sh\nSLURM_CONF={self.config} exec {shutil.which(command)} "$@"\n'
             )
             script.chmod(0o755)
         (self.folder / "cgroup.conf").write_text("CgroupAutomount=no\nCgroupPlugin=cgroup/v1\n")

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from processes import wait_until
-from slurm import Cluster
 from workflow_project import SMOKE, Project, copy_project
+
+from slurm import Cluster
 
 ROOT = Path(__file__).parents[2]
 SNAKEMAKE = ROOT / ".venv-cluster" / "bin" / "snakemake"

@@ -1,4 +1,4 @@
-"""`--use-conda`: Snakemake's whole path, with a real conda where there is one, or a stand-in for it.
+"""`--use-conda`: Snakemake's whole path, with a real conda where there is one, or a stand-in.
 
 With the stand-in this proves that each file's names and pins install together, that every rule runs
 in its environment and misses nothing there, and that the results are those of the plain command. It

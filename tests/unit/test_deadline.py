@@ -50,7 +50,9 @@ def test_the_margin_is_two_minutes_or_a_tenth(monkeypatch, tmp_path, capfd):
     timer = end_before_limit()
     timer.cancel()
     assert timer.interval == 4 * 3600 - 120
-    assert "14,400 s until the job's time limit: ends itself after 14,280 s" in capfd.readouterr()[0]
+    assert (
+        "14,400 s until the job's time limit: ends itself after 14,280 s" in capfd.readouterr()[0]
+    )
     answer(monkeypatch, tmp_path, "echo 1:00")
     timer = end_before_limit()
     timer.cancel()
@@ -66,7 +68,7 @@ def test_a_node_without_squeue_trains_on_and_says_so(monkeypatch, tmp_path, capf
 def test_the_signal_comes(monkeypatch, tmp_path):
     answer(monkeypatch, tmp_path, "echo 0:01")
     seen = []
-    earlier = signal.signal(signal.SIGTERM, lambda number, frame: seen.append(number))
+    earlier = signal.signal(signal.SIGTERM, lambda number, _: seen.append(number))
     try:
         end_before_limit()
         deadline = time.monotonic() + 5
