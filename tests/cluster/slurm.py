@@ -89,7 +89,7 @@ AccountingStorageType=accounting_storage/none
 JobAcctGatherType=jobacct_gather/none"""
 NODE = (
     "NodeName={name} NodeHostname={host} NodeAddr=127.0.0.1 Port={port} "
-    "CPUs=4 RealMemory=6000 Gres=gpu:1"
+    "CPUs=2 RealMemory=6000 Gres=gpu:1"
 )
 SLURMDBD_CONF = """\
 AuthType=auth/munge
