@@ -10,7 +10,7 @@ import pytest
 PACKAGE = Path(__file__).parents[2] / "mixlaws"
 LAYERS = [
     {"errors"},
-    {"runtime", "observations", "deadline", "locks", "progress", "sizes", "devices"},
+    {"runtime", "observations", "arrays", "deadline", "locks", "progress", "sizes", "devices"},
     {"config", "mixtures", "schedule", "limits", "documents"},
     {"losses", "plan", "laws", "tokens", "embedded", "sources", "duplicates", "downloads", "logs"},
     {"plan_tables", "published", "domains", "tokenization", "model", "data", "objective"},
