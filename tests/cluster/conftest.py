@@ -1,5 +1,9 @@
 """The test cluster, started once for all tests of it and stopped by process id."""
 
+import contextlib
+import os
+import signal
+
 import pytest
 from slurm_project import SNAKEMAKE, drained, slurm_copy
 
@@ -25,6 +29,9 @@ def project(cluster, tmp_path):
     yield project
     cluster.start_controller()
     cluster.command("scancel", "--user=root", check=False)
+    for pid in cluster.job_processes():
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
     for node in NODES:
         cluster.start_node(node)
     drained(cluster)

@@ -165,12 +165,30 @@ class Cluster:
         return None
 
     def stop(self, daemon: str, sent: int = signal.SIGTERM) -> None:
-        """End one daemon and wait for its end."""
+        """End one daemon and wait for its end; one that does not end in a minute is killed."""
         pid = self.pid(daemon)
         if pid is not None:
             os.kill(pid, sent)
-            wait_until(lambda: self.pid(daemon) is None, f"{daemon} must end")
+            try:
+                wait_until(lambda: self.pid(daemon) is None, f"{daemon} must end", 60)
+            except ClusterError:
+                os.kill(pid, signal.SIGKILL)
         (self.folder / "run" / f"{daemon}.pid").unlink(missing_ok=True)
+
+    def job_processes(self, node: str = "") -> list[int]:
+        """Return the ids of all processes inside jobs, or of those on one node.
+
+        Without cgroups SLURM loses sight of a job's process whose parent has ended.
+        """
+        found = []
+        for path in Path("/proc").glob("[0-9]*/environ"):
+            with contextlib.suppress(OSError):
+                lines = path.read_bytes().split(b"\0")
+                ours = f"SLURM_CONF={self.config}".encode() in lines
+                here = any(line.startswith(f"SLURMD_NODENAME={node}".encode()) for line in lines)
+                if ours and here:
+                    found.append(int(path.parent.name))
+        return found
 
     def start_controller(self) -> None:
         """Start slurmctld, which takes up the jobs that it knew."""
@@ -209,11 +227,14 @@ class Cluster:
             self.start_node(node)
 
     def down(self) -> None:
-        """Stop every daemon that this cluster started; keep nothing but its logs."""
+        """Stop every daemon and job that this cluster started; keep nothing but its logs."""
         if self.pid("slurmctld"):
             self.command("scancel", "--full", "--user=root", check=False)
         for daemon in DAEMONS:
             self.stop(daemon)
+        for pid in self.job_processes():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
         for name in ("state", "spool", "mariadb", "munge", "run"):
             shutil.rmtree(self.folder / name, ignore_errors=True)
 

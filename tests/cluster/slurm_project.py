@@ -84,15 +84,15 @@ def kill_node(cluster, node):
     """Take a node away as a power failure does: slurmd, its steps and everything in them."""
     jobs = cluster.command("squeue", "-h", "-w", node, "-o", "%A").split()
     cluster.stop(f"slurmd-{node}", signal.SIGKILL)
-    for path in Path("/proc").glob("[0-9]*"):
+    steps = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
         with contextlib.suppress(OSError):
-            line = (path / "cmdline").read_bytes().decode()
-            inside = f"SLURMD_NODENAME={node}".encode() in (path / "environ").read_bytes()
-            step = any(line.startswith(f"slurmstepd: [{job}.") for job in jobs)
-            own = str(cluster.config).encode() in (path / "environ").read_bytes()
-            if step or (inside and own):
-                os.kill(int(path.name), signal.SIGKILL)
-    return jobs
+            line = path.read_bytes().decode()
+            if any(line.startswith(f"slurmstepd: [{job}.") for job in jobs):
+                steps.append(int(path.parent.name))
+    for pid in [*steps, *cluster.job_processes(node)]:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
 
 
 def drained(cluster):
