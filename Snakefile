@@ -17,28 +17,34 @@ if "experiment" not in config:
     configfile: "config.yaml"
 
 
-include: "workflow/rules/common.smk"
-include: "workflow/rules/domains.smk"
-include: "workflow/rules/proxies.smk"
-include: "workflow/rules/laws.smk"
-include: "workflow/rules/optimum.smk"
-include: "workflow/rules/report.smk"
-include: "workflow/rules/plan.smk"
+if "published" in config:  # laws of losses that others published; nothing is trained
 
+    include: "workflow/rules/published.smk"
+    include: "workflow/rules/continual.smk"
 
-# Seconds to minutes each: they run where Snakemake does, also on a cluster.
-localrules:
-    write_mixtures,
-    collect_losses,
-    score_laws,
-    fit_laws,
-    find_optimum,
-    round_optimum,
-    collect_confirmation,
-    compare_confirmation,
-    write_recipes,
-    draw_figures,
-    write_report,
+else:
+
+    include: "workflow/rules/common.smk"
+    include: "workflow/rules/domains.smk"
+    include: "workflow/rules/proxies.smk"
+    include: "workflow/rules/laws.smk"
+    include: "workflow/rules/optimum.smk"
+    include: "workflow/rules/report.smk"
+    include: "workflow/rules/plan.smk"
+
+    # Seconds to minutes each: they run where Snakemake does, also on a cluster.
+    localrules:
+        write_mixtures,
+        collect_losses,
+        score_laws,
+        fit_laws,
+        find_optimum,
+        round_optimum,
+        collect_confirmation,
+        compare_confirmation,
+        write_recipes,
+        draw_figures,
+        write_report,
 
 
 rule all:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -26,6 +27,7 @@ Fitter = Callable[[Observations, TargetLaw | None], TargetLaw]
 MAX_FAILED_SHARE = 0.2
 
 _PER_TASK = 4
+THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
 @dataclass(frozen=True)
@@ -199,7 +201,7 @@ def _run(
         return
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(processes, mp_context=context) as pool:
-        with _no_main_script():
+        with _no_main_script(), _one_thread_each():
             futures = [pool.submit(work.replicate_all, task) for task in tasks]
         for future in as_completed(futures):
             yield future.result()
@@ -218,6 +220,25 @@ def _no_main_script() -> Iterator[None]:
     finally:
         if path is not None:
             main.__file__ = path
+
+
+@contextmanager
+def _one_thread_each() -> Iterator[None]:
+    """Give the processes that start meanwhile one thread each for linear algebra.
+
+    A job's environment allows as many as the job has; times as many processes, they would wait
+    for one another on matrices too small to share.
+    """
+    before = {name: os.environ.get(name) for name in THREAD_VARIABLES}
+    os.environ.update(dict.fromkeys(THREAD_VARIABLES, "1"))
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
 
 
 def _show_progress(done: int, total: int) -> None:

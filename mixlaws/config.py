@@ -13,20 +13,24 @@ import yaml
 from mixlaws.errors import ConfigError
 from mixlaws.sizes import NAMED_SHAPES
 
-SCHEMA_PATH = Path(__file__).parent.parent / "workflow" / "schemas" / "config.schema.yaml"
+SCHEMAS = Path(__file__).parent.parent / "workflow" / "schemas"
 WEIGHT_TOLERANCE = 1e-6
 
 
-def complete_config(config: Mapping[str, Any], schema_path: Path = SCHEMA_PATH) -> dict[str, Any]:
+def complete_config(config: Mapping[str, Any]) -> dict[str, Any]:
     """Return the config with every default filled in.
 
-    Raises ConfigError listing every problem: key, what must hold, what was found.
+    A config with `published` fits laws to published losses and has a schema of its own. Raises
+    ConfigError listing every problem: key, what must hold, what was found.
     """
-    schema = yaml.safe_load(schema_path.read_text())
+    published = "published" in config
+    name = "published.schema.yaml" if published else "config.schema.yaml"
+    schema = yaml.safe_load((SCHEMAS / name).read_text())
     filled = copy.deepcopy(dict(config))
     _fill_defaults(filled, schema, schema["$defs"])
     _fill_sizes(filled)
-    problems = list(_schema_problems(filled, schema)) or list(_cross_problems(filled))
+    crossed = _published_problems if published else _cross_problems
+    problems = list(_schema_problems(filled, schema)) or list(crossed(filled))
     if problems:
         count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
         raise ConfigError(f"the config has {count}:\n" + "\n".join(f"  - {p}" for p in problems))
@@ -133,6 +137,29 @@ def _cross_problems(config: Mapping[str, Any]) -> Iterator[str]:
     yield from _size_problems(config)
     yield from _target_problems(config)
     yield from _training_problems(config)
+
+
+def _published_problems(config: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what must hold between the keys of a config on published losses, and does not."""
+    published = config["published"]
+    for name, study in published["studies"].items():
+        for size, path in study["files"].items():
+            if path not in published["files"]:
+                yield f"published.studies.{name}.files.{size}: must be in published.files: {path}"
+            if size not in published["sizes"]:
+                yield (
+                    f"published.studies.{name}.files: must name sizes "
+                    f"({', '.join(published['sizes'])}), found {size!r}"
+                )
+    for place, claim in enumerate(published["claims"]):
+        if ("value" in claim) == ("reason" in claim):
+            yield (
+                f"published.claims.{place}: must have a value to compare with or else a reason, "
+                f"found {'both' if 'value' in claim else 'neither'} for {claim['id']!r}"
+            )
+    ids = [claim["id"] for claim in published["claims"]]
+    if repeated := sorted({name for name in ids if ids.count(name) > 1}):
+        yield f"published.claims: must have each id once, found several of {', '.join(repeated)}"
 
 
 def _domain_problems(config: Mapping[str, Any]) -> Iterator[str]:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
-from typing import TypeVar
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, TypeVar
 
 import pandas as pd
 
@@ -81,6 +81,11 @@ def ordered_rows(table: pd.DataFrame, column: str, names: Sequence[str]) -> pd.D
     places = {name: place for place, name in enumerate(names)}
     place = table[column].map(places).fillna(len(places))
     return table.iloc[place.argsort(kind="stable")].reset_index(drop=True)
+
+
+def table_rows(table: pd.DataFrame) -> Iterator[Any]:
+    """Yield a table's rows as tuples with a field per column."""
+    return iter(table.itertuples())
 
 
 def format_list(items: Iterable[str]) -> str:

@@ -23,83 +23,10 @@ from mixlaws.logs import (
     dropped_steps,
     read_log,
 )
-from mixlaws.observations import Observations, Target
 from mixlaws.schedule import Cosine
+from mixlaws.studies import Study
 
 MAX_SUM_ERROR = 5e-3  # rounding of the 17 shares, three decimals each, in the RegMix tables
-
-
-@dataclass(frozen=True, eq=False)
-class Study:
-    """One published data set, corrected."""
-
-    domains: tuple[str, ...]
-    """Training domains, the order of the columns r_*."""
-    weights: dict[str, float]
-    """Weight of each validation domain in the overall loss; sums to 1; order of the columns."""
-    losses: pd.DataFrame
-    """size, mixture, seed, step, tokens, validation_domain, loss (nats per token)."""
-    mixtures: pd.DataFrame
-    """mixture, shares (as corrected), run (the authors' number, lowest of equals), r_<domain>."""
-    sizes: pd.DataFrame
-    """Index size; num_params, compute_params."""
-    base_losses: dict[str, float]
-    """Loss of the model that training continued from, by validation domain; often empty."""
-    dropped: pd.DataFrame
-    """size, run, step, num_validation_domains, reason: everything that was left out."""
-    tokens_per_step: int
-    schedule: Cosine | None
-    """None: constant or unknown."""
-
-    def target(self, size: str, step: int) -> Target:
-        """Return the point (size, step) of this study as a target."""
-        effective, annealing = self._state(np.array([step]))
-        num_params, compute_params = self.sizes.to_dict("index")[size].values()
-        return Target(
-            num_params=float(num_params),
-            compute_params=float(compute_params),
-            tokens=float(step * self.tokens_per_step),
-            effective_tokens=float(effective[0]),
-            annealing=float(annealing[0]),
-        )
-
-    def observations(self) -> Observations:
-        """Return the losses as arrays, one row per (size, mixture, seed, step), sorted by it.
-
-        Raises DataError listing the rows that lack a validation domain.
-        """
-        rows = ["size", "mixture", "seed", "step"]
-        wide = self.losses.pivot(index=rows, columns="validation_domain", values="loss")
-        wide = wide[list(self.weights)]
-        if wide.isna().to_numpy().any():
-            listed = wide.index[wide.isna().any(axis=1)].tolist()[:10]
-            raise DataError(
-                f"every (size, mixture, seed, step) must have all {wide.shape[1]} validation "
-                f"domains, but some are missing at {listed}: drop these rows or get them again"
-            )
-        size, mixture, seed, step = (wide.index.get_level_values(name).to_numpy() for name in rows)
-        shares = self.mixtures.set_index("mixture")[[f"r_{domain}" for domain in self.domains]]
-        effective, annealing = self._state(step)
-        return Observations(
-            domains=self.domains,
-            validation_domains=tuple(self.weights),
-            size=size.astype(str),
-            mixture=mixture.astype(str),
-            seed=seed,
-            step=step,
-            proportions=shares.loc[mixture].to_numpy(),
-            num_params=self.sizes.loc[size, "num_params"].to_numpy(dtype=float),
-            compute_params=self.sizes.loc[size, "compute_params"].to_numpy(dtype=float),
-            tokens=step * float(self.tokens_per_step),
-            effective_tokens=effective,
-            annealing=annealing,
-            losses=wide.to_numpy(),
-        )
-
-    def _state(self, steps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        if self.schedule is None:
-            return steps * float(self.tokens_per_step), np.zeros(len(steps))
-        return self.schedule.state(steps, self.tokens_per_step)
 
 
 def read_study(published: Mapping[str, Any], name: str, files: Mapping[str, Path]) -> Study:
@@ -125,7 +52,7 @@ def read_study(published: Mapping[str, Any], name: str, files: Mapping[str, Path
         domains=tuple(study["domains"]),
         weights=_weights(study["validation_weights"], set(lines["validation_domain"])),
         losses=_losses(runs, mixtures, tokens_per_step),
-        mixtures=mixtures,
+        mixtures=mixtures.drop(columns="shares"),
         sizes=_sizes(published, list(study["files"])),
         base_losses=dict(zip(base["validation_domain"], base["loss"], strict=True)),
         dropped=pd.concat([pseudo, left_out, incomplete], ignore_index=True),

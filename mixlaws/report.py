@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import jinja2
 import pandas as pd
 
 from mixlaws import __version__, report_tables
@@ -14,8 +13,9 @@ from mixlaws import report_findings as findings
 from mixlaws.display import format_loss, format_mixture, ordered, ordered_rows
 from mixlaws.errors import DataError
 from mixlaws.losses import read_table
+from mixlaws.report_page import write_page
 from mixlaws.report_sections import RUN_KEY, SECTIONS, Results
-from mixlaws.runtime import atomic_path, read_json
+from mixlaws.runtime import read_json
 
 
 def write_report(results: Path, config: Mapping[str, Any], output: Path) -> None:
@@ -26,18 +26,7 @@ def write_report(results: Path, config: Mapping[str, Any], output: Path) -> None
     """
     found = _read(Path(results), config)
     sections = [build(found) for build in SECTIONS]
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    page = environment.get_template("page.html.j2").render(
-        summary=_summary(found), sections=[section for section in sections if section]
-    )
-    with atomic_path(output) as temporary:
-        temporary.write_text(page, encoding="utf-8")
+    write_page("page.html.j2", _summary(found), [part for part in sections if part], output)
 
 
 def _read(folder: Path, config: Mapping[str, Any]) -> Results:

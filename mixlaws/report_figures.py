@@ -67,6 +67,82 @@ CAPTIONS = {
         "What it cost",
         "Seconds are summed over jobs, which run side by side: the wall time is shorter.",
     ),
+    "two_domains": (
+        "Two domains: log reducible loss is straight in a domain's own share (figure 2)",
+        "Points are the published losses less the law's constant c, which the paper's procedure "
+        "takes from a grid; lines are its laws. Five points and three parameters: that they lie on "
+        "a line is weak evidence for the form.",
+    ),
+    "forms": (
+        "Functional forms on unseen mixtures (table 1)",
+        "Three domains, 410M, 60k steps. Lower is better. M1 to M4 are the paper's candidates; "
+        "additive is this package's default law; linear, mean and random are baselines. The paper "
+        "chose M4.",
+    ),
+    "interactions": (
+        "How five domains interact (figure 4)",
+        "Exponents t of the exponential law, 70M, 30k steps. Only differences within a row can be "
+        "known, so each row's mean is removed. Negative: the domain lowers that loss.",
+    ),
+    "aggregation": (
+        "Explicit and implicit aggregation (figure 5)",
+        "The paper scores six mixtures that it also fits: in-sample, more implicit domains always "
+        "look better. Only the held-out errors say which aggregation predicts.",
+    ),
+    "paper_step_law": (
+        "Step laws of the paper's optimised mixture, by validation group",
+        "Algorithm 1, fitted to 10k to 30k steps, one exponent a run. The dashed part is "
+        "extrapolated to 100k steps.",
+    ),
+    "paper_size_law": (
+        "Size laws at 100k steps, by validation group",
+        "Each point is a step law's extrapolation, not an observation. Thin lines: the other "
+        "nineteen mixtures. Dashed: extrapolated to 1B.",
+    ),
+    "predictions": (
+        "Predicted against observed, overall and by group",
+        "On the line, prediction and observation agree. The small circles are 410M models at 30k "
+        "steps: hollow ones were fitted (the tight diagonal of the paper's figure is in-sample), "
+        "filled ones left out in turn. The large marks are the two 1B runs at 100k steps, which no "
+        "fit has seen.",
+    ),
+    "joint_target": (
+        "The joint laws at 1B, a size no fit has seen",
+        "Fitted to 70M to 410M models. Intervals are bootstraps over mixtures, widened by the "
+        "errors on forward folds; they treat the mixture as unseen, so their centre differs a "
+        "little from the line.",
+    ),
+    "matching": (
+        "Steps to match the other mixture (figure 8)",
+        "Left: the observed losses of both 1B models. Right: the step at which a power law through "
+        "one curve reaches the other's last loss, for several first steps of the fit. The paper's "
+        "1.48 and 0.73 are the leftmost points. Beyond 100k steps nothing was trained.",
+    ),
+    "sharing": (
+        "The nested prediction depends on how exponents are shared",
+        "Explicit exponential law. Each row fits algorithm 1 with the step and size exponents "
+        "shared as it says; the size exponent is kept in the range of the authors' starts or free. "
+        "Dotted: what was observed.",
+    ),
+    "paper_optimum": (
+        "The mixtures that each law would choose, within the token limits",
+        "Optima are flat: mixtures with much different shares are predicted nearly alike.",
+    ),
+    "rankings": (
+        "Stability of ranks over size and step",
+        "Spearman correlation with the 410M models at 30k steps, over the mixtures trained at all "
+        "sizes.",
+    ),
+    "critical_proportion": (
+        "Continual pre-training: the critical proportion (figure 10)",
+        "Pythia-70M continued on the Pile and Python code, 10k steps. Curves are fitted without "
+        "the diamond, the run that the paper made to check its prediction.",
+    ),
+    "continual_curves": (
+        "Continual pre-training: loss over steps",
+        "The share of the original domain that keeps its loss falls with more steps, so a critical "
+        "proportion belongs to a number of steps.",
+    ),
 }
 
 

@@ -17,6 +17,7 @@ from mixlaws.display import (
     format_seconds,
     format_share,
     format_signed,
+    table_rows,
 )
 from mixlaws.report_findings import MIXTURE_FOLDS
 
@@ -119,16 +120,11 @@ def score_table(scores: pd.DataFrame, fold: str) -> PageTable:
             _number(row.spearman, 2),
             _number(row.regret),
         ]
-        for row in _rows(rows.sort_values("mae"))
+        for row in table_rows(rows.sort_values("mae"))
     ]
     header = ["law", "mean error (nats)", "R²", "rank correlation", "regret (nats)"]
     caption = f"Overall loss of {count} {MIXTURE_FOLDS[fold]}, size {size}."
     return PageTable(caption, header, cells)
-
-
-def _rows(table: pd.DataFrame) -> Iterator[Any]:
-    """Return the rows as tuples with a field per column."""
-    return iter(table.itertuples())
 
 
 def _law_name(row: Any) -> str:
@@ -167,7 +163,7 @@ def forward_table(scores: pd.DataFrame) -> PageTable | None:
     rows = rows.dropna(subset=["mae", "regret"], how="all").sort_values(["fold", "mae"])
     cells = [
         [row.fold, str(row.size), _law_name(row), _number(row.mae), _number(row.spearman, 2)]
-        for row in _rows(rows)
+        for row in table_rows(rows)
     ]
     header = ["fold", "size predicted", "pipeline", "mean error (nats)", "rank correlation"]
     return PageTable("Overall loss, predicted forward.", header, cells, num_text_columns=3)
@@ -200,7 +196,7 @@ def accounting_table(accounting: pd.DataFrame) -> PageTable:
             ABSENT if pd.isna(row.natural_share) else format_share(row.natural_share),
             str(row.sha256)[:12],
         ]
-        for row in _rows(accounting)
+        for row in table_rows(accounting)
     ]
     header = ["domain", "split", "documents read", "kept", "exact duplicates", "near duplicates"]
     header += ["dropped otherwise", "text", "tokens", "bytes per token", "tokens per document"]
@@ -258,7 +254,7 @@ def run_table(runs: pd.DataFrame, overall: pd.Series) -> PageTable:
             f"{row.tokens_per_second:,.0f}",
             row.source_digest,
         ]
-        for row in _rows(runs)
+        for row in table_rows(runs)
     ]
     header = ["role", "size", "mixture", "seed", "steps", "tokens", "final overall loss"]
     header += ["time", "tokens per second", "code digest"]
@@ -269,7 +265,7 @@ def cost_table(costs: pd.DataFrame) -> PageTable:
     """Return jobs, seconds and FLOPs per stage, with their sum."""
     rows = [
         [row.stage, f"{row.num_jobs}", format_seconds(row.seconds), _flops(row.flops)]
-        for row in _rows(costs)
+        for row in table_rows(costs)
     ]
     total = [f"{costs['num_jobs'].sum()}", format_seconds(costs["seconds"].sum())]
     rows.append(["all stages", *total, _flops(costs["flops"].sum())])

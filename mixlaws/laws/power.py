@@ -40,6 +40,8 @@ class PowerPriors:
     irreducible_sd: float = np.inf
     noise: float | None = None
     """sd of one loss about its curve, nats; None: estimated from the residuals, pooled."""
+    bounds: tuple[float, float] = EXPONENT_BOUNDS
+    """Limits of the exponent."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -156,7 +158,7 @@ class _Exponents:
 
 def _search(curves: _Curves) -> _Exponents:
     """Find each group's exponent: the lowest profiled cost on a grid, then on finer ones."""
-    low, high = np.log(EXPONENT_BOUNDS)
+    low, high = np.log(curves.priors.bounds)
     num_groups = int(curves.groups.max()) + 1
     grid = np.broadcast_to(np.linspace(low, high, GRID_SIZE), (num_groups, GRID_SIZE))
     costs = _group_costs(curves, grid)
@@ -228,7 +230,7 @@ def _law_and_evidence(
 ) -> tuple[PowerLaw, Fit]:
     alpha = exponents.best
     E, A, cost = _solve_linear(curves, alpha)
-    low, high = EXPONENT_BOUNDS
+    low, high = curves.priors.bounds
     at_limit = (alpha <= low * (1 + 1e-6)) | (alpha >= high * (1 - 1e-6))
     fit = Fit(
         residuals=_residuals(curves, E, A, alpha).T,

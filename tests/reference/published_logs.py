@@ -8,15 +8,16 @@ import yaml
 
 from mixlaws.downloads import verified_files
 from mixlaws.observations import Observations
-from mixlaws.published import MixtureTable, Study, read_regmix, read_study
+from mixlaws.published import MixtureTable, read_regmix, read_study
+from mixlaws.studies import Study
 
 ROOT = Path(__file__).parents[2]
 
 
 @cache
 def read_logs(published: Path, name: str) -> Study:
-    """Return one study of tests/reference/studies.yaml, its files verified."""
-    config = yaml.safe_load((ROOT / "tests/reference/studies.yaml").read_text())["published"]
+    """Return one study of experiments/paper.yaml, its files verified."""
+    config = yaml.safe_load((ROOT / "experiments/paper.yaml").read_text())["published"]
     names = config["studies"][name]["files"].values()
     sums = {file: config["files"][file] for file in names}
     return read_study(config, name, verified_files(published / "mixinglaws", sums))

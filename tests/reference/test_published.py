@@ -8,13 +8,14 @@ import yaml
 from published_logs import read_logs, read_regmix_1m, weights_of
 
 from mixlaws.downloads import published_files
-from mixlaws.published import Study, read_study
+from mixlaws.published import read_study
+from mixlaws.studies import Study
 
 
 @pytest.fixture(scope="module")
 def config(published, root):
     """Return the `published` section of the paper's experiment, with the local copy."""
-    section = yaml.safe_load((root / "tests/reference/studies.yaml").read_text())["published"]
+    section = yaml.safe_load((root / "experiments/paper.yaml").read_text())["published"]
     return section | {"folder": str(published / "mixinglaws")}
 
 

@@ -12,7 +12,9 @@ LAYERS = [
     {"errors"},
     {"runtime", "observations", "arrays", "deadline", "locks", "progress", "sizes", "devices"},
     {"config", "mixtures", "schedule", "limits", "documents"},
-    {"losses", "plan", "laws", "tokens", "embedded", "sources", "duplicates", "downloads", "logs"},
+    {"losses", "plan", "laws", "tokens", "embedded", "sources", "duplicates", "downloads", "logs"}
+    | {"continual"},
+    {"studies"},
     {"plan_tables", "published", "domains", "tokenization", "model", "data", "objective"},
     {"optimum", "proxy", "checkpoints", "processes", "watch", "folds"},
     {"evaluation", "micro_batch", "records"},
@@ -21,6 +23,7 @@ LAYERS = [
     {"choice"},
     {"scores", "law_tables", "decision", "confirmation"},
     {"display", "surface"},
+    {"paper"},
     {"figures", "recipes"},
     {"report"},
 ]
@@ -28,7 +31,11 @@ LEVEL = {module: level for level, modules in enumerate(LAYERS) for module in mod
 TORCH = {"data", "model", "proxy", "evaluation", "checkpoints", "training", "processes"}
 TORCH |= {"watch", "micro_batch", "export", "records"}
 PANDAS_FREE = {"laws", "optimum", "objective", "limits", "plan", "config", "mixtures", "sizes"}
+<<<<<<< HEAD
 PANDAS_FREE |= {"runtime", "observations", "errors", "schedule", "plan_tables"}
+=======
+PANDAS_FREE |= {"runtime", "observations", "errors", "schedule", "continual"}
+>>>>>>> main
 DRAWING = {"figures"}
 MODULES = sorted(p for p in PACKAGE.rglob("*.py") if p.name not in ("__init__.py", "__main__.py"))
 

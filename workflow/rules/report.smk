@@ -38,6 +38,6 @@ rule write_report:
     params:
         results=results_folder,
         config=config,
-        source=source_digest("report*.py", "display.py", "page.html.j2"),
+        source=source_digest("report*.py", "display.py", "*.html.j2"),
     script:
         "../scripts/write_report.py"

@@ -1,0 +1,274 @@
+"""Algorithm 1 on RedPajama: step law, size law, mixing law, search; beside what was observed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+
+from mixlaws.law_tables import size_table, step_table
+from mixlaws.laws.boosting import BoostedLaw, fit_boosted_law
+from mixlaws.laws.form import MixingPriors
+from mixlaws.laws.mixing import fit_mixing_law
+from mixlaws.laws.nested import (
+    PAPER_SETTINGS,
+    NestedFit,
+    NestedSettings,
+    Sharing,
+    fit_nested,
+)
+from mixlaws.laws.power import EXPONENT_BOUNDS
+from mixlaws.limits import make_limits
+from mixlaws.mixtures import diminishing_candidates
+from mixlaws.objective import OVERALL, Objective
+from mixlaws.observations import Observations, Target
+from mixlaws.optimum import find_optimum
+from mixlaws.paper.points import (
+    NAMED_RUNS,
+    Panels,
+    Settings,
+    complete_runs,
+    cross_section,
+    row_of,
+)
+from mixlaws.studies import Study
+
+BOOSTED, EXPONENTIAL = "boosted implicit", "exponential"
+ROLES = ("default", "optimised")
+
+
+@dataclass(frozen=True, eq=False)
+class Extrapolation:
+    """The paper's pipeline, fitted to a study."""
+
+    study: Study
+    panels: Panels
+    fit: NestedFit
+    target: Target
+    named: dict[str, np.ndarray]
+    """Proportions (K,) of the mixtures that were run at the target: default and optimised."""
+    observed: dict[str, np.ndarray]
+    """Their losses (G + 1,) there, overall last."""
+    boosted: dict[str, BoostedLaw]
+    """The paper's mixing law by panel: implicit domains, boosted."""
+    settings: Settings
+
+
+def extrapolate(
+    study: Study, groups: Mapping[str, Sequence[str]], settings: Settings
+) -> Extrapolation:
+    """Fit the nested pipeline as the paper does, to the mixtures that have all sizes."""
+    panels = Panels.of(study, groups)
+    target = study.target(settings["target"]["size"], settings["target"]["step"])
+    seen = study.observations()
+    there = (seen.size == settings["target"]["size"]) & (seen.step == settings["target"]["step"])
+    last = seen.select(there)
+    places = {role: row_of(last, settings[role]) for role in ROLES}
+    losses = panels.of_losses(last.losses)
+    runs = panels.group(complete_runs(study, settings["sizes"], settings["steps"]))
+    fit = fit_nested(runs, target, mixing=EXPONENTIAL, settings=PAPER_SETTINGS)
+    return Extrapolation(
+        study=study,
+        panels=panels,
+        fit=fit,
+        target=target,
+        named={role: last.proportions[place] for role, place in places.items()},
+        observed={role: losses[place] for role, place in places.items()},
+        boosted=_fit_boosted(fit, panels, settings),
+        settings=settings,
+    )
+
+
+def _fit_boosted(fit: NestedFit, panels: Panels, settings: Settings) -> dict[str, BoostedLaw]:
+    """Fit one boosted law a panel to the extrapolated losses."""
+    losses = np.column_stack([fit.losses, fit.losses @ panels.weights])
+    priors = MixingPriors(num_terms=settings["num_implicit"])
+    return {
+        name: fit_boosted_law(
+            fit.proportions, column, num_laws=settings["num_boosted"], priors=priors
+        )
+        for name, column in zip(panels.names, losses.T, strict=True)
+    }
+
+
+def law_tables(found: Extrapolation) -> dict[str, pd.DataFrame]:
+    """Return the step laws and the size laws of every run, group and mixture."""
+    names = found.panels.names[:-1]
+    return {
+        "step_law": step_table(found.fit, names),
+        "size_law": size_table(found.fit, names, found.target.tokens),
+    }
+
+
+def target_predictions(found: Extrapolation) -> pd.DataFrame:
+    """Return predicted and observed losses at the target, panel by panel.
+
+    Columns: law, role, panel, predicted, observed. The boosted implicit law is the paper's: one a
+    panel; the exponential law is explicit: one a group, summed by weight.
+    """
+    proportions = np.array([found.named[role] for role in ROLES])
+    boosted = np.column_stack([law.predict(proportions) for law in found.boosted.values()])
+    explicit = _explicit(found.fit, found.panels, proportions)
+    rows = []
+    for law, predicted in ((BOOSTED, boosted), (EXPONENTIAL, explicit)):
+        for role, losses in zip(ROLES, predicted, strict=True):
+            for panel, loss, truth in zip(
+                found.panels.names, losses, found.observed[role], strict=True
+            ):
+                row = {"law": law, "role": role, "panel": panel}
+                rows.append(row | {"predicted": loss, "observed": truth})
+    return pd.DataFrame(rows)
+
+
+def _explicit(fit: NestedFit, panels: Panels, proportions: np.ndarray) -> np.ndarray:
+    grouped = fit.mixing.predict(proportions)
+    return np.column_stack([grouped, grouped @ panels.weights])
+
+
+def extrapolated_losses(found: Extrapolation) -> pd.DataFrame:
+    """Return the overall loss that step and size laws give each mixture at the target."""
+    overall = found.fit.losses @ found.panels.weights
+    shares = {f"r_{d}": found.fit.proportions[:, j] for j, d in enumerate(found.study.domains)}
+    return pd.DataFrame({"mixture": found.fit.mixtures, "loss": overall} | shares)
+
+
+def candidates(found: Extrapolation) -> pd.DataFrame:
+    """Return the paper's candidate mixtures with the overall loss that each law predicts.
+
+    Columns: r_<domain>, sampled (whether it is a sample mixture), boosted implicit, exponential.
+    """
+    grid = diminishing_candidates(found.settings["limits"])
+    sampled = _sample_mixtures(found.study)
+    near = np.abs(grid[:, None] - sampled[None]).max(axis=2) < 1e-9
+    columns = {f"r_{d}": grid[:, j] for j, d in enumerate(found.study.domains)}
+    return pd.DataFrame(
+        columns
+        | {
+            "sampled": near.any(axis=1),
+            BOOSTED: found.boosted[OVERALL].predict(grid),
+            EXPONENTIAL: _explicit(found.fit, found.panels, grid)[:, -1],
+        }
+    )
+
+
+def _sample_mixtures(study: Study) -> np.ndarray:
+    rows = study.mixtures[study.mixtures["run"] < NAMED_RUNS]
+    return rows[[f"r_{domain}" for domain in study.domains]].to_numpy()
+
+
+def optima(found: Extrapolation, grid: pd.DataFrame) -> pd.DataFrame:
+    """Return the mixtures of least predicted loss: on the grid, and exactly within the limits.
+
+    Columns: law, search, loss, gap (Frank-Wolfe, nats; nan on the grid), r_<domain>.
+    """
+    columns = [f"r_{domain}" for domain in found.study.domains]
+    rows = []
+    for law in (BOOSTED, EXPONENTIAL):
+        place = int(grid[law].argmin())
+        row = {"law": law, "search": "grid", "loss": grid[law].iloc[place], "gap": np.nan}
+        rows.append(row | dict(zip(columns, grid[columns].to_numpy()[place], strict=True)))
+    limits = make_limits(
+        found.study.domains,
+        found.target.tokens,
+        shares={d: (0.0, float(upper)) for d, upper in found.settings["limits"].items()},
+    )
+    best = find_optimum(found.fit.mixing, Objective(found.panels.weights), limits)
+    row = {"law": EXPONENTIAL, "search": "exact", "loss": best.value, "gap": best.gap}
+    rows.append(row | dict(zip(columns, best.proportions, strict=True)))
+    return pd.DataFrame(rows)
+
+
+def sharing_sensitivity(found: Extrapolation) -> pd.DataFrame:
+    """Return the predictions under every way to share the exponents, observed losses beside.
+
+    Columns: validation (groups or overall), step_sharing, size_sharing, size_exponents (the
+    authors' range or free), default, optimised, gain, and rank: the place of the optimised mixture
+    among the extrapolated losses of the sample mixtures.
+    """
+    runs = complete_runs(found.study, found.settings["sizes"], found.settings["steps"])
+    grouped = found.panels.group(runs)
+    total = (grouped.losses @ found.panels.weights)[:, None]
+    whole = replace(runs, losses=total, validation_domains=(OVERALL,))
+    variants = {"groups": (grouped, found.panels.weights), OVERALL: (whole, np.ones(1))}
+    rows = []
+    for validation, (observations, weights) in variants.items():
+        for labels, settings in _sharings(validation):
+            fit = fit_nested(observations, found.target, mixing=EXPONENTIAL, settings=settings)
+            rows.append({"validation": validation} | labels | _summary(found, fit, weights))
+    return pd.DataFrame(rows)
+
+
+def _sharings(validation: str) -> Iterator[tuple[dict[str, str], NestedSettings]]:
+    ranges = {"authors' starts": PAPER_SETTINGS.size_priors.bounds, "free": EXPONENT_BOUNDS}
+    # With one curve a run, a run's curves and one curve are the same; so are a domain's and all.
+    steps: tuple[Sharing, ...] = ("curve", "row", "validation_domain", "all")
+    sizes: tuple[Sharing, ...] = ("validation_domain", "all")
+    if validation == OVERALL:
+        steps, sizes = ("curve", "all"), ("all",)
+    for step in steps:
+        for size in sizes:
+            for name, bounds in ranges.items():
+                yield (
+                    {"step_sharing": step, "size_sharing": size, "size_exponents": name},
+                    replace(
+                        PAPER_SETTINGS,
+                        step_sharing=step,
+                        size_sharing=size,
+                        size_priors=replace(PAPER_SETTINGS.size_priors, bounds=bounds),
+                    ),
+                )
+
+
+def _summary(found: Extrapolation, fit: NestedFit, weights: np.ndarray) -> dict[str, float]:
+    predicted = {
+        role: float(fit.mixing.predict(found.named[role][None])[0] @ weights) for role in ROLES
+    }
+    overall = fit.losses @ weights
+    own = overall[np.flatnonzero(fit.mixtures == found.settings["optimised"])[0]]
+    return predicted | {
+        "gain": predicted["default"] - predicted["optimised"],
+        "extrapolated_optimised": float(own),
+        "rank": int((overall < own).sum()) + 1,
+        "step_exponent": _median(fit.step.law.alpha if fit.step else None),
+        "size_exponent": _median(fit.size.law.alpha if fit.size else None),
+    }
+
+
+def _median(exponents: np.ndarray | None) -> float:
+    return float("nan") if exponents is None else float(np.median(exponents))
+
+
+def fitting_points(found: Extrapolation) -> pd.DataFrame:
+    """Return the sample mixtures at the largest proxy's last step: in-sample and left out in turn.
+
+    Columns: law (exponential), kind (fitted or left out), mixture, panel, predicted, observed.
+    """
+    size, step = found.settings["sizes"][-1], found.settings["steps"][1]
+    rows = cross_section(found.study, size, step)
+    observed = found.panels.of_losses(rows.losses)
+    kinds = {"fitted": _predict_all, "left out": _predict_left_out}
+    tables = []
+    for kind, predict in kinds.items():
+        predicted = predict(found.panels.group(rows))
+        predicted = np.column_stack([predicted, predicted @ found.panels.weights])
+        for place, panel in enumerate(found.panels.names):
+            columns = {"kind": kind, "mixture": rows.mixture, "panel": panel}
+            columns |= {"predicted": predicted[:, place], "observed": observed[:, place]}
+            tables.append(pd.DataFrame(columns))
+    return pd.concat(tables, ignore_index=True)
+
+
+def _predict_all(rows: Observations) -> np.ndarray:
+    law, _ = fit_mixing_law(EXPONENTIAL, rows.proportions, rows.losses)
+    return law.predict(rows.proportions)
+
+
+def _predict_left_out(rows: Observations) -> np.ndarray:
+    predicted = np.empty_like(rows.losses)
+    for place in range(len(rows)):
+        others = np.arange(len(rows)) != place
+        law, _ = fit_mixing_law(EXPONENTIAL, rows.proportions[others], rows.losses[others])
+        predicted[place] = law.predict(rows.proportions[place][None])[0]
+    return predicted

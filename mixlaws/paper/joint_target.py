@@ -1,0 +1,193 @@
+"""The joint laws on the same losses: predictions with intervals, forward folds, the optimum."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from mixlaws.bootstrap import JointFitter, NestedFitter, bootstrap
+from mixlaws.decision import Evidence, decide_mixture
+from mixlaws.folds import (
+    FoldResult,
+    Forecaster,
+    leave_largest_size_out,
+    leave_later_steps_out,
+    target_of,
+)
+from mixlaws.laws.joint_fit import JointSettings, fit_joint_ensemble
+from mixlaws.laws.joint_folds import JointChoice, choose_joint
+from mixlaws.laws.nested import PAPER_SETTINGS
+from mixlaws.objective import Columns
+from mixlaws.observations import Observations
+from mixlaws.paper.points import Panels, Settings, complete_runs
+from mixlaws.runtime import read_json, write_json
+from mixlaws.studies import Study
+from mixlaws.uncertainty import measure_fold_errors, predict_differences
+
+JOINT, PAPER = "joint", "nested, the paper's"
+ROLES = ("default", "optimised")
+NO_OPTIONS: dict[str, Any] = {"limits": {}, "groups": {}, "max_epochs": 1.0, "maximum_share": 0.0}
+"""The config's `optimum` where the target reads no token twice and the weighted sum counts."""
+
+
+def proxy_runs(study: Study, settings: Settings) -> Observations:
+    """Return what the joint laws may see: the proxies, and the default mixture among them."""
+    seen = study.observations()
+    largest = settings["sizes"][-1]
+    named = [*seen.mixture[seen.size == largest], settings.get("default", "")]
+    return seen.select(np.isin(seen.size, settings["sizes"]) & np.isin(seen.mixture, named))
+
+
+def choose(study: Study, settings: Settings) -> JointChoice:
+    """Return early cut, schedule term and forms, chosen by folds over the proxies."""
+    weights = np.array(list(study.weights.values()))
+    choice, _ = choose_joint(proxy_runs(study, settings), weights=weights)
+    return choice
+
+
+def save_choice(choice: JointChoice, path: str | Path) -> None:
+    """Write what the folds chose as JSON."""
+    settings = choice.settings
+    record = {"early_cut": settings.early_cut, "schedule": settings.schedule}
+    write_json(record | {"forms": list(choice.forms)}, path)
+
+
+def read_choice(path: str | Path) -> JointChoice:
+    """Read what `save_choice` wrote."""
+    record = read_json(path)
+    settings = JointSettings(early_cut=record["early_cut"], schedule=record["schedule"])
+    return JointChoice(settings, tuple(record["forms"]))
+
+
+def joint_predictions(
+    study: Study, groups: Mapping[str, Sequence[str]], settings: Settings, choice: JointChoice
+) -> pd.DataFrame:
+    """Return predicted and observed losses of every run at the target's size, panel by panel.
+
+    No fit has seen that size. Columns: mixture, step, panel, predicted, observed. Mixtures that
+    the proxies have seen carry their own offsets (two tiers).
+    """
+    panels = Panels.of(study, groups)
+    law, _ = fit_joint_ensemble(
+        proxy_runs(study, settings), forms=choice.forms, settings=choice.settings
+    )
+    seen = study.observations()
+    large = seen.select(seen.size == settings["target"]["size"])
+    predicted, observed = panels.of_losses(law.predict(large)), panels.of_losses(large.losses)
+    tables = [
+        pd.DataFrame(
+            {
+                "mixture": large.mixture,
+                "step": large.step,
+                "panel": panel,
+                "predicted": predicted[:, place],
+                "observed": observed[:, place],
+            }
+        )
+        for place, panel in enumerate(panels.names)
+    ]
+    return pd.concat(tables, ignore_index=True)
+
+
+def forward_folds(study: Study, settings: Settings, choice: JointChoice) -> pd.DataFrame:
+    """Score nested and joint laws on a larger size and on later steps, among the proxies.
+
+    Columns: law, fold, size, mae, bias of the overall loss, nats; baselines included.
+    """
+    weights = np.array(list(study.weights.values()))
+    runs = complete_runs(study, settings["sizes"], settings["steps"])
+    rows = []
+    for result in _fold_results(runs, choice):
+        error = (result.predicted - result.observed) @ weights
+        row = {"law": result.law, "fold": result.fold, "size": result.size}
+        rows.append(row | {"mae": float(np.abs(error).mean()), "bias": float(error.mean())})
+    return pd.DataFrame(rows)
+
+
+def _fold_results(runs: Observations, choice: JointChoice) -> list[FoldResult]:
+    forecasters = {PAPER: _nested_paper, "nested": _nested, JOINT: _joint(choice)}
+    largest = str(runs.size[runs.num_params.argmax()])
+    return leave_largest_size_out(forecasters, runs) + leave_later_steps_out(
+        forecasters, runs, largest
+    )
+
+
+def _nested_paper(fitted: Observations, unseen: Observations) -> np.ndarray:
+    fitter = NestedFitter(target_of(unseen), "exponential", PAPER_SETTINGS)
+    return fitter(fitted, None).predict(unseen.proportions)
+
+
+def _nested(fitted: Observations, unseen: Observations) -> np.ndarray:
+    return NestedFitter(target_of(unseen))(fitted, None).predict(unseen.proportions)
+
+
+def _joint(choice: JointChoice) -> Forecaster:
+    def forecast(fitted: Observations, unseen: Observations) -> np.ndarray:
+        fitters = [JointFitter(target_of(unseen), f, choice.settings) for f in choice.forms]
+        return np.mean([fit(fitted, None).predict(unseen.proportions) for fit in fitters], axis=0)
+
+    return forecast
+
+
+def bound_target(
+    study: Study,
+    settings: Settings,
+    choice: JointChoice,
+    *,
+    uncertainty: Mapping[str, Any],
+    processes: int = 1,
+) -> dict[str, Any]:
+    """Return what optimum.json holds (`decide_mixture`), and `gain`: default minus optimised.
+
+    Mixtures are predicted as unseen ones (one tier). Intervals are bootstraps over mixtures,
+    widened by the errors on the forward folds.
+    """
+    evidence = _gather(study, settings, choice, uncertainty, processes)
+    shares = study.mixtures.set_index("mixture")[[f"r_{d}" for d in study.domains]]
+    named: dict[str, Any] = {role: shares.loc[settings[role]].to_numpy(float) for role in ROLES}
+    record = decide_mixture(
+        evidence,
+        NO_OPTIONS
+        | {"limits": {d: (0.0, float(upper)) for d, upper in settings["limits"].items()}},
+        target_tokens=float(settings["target"]["step"] * study.tokens_per_step),
+        available_tokens={},
+        baselines=named,
+    )
+    gain = predict_differences(
+        evidence.laws,
+        (named["default"][None], named["optimised"][None]),
+        evidence.columns,
+        level=evidence.level,
+        errors=evidence.errors,
+    )
+    bounds = {"value": gain.value, "lower": gain.lower, "upper": gain.upper}
+    return record | {
+        "level": evidence.level,
+        "gain": {name: float(values[0, -1]) for name, values in bounds.items()},
+    }
+
+
+def _gather(
+    study: Study,
+    settings: Settings,
+    choice: JointChoice,
+    uncertainty: Mapping[str, Any],
+    processes: int,
+) -> Evidence:
+    target = study.target(settings["target"]["size"], settings["target"]["step"])
+    proxies = proxy_runs(study, settings)
+    columns = Columns(proxies.validation_domains, np.array(list(study.weights.values())))
+    runs = complete_runs(study, settings["sizes"], settings["steps"])
+    results = [result for result in _fold_results(runs, choice) if result.law == JOINT]
+    laws = bootstrap(
+        {form: JointFitter(target, form, choice.settings) for form in choice.forms},
+        proxies,
+        replicates=uncertainty["replicates"],
+        processes=processes,
+    )
+    errors = measure_fold_errors(results, columns)
+    return Evidence(proxies, laws, columns, errors, uncertainty["level"])

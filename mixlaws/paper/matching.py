@@ -1,0 +1,115 @@
+"""Figure 8: how many steps of one mixture match the last loss of another?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from mixlaws.laws.power import PowerPriors, fit_power_laws
+from mixlaws.paper.points import Settings, overall_losses
+from mixlaws.studies import Study
+
+PLAIN = PowerPriors(exponent_sd=1e3, noise=1e-3)
+"""No belief about the exponent: a plain least-squares power law."""
+TABLE = ("runner", "first_step", "method", "ratio", "lower", "upper")
+
+
+@dataclass(frozen=True, eq=False)
+class Curve:
+    """The overall loss of one run."""
+
+    steps: np.ndarray
+    """(P,) increasing."""
+    losses: np.ndarray
+    """(P,) nats."""
+
+    def since(self, first_step: int) -> Curve:
+        """Return the part from a step on."""
+        late = self.steps >= first_step
+        return Curve(self.steps[late], self.losses[late])
+
+
+def loss_curve(study: Study, size: str, mixture: str) -> Curve:
+    """Return one run's overall loss over steps."""
+    seen = study.observations()
+    rows = seen.select((seen.size == size) & (seen.mixture == mixture))
+    order = rows.step.argsort()
+    return Curve(rows.step[order], overall_losses(study, rows)[order])
+
+
+def curve_table(study: Study, settings: Settings) -> pd.DataFrame:
+    """Return role, step, loss: the overall loss of both mixtures at the settings' size."""
+    curves = {
+        role: loss_curve(study, settings["size"], settings[role])
+        for role in ("default", "optimised")
+    }
+    tables = [
+        pd.DataFrame({"role": role, "step": curve.steps, "loss": curve.losses})
+        for role, curve in curves.items()
+    ]
+    return pd.concat(tables, ignore_index=True)
+
+
+def match_steps(curve: Curve, losses: np.ndarray, goals: np.ndarray) -> np.ndarray:
+    """Return the steps (C,) at which power laws through losses (C, P) reach goals (C,), nats.
+
+    inf where a law's irreducible loss is not below the goal.
+    """
+    law, _ = fit_power_laws(curve.steps.astype(float), losses, priors=PLAIN)
+    reducible = goals - law.E
+    with np.errstate(divide="ignore", invalid="ignore"):
+        steps = law.reference * (law.A / reducible) ** (1 / law.alpha)
+    return np.where((reducible > 0) & (law.A > 0), steps, np.inf)
+
+
+def steps_to_match(study: Study, settings: Settings, seed: int, level: float) -> pd.DataFrame:
+    """Return the ratio of steps for each direction and each first step of the fit.
+
+    Columns: runner (whose curve is fitted), first_step, method, ratio (steps to reach the other's
+    last loss / the last step), lower, upper. The interval resamples the residuals about the
+    curve, and the other's last loss by one of them; it assumes the form. `between checkpoints`
+    interpolates log loss in log step, where the goal was passed.
+    """
+    size = settings["size"]
+    curves = {role: loss_curve(study, size, settings[role]) for role in ("default", "optimised")}
+    rows = []
+    for runner, other in (("default", "optimised"), ("optimised", "default")):
+        goal = float(curves[other].losses[-1])
+        for first_step in settings["first_steps"]:
+            curve = curves[runner].since(first_step)
+            if len(curve.steps) > 3:
+                found = _bounded_ratio(curve, goal, np.random.default_rng(seed), level, settings)
+                rows.append([runner, first_step, "power law", *found])
+        rows += [
+            [runner, 0, "between checkpoints", *r] for r in _interpolated(curves[runner], goal)
+        ]
+    return pd.DataFrame(rows, columns=TABLE)
+
+
+def _bounded_ratio(
+    curve: Curve, goal: float, generator: np.random.Generator, level: float, settings: Settings
+) -> tuple[float, float, float]:
+    last, count = float(curve.steps[-1]), settings["replicates"]
+    law, fit = fit_power_laws(curve.steps.astype(float), curve.losses[None], priors=PLAIN)
+    num = len(curve.steps)
+    residuals = fit.residuals[:, 0] * np.sqrt(num / (num - 3))
+    ratio = float(match_steps(curve, curve.losses[None], np.array([goal]))[0]) / last
+    fitted = law.predict(curve.steps.astype(float))
+    drawn = fitted + generator.choice(residuals, size=(count, num))
+    goals = goal + generator.choice(residuals, size=count)
+    ratios = match_steps(curve, drawn, goals) / last
+    tail = (1 - level) / 2
+    lower, upper = np.quantile(ratios, [tail, 1 - tail], method="closest_observation")
+    return ratio, float(lower), float(upper)
+
+
+def _interpolated(curve: Curve, goal: float) -> Iterator[tuple[float, float, float]]:
+    """Yield the ratio read between two checkpoints, if the curve passes the goal."""
+    below = np.flatnonzero(curve.losses <= goal)
+    if len(below) and below[0] > 0:
+        ends = slice(below[0] - 1, below[0] + 1)
+        at = np.interp(-goal, -curve.losses[ends], np.log(curve.steps[ends]))
+        yield float(np.exp(at) / curve.steps[-1]), np.nan, np.nan

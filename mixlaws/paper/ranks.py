@@ -1,0 +1,62 @@
+"""Do small models rank mixtures as large ones do? And what does simply taking their best give?"""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from mixlaws.paper.points import NAMED_RUNS, Settings, overall_losses
+from mixlaws.studies import Study
+
+
+def mixture_ranks(study: Study, settings: Settings) -> pd.DataFrame:
+    """Return the overall loss and rank of every mixture at each size and step in common.
+
+    Columns: size, step, mixture, loss, rank (1 is lowest), num_mixtures, common (whether it was
+    run at all of the settings' sizes).
+    """
+    seen = study.observations()
+    table = pd.DataFrame({"size": seen.size, "step": seen.step, "mixture": seen.mixture})
+    table["loss"] = overall_losses(study, seen)
+    table = table[table["size"].isin(settings["sizes"]) & table["step"].isin(settings["steps"])]
+    grouped = table.groupby(["size", "step"])["loss"]
+    table = table.assign(rank=grouped.rank().astype(int), num_mixtures=grouped.transform("size"))
+    named = study.mixtures.loc[study.mixtures["run"] >= NAMED_RUNS, "mixture"]
+    sizes = table.groupby("mixture")["size"].nunique()
+    common = set(sizes[sizes == len(settings["sizes"])].index) - set(named)
+    return table.assign(common=table["mixture"].isin(common)).reset_index(drop=True)
+
+
+def rank_stability(ranks: pd.DataFrame, settings: Settings) -> pd.DataFrame:
+    """Compare each size and step with the largest size at the last step, on common mixtures.
+
+    Columns: size, step, num_mixtures, spearman, best (the mixture with the lowest loss among all
+    that were run there), best_is_common, regret (nats that taking it costs at the reference, nan
+    where it was not run there).
+    """
+    common = ranks[ranks["common"]]
+    largest, last = settings["sizes"][-1], settings["steps"][-1]
+    reference = common[(common["size"] == largest) & (common["step"] == last)]
+    final = reference.set_index("mixture")["loss"]
+    rows = []
+    for size in settings["sizes"]:
+        for step in settings["steps"]:
+            here = common[(common["size"] == size) & (common["step"] == step)]
+            losses = here.set_index("mixture")["loss"]
+            both = losses.index.intersection(final.index)
+            everyone = ranks[(ranks["size"] == size) & (ranks["step"] == step)]
+            if everyone.empty:
+                continue
+            best = str(everyone.loc[everyone["loss"].idxmin(), "mixture"])
+            rows.append(
+                {
+                    "size": size,
+                    "step": step,
+                    "num_mixtures": len(both),
+                    "spearman": float(stats.spearmanr(losses[both], final[both]).statistic),
+                    "best": best,
+                    "regret": float(final.get(best, np.nan) - final.min()),
+                }
+            )
+    return pd.DataFrame(rows)

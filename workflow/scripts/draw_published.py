@@ -1,0 +1,13 @@
+"""Draw the paper's figures from our tables."""
+
+from typing import TYPE_CHECKING
+
+from mixlaws.figures.published import draw_published
+from mixlaws.runtime import log_to
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+log_to(snakemake.log[0])
+
+draw_published(snakemake.params.results, snakemake.params.published, snakemake.output[0])

@@ -1,0 +1,13 @@
+"""Write the page of the reproduction."""
+
+from typing import TYPE_CHECKING
+
+from mixlaws.report_published import write_published_report
+from mixlaws.runtime import log_to
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+log_to(snakemake.log[0])
+
+write_published_report(snakemake.params.results, snakemake.params.config, snakemake.output[0])
