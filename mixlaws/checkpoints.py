@@ -247,7 +247,8 @@ class Checkpoints(pl.Callback):
         self.before_save(trainer)
         if self.lock is not None:
             self.lock.check()
-        trainer.save_checkpoint(self.states.folder / f"step-{trainer.global_step:09d}.ckpt")
+        path = self.states.folder / f"step-{trainer.global_step:09d}.ckpt"
+        trainer.save_checkpoint(path, weights_only=False)
         self._due = time.monotonic() + self.every_seconds
         self.note(trainer, "saved")
         self.seconds += time.perf_counter() - began

@@ -90,6 +90,8 @@ def domain_source(
     if kind == "files" and "paths" in given:
         paths = given["paths"]
         given["paths"] = (paths,) if isinstance(paths, str) else tuple(paths)
+    if "data_files" in given:
+        given["data_files"] = tuple(given["data_files"])
     try:
         source = _SOURCES[kind](**given)
     except TypeError:

@@ -96,7 +96,7 @@ class Evaluation(pl.Callback):
         model = module.measured.eval()
         agree = trainer.strategy.reduce_boolean_decision
         measured = {}
-        with torch.inference_mode(), trainer.precision_plugin.forward_context():
+        with torch.no_grad(), trainer.precision_plugin.forward_context():
             for domain, windows in self.windows.items():
                 if agree(self.stopping(), all=False):
                     return None
@@ -107,7 +107,7 @@ class Evaluation(pl.Callback):
                 sums = trainer.strategy.reduce(sums, reduce_op="sum")
                 loss, hits = (sums / (windows.shape[0] * self.run.sequence_length)).tolist()
                 measured[domain] = (loss, hits)
-        module.model.train()
+        module.end_measuring()
         return measured
 
     @property

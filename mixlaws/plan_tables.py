@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import glob
 from collections.abc import Mapping, Sequence
+from os.path import expandvars
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ Row = dict[str, Any]
 # What a token of text takes before anything is tokenized; how far text files compress.
 BYTES_PER_TOKEN = 4
 COMPRESSION = {".gz": 3, ".parquet": 2}
-NUM_RUNS_BEYOND_MIXTURES = 1  # `natural`, whose shares are known only from the text
+NUM_BASELINES = 2  # uniform and natural
 
 
 def plan_tables(config: Mapping[str, Any]) -> dict[str, list[Row]]:
@@ -37,19 +38,32 @@ def run_rows(config: Mapping[str, Any]) -> list[Row]:
     The target's row is what the decision is about: `confirmation` alone trains it.
     """
     training, target = config["training"], config["target"]
-    num_mixtures = len(_mixtures(config)) + NUM_RUNS_BEYOND_MIXTURES
-    num_runs = num_mixtures * len(training["seeds"])
+    design, seeds = design_of(config), len(training["seeds"])
+    kinds = {
+        "sampled mixtures": design["count"],
+        "held-out mixtures": design["num_held_out"],
+        "baselines": NUM_BASELINES,
+    }
     rows = [
-        _run_row(config, "proxies", size, num_runs, num_proxy_tokens(config))
+        _run_row(config, kind, size, count * seeds, num_proxy_tokens(config))
+        for kind, count in kinds.items()
         for size in training["sizes"]
+        if count
     ]
     if confirmation := config.get("confirmation"):
         count = (1 + len(confirmation["mixtures"])) * len(confirmation["seeds"])
         rows.append(_run_row(config, "confirmation", target["size"], count, target["tokens"]))
-    total = dict.fromkeys(rows[0], "") | {"role": "sum of what is trained"}
-    sums = {name: sum(row[name] for row in rows) for name in ("runs", "tokens", "flops", "hours")}
+    sums = [_sum_row(rows, kind) for kind in dict.fromkeys(row["role"] for row in rows)]
     planned = _run_row(config, "target, not trained here", target["size"], 1, target["tokens"])
-    return [*rows, total | sums, planned]
+    return [*rows, *sums, _sum_row(rows, None), planned]
+
+
+def _sum_row(rows: Sequence[Row], role: str | None) -> Row:
+    """Return the sum over one role's rows, or over all that is trained."""
+    part = [row for row in rows if role in (row["role"], None)]
+    sums = {name: sum(row[name] for row in part) for name in ("runs", "tokens", "flops", "hours")}
+    blank = dict.fromkeys(rows[0], "")
+    return blank | {"role": f"sum: {role}" if role else "sum of all"} | sums
 
 
 def _run_row(config: Mapping[str, Any], role: str, size: str, num_runs: int, tokens: int) -> Row:
@@ -141,7 +155,8 @@ def text_tokens(source: Mapping[str, Any], validation_share: float) -> tuple[int
 
 def _file_bytes(patterns: Sequence[str]) -> float:
     """Return the bytes of text in local files; compressed ones count as what they unpack to."""
-    paths = {Path(name) for pattern in patterns for name in glob.glob(pattern, recursive=True)}  # noqa: PTH207
+    names = (n for p in patterns for n in glob.glob(expandvars(p), recursive=True))  # noqa: PTH207
+    paths = {Path(name) for name in names}
     return sum(p.stat().st_size * COMPRESSION.get(p.suffix, 1) for p in paths if p.is_file())
 
 

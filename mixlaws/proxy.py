@@ -8,6 +8,8 @@ from typing import Any
 import lightning.pytorch as pl
 import torch
 from torch import nn
+from torch.distributed.fsdp import FSDPModule, fully_shard, register_fsdp_forward_method
+from torch.distributed.tensor import DTensor
 from torch.nn import functional
 
 from mixlaws.model import (
@@ -52,7 +54,7 @@ class Proxy(pl.LightningModule):
             tied=run.tied_embeddings,
             scale_logits=run.scale_logits,
         )
-        self.averaged: nn.Module | None = None
+        self.averaged: Transformer | None = None
         if run.averaging_exponent is not None:
             self.averaged = copy.deepcopy(self.model).requires_grad_(False)
         self.schedule = run.make_schedule()
@@ -63,10 +65,29 @@ class Proxy(pl.LightningModule):
         self.losses: list[torch.Tensor] = []
         """Of the micro-batches since the last optimizer step; on the device."""
 
+    def configure_model(self) -> None:
+        """Split every block and the rest over the devices, where the strategy asks for it."""
+        if self.device_mesh is None:
+            return
+        for model in (self.model, self.averaged):
+            if model is None:
+                continue
+            for block in model.blocks:
+                fully_shard(block, mesh=self.device_mesh["data_parallel"])
+            fully_shard(model, mesh=self.device_mesh["data_parallel"])
+            register_fsdp_forward_method(model, "hidden")
+        self.hidden = self.model.hidden
+
     @property
     def measured(self) -> Transformer:
         """Return the weights that losses are measured on."""
-        return self.model if self.averaged is None else self.averaged  # type: ignore[return-value]
+        return self.model if self.averaged is None else self.averaged
+
+    def end_measuring(self) -> None:
+        """Go back to training: dropout-free models differ only in what their shards hold."""
+        self.model.train()
+        if isinstance(self.measured, FSDPModule):
+            self.measured.reshard()
 
     def training_step(self, batch: torch.Tensor) -> torch.Tensor:
         """Return the mean loss in nats of batch (B, T + 1)."""
@@ -93,7 +114,8 @@ class Proxy(pl.LightningModule):
     ) -> None:
         """Clip as Lightning does, and keep the norm, which it throws away."""
         parameters = [p for group in optimizer.param_groups for p in group["params"]]
-        self.gradient_norm = nn.utils.clip_grad_norm_(parameters, self.run.gradient_clip_norm)
+        norm = nn.utils.clip_grad_norm_(parameters, self.run.gradient_clip_norm)
+        self.gradient_norm = norm.full_tensor() if isinstance(norm, DTensor) else norm
 
     def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
         """Take the step, then let the new weights enter the average."""
@@ -107,13 +129,18 @@ class Proxy(pl.LightningModule):
 
         Source: Karras et al. 2024 (arXiv 2312.02696), equation 1. The first weights enter whole.
         """
-        means: list[torch.Tensor] = list(self.averaged.parameters())  # type: ignore[union-attr]
-        values: list[torch.Tensor] = list(self.model.parameters())
+        means = [local(mean) for mean in self.averaged.parameters()]  # type: ignore[union-attr]
+        values = [local(value) for value in self.model.parameters()]
         kept = 0.0 if step == 1 else (1 - 1 / step) ** (self.run.averaging_exponent + 1)  # type: ignore[operator]
         if kept == 0.0:
             torch._foreach_copy_(means, values)
         else:
             torch._foreach_lerp_(means, values, 1 - kept)
+
+
+def local(tensor: torch.Tensor) -> torch.Tensor:
+    """Return this process's part of a tensor that is split over several, or the tensor."""
+    return tensor.to_local() if isinstance(tensor, DTensor) else tensor
 
 
 def measure(model: Transformer, windows: torch.Tensor) -> torch.Tensor:

@@ -11,12 +11,13 @@ import pandas as pd
 
 from mixlaws import __version__, report_tables
 from mixlaws import report_findings as findings
-from mixlaws.losses import read_losses, read_table
+from mixlaws.losses import read_losses, read_table, schedule_of
 from mixlaws.plan import TRAINING_SOURCES
 from mixlaws.report_figures import PageFigure, page_figures
 from mixlaws.report_findings import Finding
 from mixlaws.report_tables import PageTable
 from mixlaws.runtime import read_json, source_digest, versions
+from mixlaws.schedule import make_schedule
 
 ANALYSIS_PACKAGES = ("numpy", "scipy", "pandas", "seaborn", "matplotlib", "jinja2")
 RUN_KEY = ["role", "size", "mixture", "seed"]
@@ -149,7 +150,25 @@ def laws_section(found: Results) -> Section:
         "From small to large: losses follow a law over tokens, over parameters, and over the "
         "mixture. Dashed always means extrapolated. Points kept out of a fit always look different "
         "from fitted ones. A domain has the same colour in every figure.",
+        findings=[schedule_finding(found.proxies)],
         figures=found.figures(*names),
+    )
+
+
+def schedule_finding(proxies: pd.DataFrame) -> Finding:
+    """Say which learning-rate schedule the step law was fitted on."""
+    settings = schedule_of(proxies)
+    num_steps = int(proxies["num_steps"].max())
+    schedule = make_schedule(settings, num_steps)
+    text = f"The step law was fitted to losses of one schedule: {schedule.words()}."
+    if settings["schedule"] == "constant":
+        return Finding("plain", text)
+    end = settings["schedule_horizon"] or num_steps
+    return Finding(
+        "caution",
+        f"{text} The proxies stop at step {num_steps:,} of {int(end):,}. Losses before its end are "
+        "those of a rate that has not fallen yet: a step law carries them on as if it never did, "
+        "and the joint laws alone have a term for the fall.",
     )
 
 

@@ -6,10 +6,11 @@ import glob
 import gzip
 import hashlib
 import json
+import os
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +67,10 @@ class HuggingFaceSource:
     split: str = "train"
     text_field: str = "text"
     streaming: bool = False
+    data_files: tuple[str, ...] = ()
+    """Paths, patterns or URLs for a dataset that is a format, such as json."""
+    where: Mapping[str, Any] = field(default_factory=dict)
+    """Rows are kept where these fields, dotted into records, have these values."""
 
     def open(self) -> Reading:
         """Open the dataset; units are rows, unknown when it streams and declares no size."""
@@ -79,8 +84,12 @@ class HuggingFaceSource:
         return Reading(
             texts=self._rows(dataset),
             total_units=num_rows or None,
-            digest=_digest(["huggingface", name, self.text_field, num_rows]),
+            digest=_digest(["huggingface", name, self.text_field, num_rows, *self._selected()]),
         )
+
+    def _selected(self) -> list[Any]:
+        """Return what narrows the dataset down, for its digest; nothing if nothing does."""
+        return [list(self.data_files), dict(self.where)] if self.data_files or self.where else []
 
     def _load(self) -> Any:
         # Imported here: it takes seconds and pandas, which no other source needs.
@@ -88,13 +97,20 @@ class HuggingFaceSource:
 
         with self._explained():
             return datasets.load_dataset(
-                self.dataset, self.subset, split=self.split, streaming=self.streaming
+                self.dataset,
+                self.subset,
+                split=self.split,
+                streaming=self.streaming,
+                data_files=[expand_variables(path) for path in self.data_files] or None,
             )
 
     def _rows(self, dataset: Any) -> Iterator[SourceText]:
         with self._explained():
             for number, row in enumerate(dataset, start=1):
                 place = f"{self.dataset}, row {number:,}"
+                if any(_value(row, key) != value for key, value in self.where.items()):
+                    yield SourceText("", 1, "not selected")
+                    continue
                 yield SourceText(_text(row, self.text_field, place), 1)
 
     @contextmanager
@@ -114,9 +130,22 @@ class HuggingFaceSource:
             ) from error
 
 
+def expand_variables(path: str) -> str:
+    """Return a path with $NAME replaced by the environment's value: no config names a machine."""
+    return os.path.expandvars(path)
+
+
+def _value(row: Mapping[str, Any], key: str) -> Any:
+    """Return the field of a row that a dotted key names, None where there is none."""
+    value: Any = row
+    for part in key.split("."):
+        value = value.get(part) if isinstance(value, Mapping) else None
+    return value
+
+
 def _match(pattern: str) -> list[Path]:
     # Path.glob takes no absolute pattern.
-    names = glob.glob(pattern, recursive=True)  # noqa: PTH207
+    names = glob.glob(expand_variables(pattern), recursive=True)  # noqa: PTH207
     found = [path for path in map(Path, names) if path.is_file()]
     if not found:
         raise DataError(

@@ -93,3 +93,37 @@ def test_all_cross_key_problems_come_at_once(demo):
 def test_a_domain_cannot_be_trained_on_and_validation_only(demo):
     demo["validation"]["domains"]["docs"] = {"source": "embedded", "harvest": "docs"}
     assert "must not repeat a training domain, found docs" in problems(demo)
+
+
+def test_named_sizes_need_no_numbers(demo):
+    demo["training"]["sizes"] = ["25K", "70M"]
+    demo["target"] = {"size": "1B", "tokens": 1_024_000_000}
+    sizes = complete_config(demo)["sizes"]
+    assert sizes["70M"] == {"num_layers": 6, "model_width": 512, "num_heads": 8}
+    assert sizes["1B"] == {"num_layers": 16, "model_width": 2048, "num_heads": 8}
+    demo["sizes"]["70M"] = {"num_layers": 3, "model_width": 64, "num_heads": 2}
+    assert complete_config(demo)["sizes"]["70M"]["num_layers"] == 3
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({"schedule": "cosine"}, "averaging_exponent: must be null with schedule cosine, found 10"),
+        ({"schedule_horizon": 900}, "schedule_horizon: must be null with schedule constant"),
+        (
+            {"schedule": "cosine", "averaging_exponent": None, "schedule_horizon": 700},
+            "schedule_horizon: must not be below the longest run (1,200 steps), found 700",
+        ),
+        (
+            {"schedule": "wsd", "averaging_exponent": None, "warmup_steps": 600},
+            "warmup_steps: must be below the schedule's end (step 600), found 600",
+        ),
+        ({"devices": 3, "strategy": "ddp"}, "batch_size: must be a multiple of micro_batch_size"),
+        ({"devices": 2}, "strategy: must be ddp or fsdp on 2 devices, found auto"),
+        ({"layout": "neox", "sizes": ["50K"]}, "must be a multiple of 8 in layout neox"),
+    ],
+)
+def test_what_training_cannot_do_is_named(demo, change, expected):
+    demo["sizes"]["50K"] = {"num_layers": 2, "model_width": 48, "num_heads": 4}
+    demo["training"] |= change
+    assert expected in problems(demo)

@@ -16,7 +16,7 @@ LAYERS = [
     | {"continual"},
     {"studies"},
     {"plan_tables", "published", "domains", "tokenization", "model", "data", "objective"},
-    {"optimum", "proxy", "checkpoints", "processes", "watch", "folds"},
+    {"status", "optimum", "proxy", "checkpoints", "processes", "watch", "folds"},
     {"evaluation", "micro_batch", "records"},
     {"training", "export", "selection", "bootstrap", "experiment"},
     {"uncertainty"},
@@ -31,11 +31,8 @@ LEVEL = {module: level for level, modules in enumerate(LAYERS) for module in mod
 TORCH = {"data", "model", "proxy", "evaluation", "checkpoints", "training", "processes"}
 TORCH |= {"watch", "micro_batch", "export", "records"}
 PANDAS_FREE = {"laws", "optimum", "objective", "limits", "plan", "config", "mixtures", "sizes"}
-<<<<<<< HEAD
-PANDAS_FREE |= {"runtime", "observations", "errors", "schedule", "plan_tables"}
-=======
-PANDAS_FREE |= {"runtime", "observations", "errors", "schedule", "continual"}
->>>>>>> main
+PANDAS_FREE |= {"runtime", "observations", "errors", "schedule", "continual", "plan_tables"}
+PANDAS_FREE |= {"status", "progress"}
 DRAWING = {"figures"}
 MODULES = sorted(p for p in PACKAGE.rglob("*.py") if p.name not in ("__init__.py", "__main__.py"))
 

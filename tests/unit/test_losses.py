@@ -3,17 +3,20 @@ import pandas as pd
 import pytest
 
 from mixlaws.errors import DataError
+from mixlaws.experiment import check_schedule, make_target
 from mixlaws.losses import (
     LOSS_COLUMNS,
     collect_losses,
     make_observations,
     read_losses,
     read_table,
+    schedule_of,
     verify_losses,
     weight_vector,
     write_table,
 )
 from mixlaws.runtime import file_sha256, write_json
+from mixlaws.schedule import Cosine
 
 
 def loss_table(mixtures=("mix-001", "uniform"), steps=(10, 20), domains=("web", "code")):
@@ -62,6 +65,67 @@ def test_tables_become_arrays_joined_by_name():
     assert (observations.compute_params == 100_000).all()
     assert (observations.effective_tokens == observations.tokens).all()
     assert observations.select(observations.step == 20).tokens.tolist() == [1280, 1280]
+
+
+def cosine_runs(**change):
+    settings = {"schedule": "cosine", "warmup_steps": 2, "schedule_horizon": 40.0}
+    settings |= {"final_rate": 0.1, "decay_share": 0.2, "num_steps": 20, "batch_tokens": 64}
+    return run_table().assign(**(settings | change))
+
+
+def test_the_state_of_a_cosine_reaches_the_laws():
+    observations = make_observations(loss_table(), cosine_runs())
+    effective, annealing = Cosine(2, 40, 0.1).state([10, 20], 64)
+    assert observations.effective_tokens.tolist() == pytest.approx([*effective, *effective])
+    assert observations.annealing.tolist() == pytest.approx([*annealing, *annealing])
+    assert observations.annealing[1] == pytest.approx(0.4128, abs=1e-4)
+    assert observations.tokens.tolist() == [640, 1280, 640, 1280]
+
+
+def test_a_schedule_without_a_horizon_ends_with_the_run():
+    runs = cosine_runs(schedule="wsd", schedule_horizon=np.nan, final_rate=0.0)
+    observations = make_observations(loss_table(), runs)
+    assert observations.annealing.tolist() == pytest.approx([0.0, 1.0, 0.0, 1.0])
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"schedule": ["constant", "cosine"]},
+        {"schedule_horizon": [40, 80]},
+        {"warmup_steps": [2, 3]},
+    ],
+)
+def test_runs_of_several_schedules_are_refused(change):
+    with pytest.raises(DataError, match=r"must share one learning-rate schedule .* there are 2"):
+        make_observations(loss_table(), cosine_runs(**change))
+
+
+def test_the_target_has_the_schedule_of_the_runs():
+    target = {
+        "num_layers": 2,
+        "model_width": 32,
+        "num_heads": 2,
+        "sequence_length": 8,
+        "tokens": 40 * 64,
+        "batch_tokens": 64,
+        "schedule": "cosine",
+        "warmup_steps": 2,
+        "schedule_horizon": 40,
+        "final_rate": 0.1,
+        "decay_share": 0.2,
+    }
+    found = make_target(target, 100)
+    assert found.annealing == pytest.approx(0.9)
+    assert found.effective_tokens == pytest.approx(Cosine(2, 40, 0.1).state([40], 64)[0][0])
+    trained = schedule_of(cosine_runs())
+    check_schedule(trained, target)
+    with pytest.raises(DataError, match=r"differs in schedule_horizon \(40.0, target 80\)"):
+        check_schedule(trained, target | {"schedule_horizon": 80})
+    with pytest.raises(DataError, match=r"differs in schedule \(cosine, target constant\)"):
+        check_schedule(trained, {"schedule": "constant"})
+    neox = make_target(target | {"layout": "neox", "schedule": "constant"}, 100)
+    assert (neox.num_params, neox.annealing) == (2 * (12 * 32**2 + 13 * 32) + 64, 0.0)
 
 
 def test_missing_losses_are_all_listed():
