@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,8 @@ import jsonschema
 import yaml
 
 from mixlaws.errors import ConfigError
+from mixlaws.parts import filter_problem
+from mixlaws.published_checks import published_problems
 from mixlaws.sizes import NAMED_SHAPES
 
 SCHEMAS = Path(__file__).parent.parent / "workflow" / "schemas"
@@ -29,12 +31,46 @@ def complete_config(config: Mapping[str, Any]) -> dict[str, Any]:
     filled = copy.deepcopy(dict(config))
     _fill_defaults(filled, schema, schema["$defs"])
     _fill_sizes(filled)
-    crossed = _published_problems if published else _cross_problems
+    crossed = published_problems if published else _cross_problems
     problems = list(_schema_problems(filled, schema)) or list(crossed(filled))
     if problems:
         count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
         raise ConfigError(f"the config has {count}:\n" + "\n".join(f"  - {p}" for p in problems))
     return _plain_integers(filled, schema)
+
+
+def check_repeated_keys(paths: Iterable[str | Path]) -> None:
+    """Raise ConfigError naming every key that stands twice in a config file, with its lines.
+
+    YAML takes the last of them without a word: of two domains of one name, one would be gone.
+    """
+    problems = [
+        f"{path}: {problem}"
+        for path in paths
+        for problem in _repeated(yaml.compose(Path(path).read_text(encoding="utf-8")), "")
+    ]
+    if problems:
+        raise ConfigError(
+            "each key must stand once, but:\n"
+            + "\n".join(f"  - {problem}: rename or remove one" for problem in problems)
+        )
+
+
+def _repeated(node: Any, prefix: str) -> Iterator[str]:
+    """Yield the keys that stand twice in a mapping of a YAML document."""
+    if isinstance(node, yaml.SequenceNode):
+        for item in node.value:
+            yield from _repeated(item, prefix)
+    if not isinstance(node, yaml.MappingNode):
+        return
+    lines: dict[str, int] = {}
+    for key, value in node.value:
+        name = f"{prefix}{key.value}"
+        line = key.start_mark.line + 1
+        if name in lines:
+            yield f"{name} stands in line {lines[name]} and in line {line}"
+        lines[name] = line
+        yield from _repeated(value, f"{name}.")
 
 
 def _fill_defaults(value: Any, schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> None:
@@ -133,33 +169,28 @@ def _plain_integers(value: Any, schema: Any) -> Any:
 
 def _cross_problems(config: Mapping[str, Any]) -> Iterator[str]:
     """Yield what must hold between keys and does not."""
+    yield from _text_problems(config)
     yield from _domain_problems(config)
     yield from _size_problems(config)
     yield from _target_problems(config)
     yield from _training_problems(config)
 
 
-def _published_problems(config: Mapping[str, Any]) -> Iterator[str]:
-    """Yield what must hold between the keys of a config on published losses, and does not."""
-    published = config["published"]
-    for name, study in published["studies"].items():
-        for size, path in study["files"].items():
-            if path not in published["files"]:
-                yield f"published.studies.{name}.files.{size}: must be in published.files: {path}"
-            if size not in published["sizes"]:
+def _text_problems(config: Mapping[str, Any]) -> Iterator[str]:
+    given = [key for key in ("train", "file", "name") if key in config["tokenizer"]]
+    if len(given) != 1:
+        yield (f"tokenizer: must have one of train, file, name, found {', '.join(given) or 'none'}")
+    for section, domains in (
+        ("", config["domains"]),
+        ("validation.", config["validation"]["domains"]),
+    ):
+        for domain, options in domains.items():
+            expression = options.get("filter")
+            if expression is not None and (problem := filter_problem(expression)):
                 yield (
-                    f"published.studies.{name}.files: must name sizes "
-                    f"({', '.join(published['sizes'])}), found {size!r}"
+                    f"{section}domains.{domain}.filter: must be an expression, found "
+                    f"{expression!r} ({problem})"
                 )
-    for place, claim in enumerate(published["claims"]):
-        if ("value" in claim) == ("reason" in claim):
-            yield (
-                f"published.claims.{place}: must have a value to compare with or else a reason, "
-                f"found {'both' if 'value' in claim else 'neither'} for {claim['id']!r}"
-            )
-    ids = [claim["id"] for claim in published["claims"]]
-    if repeated := sorted({name for name in ids if ids.count(name) > 1}):
-        yield f"published.claims: must have each id once, found several of {', '.join(repeated)}"
 
 
 def _domain_problems(config: Mapping[str, Any]) -> Iterator[str]:

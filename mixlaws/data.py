@@ -7,7 +7,7 @@ seed see the same random numbers, so that differences between mixtures carry les
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -38,6 +38,8 @@ class TokenFile:
     tokens: np.ndarray
     sha256: str
     bytes_per_token: float
+    fingerprint: dict[str, str] = field(default_factory=dict)
+    """Where the tokens come from: Manifest.fingerprint."""
 
 
 @dataclass(frozen=True)
@@ -48,11 +50,17 @@ class Corpus:
     validation: dict[str, TokenFile]
     vocabulary_size: int
 
+    def _files(self) -> dict[str, TokenFile]:
+        files = {f"{name}/train": file for name, file in self.train.items()}
+        return files | {f"{name}/validation": file for name, file in self.validation.items()}
+
     def digests(self) -> dict[str, str]:
         """Return sha256 by "domain/split"."""
-        pairs = [(f"{name}/train", file) for name, file in self.train.items()]
-        pairs += [(f"{name}/validation", file) for name, file in self.validation.items()]
-        return {name: file.sha256 for name, file in pairs}
+        return {name: file.sha256 for name, file in self._files().items()}
+
+    def fingerprints(self) -> dict[str, dict[str, str]]:
+        """Return where the tokens come from, by "domain/split"."""
+        return {name: file.fingerprint for name, file in self._files().items()}
 
 
 def read_corpus(train: Sequence[str | Path], validation: Sequence[str | Path]) -> Corpus:
@@ -69,6 +77,7 @@ def read_corpus(train: Sequence[str | Path], validation: Sequence[str | Path]) -
             open_tokens(Path(path).with_suffix(".bin"), manifest),
             manifest.sha256,
             manifest.num_bytes / max(1, manifest.num_tokens),
+            manifest.fingerprint(),
         )
         for path, manifest in zip((*train, *validation), manifests, strict=True)
     }

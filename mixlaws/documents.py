@@ -48,8 +48,9 @@ class Reading:
     texts: Iterator[SourceText]
     total_units: float | None
     """Size of the whole source in its own units (bytes of files, or rows); None if unknown."""
-    digest: str
-    """sha256 of the list of what will be read: names and sizes, not contents."""
+    listing: list[Any]
+    """What will be read: names and sizes, not contents. Over all parts it makes the digest of the
+    source, so a part that shares its entry with others leaves it to the first."""
 
 
 def document_id(text: str) -> str:
@@ -75,9 +76,14 @@ class DocumentWriter:
         """Append rows with the columns of SCHEMA as one row group."""
         self._writer.write_table(pa.Table.from_pylist(rows, schema=SCHEMA))
 
-    def close(self, record: Mapping[str, Any]) -> None:
-        """Finish the file, with the record of its domain inside."""
+    def finish(self, record: Mapping[str, Any]) -> None:
+        """Put the record of its part inside the file."""
         self._writer.add_key_value_metadata({_RECORD_KEY: json.dumps(record, sort_keys=True)})
+
+    def __enter__(self) -> DocumentWriter:
+        return self
+
+    def __exit__(self, *_: object) -> None:
         self._writer.close()
 
 
@@ -100,10 +106,23 @@ def read_columns(path: str | Path, *columns: str) -> pa.Table:
 
 def read_texts(path: str | Path, *, split: str, dropped: Container[str]) -> Iterator[str]:
     """Yield the texts of one split in file order, without the ids in `dropped`."""
-    for batch in _open(path).iter_batches(batch_size=256, columns=["id", "split", "text"]):
-        for row in batch.to_pylist():
+    for rows in read_rows(path, "id", "split", "text"):
+        for row in rows:
             if row["split"] == split and row["id"] not in dropped:
                 yield row["text"]
+
+
+def read_rows(
+    path: str | Path, *columns: str, piece: int = 0, num_pieces: int = 1
+) -> Iterator[list[dict[str, Any]]]:
+    """Yield the rows of one piece of a documents file, a row group at a time, in file order.
+
+    The pieces of a file are runs of row groups; there may be more of them than row groups.
+    """
+    file = _open(path)
+    first, last = (file.num_row_groups * k // num_pieces for k in (piece, piece + 1))
+    for group in range(first, last):
+        yield file.read_row_group(group, columns=list(columns)).to_pylist()
 
 
 def _open(path: str | Path) -> pq.ParquetFile:

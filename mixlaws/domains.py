@@ -1,4 +1,4 @@
-"""Domains: from any source of text to one Parquet file of documents and the record of its reading.
+"""Domains: from any source of text to Parquet files of documents and the record of their reading.
 
 A domain's documents stay as they are when another domain changes: duplicates between documents are
 found later, over all domains at once (mixlaws.duplicates).
@@ -6,11 +6,10 @@ found later, over all domains at once (mixlaws.duplicates).
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -22,21 +21,26 @@ from mixlaws.documents import (
     document_id,
     split_of,
 )
-from mixlaws.duplicates import signatures
+from mixlaws.domain_checks import check_splits
 from mixlaws.embedded import HARVESTS, environment_roots, open_harvest
 from mixlaws.errors import ConfigError, DataError
-from mixlaws.runtime import atomic_path, write_json
+from mixlaws.minhash import signatures
+from mixlaws.parts import Part, reading_limit
+from mixlaws.runtime import atomic_path
 from mixlaws.sources import FilesSource, HuggingFaceSource
+from mixlaws.texts import Selection
 
-# Documents per row group and per call of the signature function: bounds the memory.
+# Documents and bytes of text per row group and per call of the signature function: they bound the
+# memory. A document that is larger stands alone.
 _BATCH_DOCUMENTS = 256
+_BATCH_BYTES = 2**22
 
 
 class Source(Protocol):
     """Anything that can be opened for reading text."""
 
-    def open(self) -> Reading:
-        """Open the source, from its start."""
+    def open(self, part: Part) -> Reading:
+        """Open one part of the source, from its start."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +50,7 @@ class EmbeddedSource:
     harvest: str
     """A key of mixlaws.embedded.HARVESTS."""
 
-    def open(self) -> Reading:
+    def open(self, part: Part) -> Reading:  # noqa: ARG002 (it has one part)
         """Open the harvest; units are bytes of source files."""
         return open_harvest(self.harvest, environment_roots())
 
@@ -61,6 +65,8 @@ class DomainSource:
     """Share of the documents that go to validation; 1 for a domain that is never trained on."""
     max_bytes: int | None = None
     """Reading stops at the document that passes this many bytes of text."""
+    choice: Mapping[str, Any] = field(default_factory=dict)
+    """What decides which documents are kept, as the record states it."""
 
 
 _SOURCES: dict[str, type] = {
@@ -68,6 +74,8 @@ _SOURCES: dict[str, type] = {
     "files": FilesSource,
     "huggingface": HuggingFaceSource,
 }
+_SELECTION = [option.name for option in fields(Selection)]
+_CAPS = ["max_bytes", "max_tokens"]
 
 
 def domain_source(
@@ -80,20 +88,21 @@ def domain_source(
     """
     given = {key: value for key, value in options.items() if value is not None}
     kind = given.pop("source", None)
-    max_bytes = given.pop("max_bytes", None)
-    given.pop("available_tokens", None)
     if kind not in _SOURCES:
         raise ConfigError(
             f"source of domain {name!r} must be one of {', '.join(_SOURCES)}, got {kind!r}: "
             "correct it in the config"
         )
-    if kind == "files" and "paths" in given:
-        paths = given["paths"]
-        given["paths"] = (paths,) if isinstance(paths, str) else tuple(paths)
-    if "data_files" in given:
-        given["data_files"] = tuple(given["data_files"])
+    given.pop("available_tokens", None)
+    caps = {key: given.pop(key) for key in _CAPS if key in given}
+    paths = given.get("paths", ())
+    arguments = given | (
+        {"paths": (paths,) if isinstance(paths, str) else tuple(paths)} if paths else {}
+    )
+    chosen = {key: arguments.pop(key) for key in _SELECTION if key in arguments}
     try:
-        source = _SOURCES[kind](**given)
+        selected = {"selection": Selection(**chosen)} if chosen else {}
+        source = _SOURCES[kind](**arguments, **selected)
     except TypeError:
         raise ConfigError(_wrong_keys(name, kind, given)) from None
     if isinstance(source, EmbeddedSource) and source.harvest not in HARVESTS:
@@ -101,61 +110,82 @@ def domain_source(
             f"harvest of domain {name!r} must be one of {', '.join(HARVESTS)}, got "
             f"{source.harvest!r}: correct it in the config"
         )
-    return DomainSource(name, source, validation_share, max_bytes)
+    choice = asdict(Selection(**chosen)) | dict.fromkeys(_CAPS) | caps
+    return DomainSource(
+        name,
+        source,
+        validation_share,
+        reading_limit(caps),
+        choice | {"validation_share": validation_share},
+    )
 
 
 def _wrong_keys(name: str, kind: str, given: Mapping[str, Any]) -> str:
     keys = [option.name for option in fields(_SOURCES[kind])]
+    if "selection" in keys:
+        keys = [*keys[:-1], *_SELECTION]
     return (
         f"domain {name!r} with source {kind!r} must have {keys[0]!r} and may have "
-        f"{', '.join(map(repr, [*keys[1:], 'max_bytes']))}, got "
+        f"{', '.join(map(repr, [*keys[1:], *_CAPS]))}, got "
         f"{', '.join(map(repr, given)) or 'none of them'}: correct it in the config"
     )
 
 
-def write_documents(domain: DomainSource, *, documents: str | Path, record: str | Path) -> None:
-    """Read one domain and write its documents (mixlaws.documents.SCHEMA) and a JSON record.
+def write_documents(domain: DomainSource, part: Part, documents: str | Path) -> None:
+    """Read one part of a domain and write its documents (mixlaws.documents.SCHEMA).
 
-    Exact repetitions are dropped here, the first one is kept. The record says what was read,
-    kept and dropped per split and why; `sha256` digests the ids in order, `source_digest` the
-    list of files; `text_bytes_before_cap` is what the whole source would give: exact when it was
-    read to its end, else extrapolated from the part that was read, or null where the source does
-    not know its size.
+    Exact repetitions within the part are dropped here, the first one is kept. The record inside the
+    file says what was read, kept and dropped per split and why; `listing` names what was read,
+    `choice` says by which options; `text_bytes_before_cap` is what the whole part would give: exact
+    when it was read to its end, else extrapolated from what was read, or null where the source does
+    not know its size. Memory: about 0.2 GiB, 100 bytes per document of the part, and 40 times the
+    largest document.
 
-    Raises DataError, naming the domain, when the source cannot be read or a split stays empty.
+    Raises DataError, naming the domain, when the source cannot be read, or is one part and leaves a
+    split empty.
     """
     started = time.perf_counter()
     try:
         with atomic_path(documents) as temporary:
-            found = _copy(domain, temporary)
+            record = _copy(domain, part, temporary)
     except DataError as error:
         raise DataError(f"domain {domain.name!r}: {error}") from error
-    write_json(found, record)
-    kept = sum(split["num_documents"] for split in found["splits"].values())
+    kept = sum(split["num_documents"] for split in record["splits"].values())
     print(f"{domain.name}: {kept:,} documents in {time.perf_counter() - started:.1f} s")
 
 
-def _copy(domain: DomainSource, path: Path) -> dict[str, Any]:
-    reading = domain.source.open()
+def _copy(domain: DomainSource, part: Part, path: Path) -> dict[str, Any]:
+    reading = domain.source.open(part)
     tally = _Tally(domain.validation_share)
-    writer = DocumentWriter(path)
-    for rows in _batches(tally.keep(reading.texts, domain.max_bytes)):
-        texts = [row["text"] for row in rows]
-        pairs = zip(rows, signatures(texts), strict=True)
-        writer.write([row | {"signature": signature} for row, signature in pairs])
-    record = {"domain": domain.name, "source_digest": reading.digest} | tally.summary(reading)
-    _check_splits(record, domain.validation_share)
-    writer.close(record)
+    with DocumentWriter(path) as writer:
+        for rows in _batches(tally.keep(reading.texts, domain.max_bytes)):
+            texts = [row["text"] for row in rows]
+            pairs = zip(rows, signatures(texts), strict=True)
+            writer.write([row | {"signature": signature} for row, signature in pairs])
+        record = {
+            "domain": domain.name,
+            "part": part.index,
+            "listing": reading.listing,
+            "choice": dict(domain.choice),
+            **tally.summary(reading),
+        }
+        if part.count == 1:
+            check_splits([record])
+        writer.finish(record)
     return record
 
 
 def _batches(rows: Iterable[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
-    batch = []
+    batch: list[dict[str, Any]] = []
+    num_bytes = 0
     for row in rows:
-        batch.append(row)
-        if len(batch) == _BATCH_DOCUMENTS:
+        if batch and (
+            len(batch) == _BATCH_DOCUMENTS or num_bytes + row["num_bytes"] > _BATCH_BYTES
+        ):
             yield batch
-            batch = []
+            batch, num_bytes = [], 0
+        batch.append(row)
+        num_bytes += row["num_bytes"]
     if batch:
         yield batch
 
@@ -165,7 +195,8 @@ class _Tally:
     """Counts what is read, kept and dropped, while it is read."""
 
     validation_share: float
-    ids: dict[str, None] = field(default_factory=dict)
+    ids: set[bytes] = field(default_factory=set)
+    """The first 16 bytes of each id: half the memory, and no two documents share them."""
     num_read: Counter[str] = field(default_factory=Counter)
     num_bytes: Counter[str] = field(default_factory=Counter)
     dropped: dict[str, Counter[str]] = field(
@@ -193,7 +224,7 @@ class _Tally:
         if reason:
             self.dropped[split][reason] += 1
             return None
-        self.ids[identity] = None
+        self.ids.add(_key(identity))
         num_bytes = len(text.text.encode())
         self.num_bytes[split] += num_bytes
         return {"id": identity, "split": split, "num_bytes": num_bytes, "text": text.text}
@@ -201,7 +232,7 @@ class _Tally:
     def _reason(self, identity: str, text: str) -> str:
         if not text.strip():
             return "empty"
-        return "exact duplicate" if identity in self.ids else ""
+        return "exact duplicate" if _key(identity) in self.ids else ""
 
     def summary(self, reading: Reading) -> dict[str, Any]:
         splits = {
@@ -215,7 +246,6 @@ class _Tally:
         }
         return {
             "splits": splits,
-            "sha256": hashlib.sha256("\n".join(self.ids).encode()).hexdigest(),
             "text_bytes_before_cap": self._bytes_before_cap(reading.total_units),
             "text_bytes_before_cap_is_estimated": self.is_capped,
         }
@@ -227,19 +257,5 @@ class _Tally:
         return None if total_units is None else round(num_bytes * total_units / self.units)
 
 
-def _check_splits(record: Mapping[str, Any], validation_share: float) -> None:
-    counts = {split: record["splits"][split]["num_documents"] for split in SPLITS}
-    total = sum(counts.values())
-    if total == 0:
-        dropped = {split: record["splits"][split]["dropped"] for split in SPLITS}
-        raise DataError(
-            f"the source must hold at least one document, but holds none (dropped: {dropped}): "
-            "check the source and its text_field"
-        )
-    empty = [split for split in SPLITS if counts[split] == 0]
-    if validation_share < 1 and empty:
-        raise DataError(
-            f"both splits must hold documents, but the {empty[0]} split of {total:,} documents "
-            f"came out empty at validation.share {validation_share}: give the domain more "
-            "documents or change the share"
-        )
+def _key(identity: str) -> bytes:
+    return bytes.fromhex(identity[:32])

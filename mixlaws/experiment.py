@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from mixlaws.errors import DataError
+from mixlaws.fingerprints import check_runs
 from mixlaws.losses import (
     make_observations,
     read_losses,
@@ -73,6 +74,7 @@ def open_experiment(
     Raises DataError when tables disagree or a weighted validation domain was not measured.
     """
     run_table = read_table(runs, ["size", "mixture", "seed", "num_params", "vocabulary_size"])
+    check_runs(run_table, runs)
     observations = make_observations(read_losses(losses), run_table)
     check_schedule(schedule_of(run_table), target)
     table = read_table(mixtures, ["id", "kind"]).set_index("id")

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from mixlaws.errors import DataError
+from mixlaws.fingerprints import check_records, text_fingerprint
 from mixlaws.mixtures import Mixture
 from mixlaws.observations import Observations
 from mixlaws.runtime import atomic_path, file_sha256, read_json
@@ -129,12 +130,17 @@ def collect_losses(paths: Sequence[str | Path]) -> pd.DataFrame:
 def collect_runs(
     records: Sequence[str | Path], timings: Sequence[str | Path], domains: Sequence[str]
 ) -> pd.DataFrame:
-    """Join run.json and timing.json of many runs into one row a run, r_ columns in this order."""
+    """Join run.json and timing.json of many runs into one row a run, r_ columns in this order.
+
+    Raises DataError when they saw different text, naming what differs.
+    """
     rows = []
-    for record_path, timing_path in zip(records, timings, strict=True):
-        record, timing = read_json(record_path), read_json(timing_path)
+    found = [read_json(path) for path in records]
+    check_records(found)
+    for record, timing in zip(found, map(read_json, timings), strict=True):
         row = {column: record[column] for column in RUN_COLUMNS}
         row |= {name: timing[name] for name in ("seconds", "tokens_per_second")}
+        row["text_fingerprint"] = text_fingerprint(record)
         row |= {f"r_{domain}": record["proportions"][domain] for domain in domains}
         rows.append(row)
     return pd.DataFrame(rows).sort_values(RUN_KEY, ignore_index=True)

@@ -39,6 +39,7 @@ def make_record(run: Run, corpus: Corpus, plan: BatchPlan) -> dict[str, Any]:
         "realised_tokens": {d: n * run.sequence_length for d, n in plan.num_draws().items()},
         "epochs": plan.epochs(),
         "token_files": corpus.digests(),
+        "fingerprints": corpus.fingerprints(),
         "source_digest": source_digest(*TRAINING_SOURCES),
         "versions": versions("torch", "lightning", "numpy"),
     }

@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from mixlaws import __version__, report_tables
+from mixlaws import __version__, report_tables, report_text
 from mixlaws import report_findings as findings
 from mixlaws.losses import read_losses, read_table, schedule_of
 from mixlaws.plan import TRAINING_SOURCES
@@ -103,12 +103,20 @@ def quality_section(found: Results) -> Section:
 def text_section(found: Results) -> Section:
     """Return what was read and what is left of it."""
     accounting = read_table(found.folder / "accounting.csv", ["domain", "split", "num_tokens"])
+    contamination = read_table(found.folder / "contamination.csv", ["num_overlapping", "share"])
     return Section(
         "text",
         "The text",
-        "What was read, what was dropped and what is left, per domain and split.",
-        figures=found.figures("tokens_per_domain"),
-        tables=[report_tables.accounting_table(accounting)],
+        "What was read, what was dropped and what is left, per domain and split. No training "
+        "document may repeat validation text: those that did are removed.",
+        report_text.contamination_findings(contamination),
+        found.figures("tokens_per_domain"),
+        [
+            report_text.trace_table(accounting),
+            report_text.accounting_table(accounting),
+            report_text.contamination_table(contamination),
+            report_text.fingerprint_table(accounting),
+        ],
     )
 
 
@@ -116,6 +124,7 @@ def runs_section(found: Results) -> Section:
     """Return the trained models, mixtures and runs."""
     mixtures = read_table(found.folder / "mixtures.csv", ["id", "kind"])
     domains = list(found.config["domains"])
+    largest = str(found.proxies.sort_values("num_params")["size"].iloc[-1])
     return Section(
         "runs",
         "The runs",
@@ -124,6 +133,7 @@ def runs_section(found: Results) -> Section:
         tables=[
             report_tables.size_table(found.runs),
             report_tables.mixture_table(mixtures, domains),
+            report_text.bits_table(read_losses(found.folder / "losses.parquet"), largest),
             report_tables.run_table(found.runs, _final_losses(found)),
         ],
     )

@@ -10,7 +10,6 @@ import pandas as pd
 
 from mixlaws.display import (
     SPACE,
-    format_bytes,
     format_count,
     format_flops,
     format_loss,
@@ -22,13 +21,6 @@ from mixlaws.display import (
 from mixlaws.report_findings import MIXTURE_FOLDS
 
 ABSENT = "–"
-DOCUMENT_COUNTS = (
-    "num_documents_read",
-    "num_documents_kept",
-    "num_dropped_exact",
-    "num_dropped_near",
-    "num_dropped_other",
-)
 WITHOUT_LIMITS = "without limits"
 """The best mixture if no limit held: shown where one binds."""
 
@@ -180,28 +172,6 @@ def joint_fold_table(folds: Sequence[Mapping[str, Any]]) -> PageTable | None:
     caption = "Inner forward folds of the joint laws, overall loss."
     header = ["choice", "option", "fold", "predicted losses", "mean error (nats)"]
     return PageTable(caption, header, rows, num_text_columns=3, folded=True)
-
-
-def accounting_table(accounting: pd.DataFrame) -> PageTable:
-    """Return documents, bytes and tokens per domain and split."""
-    rows = [
-        [
-            row.domain,
-            row.split,
-            *(f"{getattr(row, name):,.0f}" for name in DOCUMENT_COUNTS),
-            format_bytes(row.num_bytes),
-            f"{row.num_tokens:,}",
-            f"{row.bytes_per_token:.2f}",
-            f"{row.tokens_per_document:,.0f}",
-            ABSENT if pd.isna(row.natural_share) else format_share(row.natural_share),
-            str(row.sha256)[:12],
-        ]
-        for row in table_rows(accounting)
-    ]
-    header = ["domain", "split", "documents read", "kept", "exact duplicates", "near duplicates"]
-    header += ["dropped otherwise", "text", "tokens", "bytes per token", "tokens per document"]
-    header += ["natural share", "sha256"]
-    return PageTable("From raw text to tokens.", header, rows, num_text_columns=2)
 
 
 def mixture_table(mixtures: pd.DataFrame, domains: Sequence[str]) -> PageTable:

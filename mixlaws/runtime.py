@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
+import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +17,9 @@ from typing import Any
 from mixlaws.errors import DataError
 
 PACKAGE = Path(__file__).parent
+# Stands in the key of Snakemake's cache, where the code does not: raise it when equal text gives
+# other documents or tokens than before (tests/unit/test_tokens.py holds the sums that show it).
+TEXT_VERSION = 2
 
 
 def log_to(path: str | Path) -> None:
@@ -34,13 +39,24 @@ def log_to(path: str | Path) -> None:
 
 @contextmanager
 def atomic_path(path: str | Path) -> Iterator[Path]:
-    """Yield a temporary sibling of `path` that replaces it only if the block succeeds."""
+    """Yield a temporary sibling of `path` that replaces it only if the block succeeds.
+
+    Raises DataError naming the file when the disk is full.
+    """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         yield temporary
         temporary.replace(path)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        free = shutil.disk_usage(path.parent).free
+        raise DataError(
+            f"{path} must fit on its disk, but that is full ({free:,} bytes left): free some "
+            "space, or move the results to a larger disk, and run again"
+        ) from error
     finally:
         temporary.unlink(missing_ok=True)
 

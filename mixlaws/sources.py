@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import glob
 import gzip
-import hashlib
-import json
-import os
+import io
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,44 +15,75 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from mixlaws.documents import Reading, SourceText
-from mixlaws.errors import ConfigError, DataError
+from mixlaws.errors import DataError
+from mixlaws.parts import SUFFIXES, Part, SourceFile, list_files
+from mixlaws.texts import Found, Selection, Selector, missing, not_utf8
+
+# Rows decoded at a time from columnar files; documents can be large.
+_BATCH_ROWS = 64
+_BUFFER_BYTES = 2**20
+# Where a record stands, its units, and the record.
+_Record = tuple[str, float, Found]
 
 
 @dataclass(frozen=True)
 class FilesSource:
-    """Local .txt (one document each), .jsonl, .jsonl.gz and .parquet files."""
+    """Local files: .txt (one document each), JSON lines, Parquet and Arrow."""
 
     paths: tuple[str, ...]
     """Paths or glob patterns; ** goes into subfolders."""
-    text_field: str = "text"
+    selection: Selection = field(default_factory=Selection)
 
-    def open(self) -> Reading:
-        """Open all matching files, in hash order of their names; units are bytes of files.
-
-        The order is a fair sample when a cap stops the reading early, and the same everywhere.
-        """
-        paths = sorted({path for pattern in self.paths for path in _match(pattern)}, key=_order)
-        sizes = [(path.name, path.stat().st_size) for path in paths]
+    def open(self, part: Part) -> Reading:
+        """Open the files of a part, all if it names none; units are bytes of files."""
+        files = part.files or tuple(list_files(self.paths))
+        selector = Selector(self.selection)
         return Reading(
-            texts=(text for path in paths for text in self._read(path)),
-            total_units=sum(size for _, size in sizes),
-            digest=_digest(["files", self.text_field, sizes]),
+            texts=(text for file in files for text in self._read(file, selector)),
+            total_units=sum(file.num_bytes for file in files),
+            listing=[[Path(file.path).name, file.num_bytes] for file in files],
         )
 
-    def _read(self, path: Path) -> Iterator[SourceText]:
-        read = _READERS[_suffix(path)]
-        try:
-            yield from read(path, self.text_field)
-        except UnicodeDecodeError as error:
-            raise DataError(_not_utf8(str(path), error)) from error
-        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-            raise DataError(
-                f"{path} must be a whole gzip file, but {error}: copy it again"
-            ) from error
-        except (OSError, pa.ArrowInvalid) as error:
-            raise DataError(
-                f"{path} must be readable, but {error}: check the file and its permissions"
-            ) from error
+    def _read(self, file: SourceFile, selector: Selector) -> Iterator[SourceText]:
+        path = Path(file.path)
+        suffix = next(suffix for suffix in SUFFIXES if path.name.endswith(suffix))
+        with _explained(path):
+            before = path.stat()
+            _check_unchanged(path, file.num_bytes, before.st_size)
+            for found in _READERS[suffix](path, selector.selection.columns()):
+                yield selector.text(*found)
+            after = path.stat()
+            _check_unchanged(path, file.num_bytes, after.st_size)
+            if after.st_mtime_ns != before.st_mtime_ns:
+                raise DataError(
+                    f"{path} must stay as it is while it is read, but was written to: wait until "
+                    "nothing writes to it, and run again"
+                )
+
+
+@contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    """Turn what reading a file raises into an error that names it."""
+    try:
+        yield
+    except UnicodeDecodeError as error:
+        raise DataError(not_utf8(str(path), error)) from error
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise DataError(f"{path} must be a whole gzip file, but {error}: copy it again") from error
+    except (OSError, pa.ArrowInvalid) as error:
+        kind = "a whole Zstandard file" if path.suffix == ".zst" else "readable"
+        raise DataError(
+            f"{path} must be {kind}, but {error}: check the file and its permissions, or copy it "
+            "again"
+        ) from error
+
+
+def _check_unchanged(path: Path, planned: int, found: int) -> None:
+    if planned != found:
+        raise DataError(
+            f"{path} must stay as it was when the run was planned, {planned:,} bytes, but has "
+            f"{found:,} now: wait until nothing writes to it, and run again"
+        )
 
 
 @dataclass(frozen=True)
@@ -64,32 +92,32 @@ class HuggingFaceSource:
 
     dataset: str
     subset: str | None = None
+    revision: str | None = None
     split: str = "train"
-    text_field: str = "text"
     streaming: bool = False
-    data_files: tuple[str, ...] = ()
-    """Paths, patterns or URLs for a dataset that is a format, such as json."""
-    where: Mapping[str, Any] = field(default_factory=dict)
-    """Rows are kept where these fields, dotted into records, have these values."""
+    num_parts: int = 1
+    selection: Selection = field(default_factory=Selection)
 
-    def open(self) -> Reading:
-        """Open the dataset; units are rows, unknown when it streams and declares no size."""
+    def open(self, part: Part) -> Reading:
+        """Open a slice of the dataset; units are rows, unknown where a stream declares no size."""
         dataset = self._load()
-        if self.text_field not in (dataset.column_names or [self.text_field]):
-            raise DataError(_missing(self.text_field, dataset.column_names, self.dataset))
+        columns = self.selection.columns()
+        for column in columns:
+            if column not in (dataset.column_names or columns):
+                raise DataError(missing(column, dataset.column_names, self.dataset))
         splits = dataset.info.splits or {}
         declared = splits[self.split].num_examples if self.split in splits else 0
         num_rows = declared if self.streaming else dataset.num_rows
-        name = [self.dataset, self.subset, self.split, str(dataset.info.version)]
+        name = [self.dataset, self.subset, self.split, str(dataset.info.version), self.revision]
+        # A stream is cut between its files, other datasets between rows; both keep the order.
+        if part.count > 1:
+            with self._explained():
+                dataset = dataset.shard(part.count, part.index, contiguous=True)
         return Reading(
-            texts=self._rows(dataset),
+            texts=self._rows(dataset, part),
             total_units=num_rows or None,
-            digest=_digest(["huggingface", name, self.text_field, num_rows, *self._selected()]),
+            listing=[[*name, num_rows]] if part.index == 0 else [],
         )
-
-    def _selected(self) -> list[Any]:
-        """Return what narrows the dataset down, for its digest; nothing if nothing does."""
-        return [list(self.data_files), dict(self.where)] if self.data_files or self.where else []
 
     def _load(self) -> Any:
         # Imported here: it takes seconds and pandas, which no other source needs.
@@ -101,17 +129,15 @@ class HuggingFaceSource:
                 self.subset,
                 split=self.split,
                 streaming=self.streaming,
-                data_files=[expand_variables(path) for path in self.data_files] or None,
+                revision=self.revision,
             )
 
-    def _rows(self, dataset: Any) -> Iterator[SourceText]:
+    def _rows(self, dataset: Any, part: Part) -> Iterator[SourceText]:
+        selector = Selector(self.selection)
+        slice_name = f" of part {part.index + 1} of {part.count}" if part.count > 1 else ""
         with self._explained():
             for number, row in enumerate(dataset, start=1):
-                place = f"{self.dataset}, row {number:,}"
-                if any(_value(row, key) != value for key, value in self.where.items()):
-                    yield SourceText("", 1, "not selected")
-                    continue
-                yield SourceText(_text(row, self.text_field, place), 1)
+                yield selector.text(f"{self.dataset}, row {number:,}{slice_name}", 1, row)
 
     @contextmanager
     def _explained(self) -> Iterator[None]:
@@ -122,7 +148,7 @@ class HuggingFaceSource:
             yield
         except DataError:
             raise
-        except (OSError, ValueError, datasets.exceptions.DatasetsError) as error:
+        except (OSError, ValueError, IndexError, datasets.exceptions.DatasetsError) as error:
             raise DataError(
                 f"dataset {self.dataset!r} (subset {self.subset!r}, split {self.split!r}) must be "
                 f"readable, a folder or a name that can be reached or is cached, but {error}: "
@@ -130,123 +156,74 @@ class HuggingFaceSource:
             ) from error
 
 
-def expand_variables(path: str) -> str:
-    """Return a path with $NAME replaced by the environment's value: no config names a machine."""
-    return os.path.expandvars(path)
+def _read_text(path: Path, _columns: list[str]) -> Iterator[_Record]:
+    yield str(path), path.stat().st_size, path.read_text(encoding="utf-8")
 
 
-def _value(row: Mapping[str, Any], key: str) -> Any:
-    """Return the field of a row that a dotted key names, None where there is none."""
-    value: Any = row
-    for part in key.split("."):
-        value = value.get(part) if isinstance(value, Mapping) else None
-    return value
-
-
-def _match(pattern: str) -> list[Path]:
-    # Path.glob takes no absolute pattern.
-    names = glob.glob(expand_variables(pattern), recursive=True)  # noqa: PTH207
-    found = [path for path in map(Path, names) if path.is_file()]
-    if not found:
-        raise DataError(
-            f"paths must match at least one file, but {pattern!r} matches none: check the "
-            f"spelling; relative paths start at {Path.cwd()}"
-        )
-    for path in found:
-        if _suffix(path) not in _READERS:
-            raise ConfigError(
-                f"paths must match files that end in {', '.join(_READERS)}, but {pattern!r} "
-                f"matches {path}: narrow the pattern"
-            )
-    return found
-
-
-def _suffix(path: Path) -> str:
-    return next((suffix for suffix in _READERS if path.name.endswith(suffix)), path.suffix)
-
-
-def _order(path: Path) -> tuple[str, str]:
-    """Sort by a hash of the file's name alone: its folder differs between machines."""
-    return _digest(path.name), path.as_posix()
-
-
-def _digest(value: Any) -> str:
-    return hashlib.sha256(json.dumps(value).encode()).hexdigest()
-
-
-def _read_text(path: Path, _text_field: str) -> Iterator[SourceText]:
-    yield SourceText(path.read_text(encoding="utf-8"), path.stat().st_size)
-
-
-def _read_lines(path: Path, text_field: str) -> Iterator[SourceText]:
+def _read_lines(path: Path, _columns: list[str]) -> Iterator[_Record]:
     """Read JSON lines; the units of a line are the bytes of the file that reading it took."""
-    with path.open("rb") as file:
-        lines = gzip.GzipFile(fileobj=file) if path.suffix == ".gz" else file
+    with open(path, "rb") as file:
+        lines: Any = file
+        if path.suffix == ".gz":
+            lines = gzip.GzipFile(fileobj=file)
+        elif path.suffix == ".zst":
+            stream = pa.CompressedInputStream(pa.PythonFile(file, "r"), "zstd")
+            lines = io.BufferedReader(stream, _BUFFER_BYTES)
         before = 0
         for number, line in enumerate(lines, start=1):
             now = file.tell()
             units, before = now - before, now
             if line.strip():
-                place = f"{path}, line {number:,}"
-                yield SourceText(_text(_parse(line, place), text_field, place), units)
+                yield f"{path}, line {number:,}", units, line
 
 
-def _parse(line: bytes, place: str) -> Any:
-    try:
-        return json.loads(line.decode())
-    except UnicodeDecodeError as error:
-        raise DataError(_not_utf8(place, error)) from error
-    except json.JSONDecodeError as error:
-        raise DataError(
-            f"{place} must be one JSON object, but {error.msg} at column {error.colno}: "
-            "repair the line or remove it"
-        ) from error
+def _read_parquet(path: Path, columns: list[str]) -> Iterator[_Record]:
+    with pq.ParquetFile(path, buffer_size=_BUFFER_BYTES) as file:
+        _check_columns(path, columns, file.schema_arrow.names)
+        units = path.stat().st_size / max(1, file.metadata.num_rows)
+        batches = file.iter_batches(columns=columns, batch_size=_BATCH_ROWS)
+        yield from _numbered(path, ((batch, units) for batch in batches))
 
 
-def _read_parquet(path: Path, text_field: str) -> Iterator[SourceText]:
-    file = pq.ParquetFile(path)
-    if text_field not in file.schema_arrow.names:
-        raise DataError(_missing(text_field, file.schema_arrow.names, str(path)))
-    units = path.stat().st_size / max(1, file.metadata.num_rows)
+def _read_arrow(path: Path, columns: list[str]) -> Iterator[_Record]:
+    """Read an Arrow file, or a stream such as the `datasets` library saves."""
+    with pa.memory_map(str(path)) as file:
+        try:
+            opened = pa.ipc.open_file(file)
+            batches = (opened.get_batch(i) for i in range(opened.num_record_batches))
+        except pa.ArrowInvalid:
+            file.seek(0)
+            opened = batches = pa.ipc.open_stream(file)
+        _check_columns(path, columns, opened.schema.names)
+        slices = (
+            (batch.select(columns).slice(start, _BATCH_ROWS), batch.nbytes / batch.num_rows)
+            for batch in batches
+            for start in range(0, batch.num_rows, _BATCH_ROWS)
+        )
+        yield from _numbered(path, slices)
+
+
+def _check_columns(path: Path, columns: list[str], found: list[str]) -> None:
+    for column in columns:
+        if column not in found:
+            raise DataError(missing(column, found, str(path)))
+
+
+def _numbered(path: Path, batches: Iterator[tuple[pa.RecordBatch, float]]) -> Iterator[_Record]:
     number = 0
-    for batch in file.iter_batches(columns=[text_field], batch_size=256):
+    for batch, units in batches:
         for row in batch.to_pylist():
             number += 1
-            yield SourceText(_text(row, text_field, f"{path}, row {number:,}"), units)
+            yield f"{path}, row {number:,}", units, row
 
 
-def _text(row: Any, text_field: str, place: str) -> str:
-    """Return the text of one record; null is no text."""
-    if not isinstance(row, Mapping):
-        raise DataError(f"{place} must be a JSON object, but is {json.dumps(row)[:80]}")
-    if text_field not in row:
-        raise DataError(_missing(text_field, list(row), place))
-    text = row[text_field]
-    if not isinstance(text, str | None):
-        raise DataError(
-            f"{place}: field {text_field!r} must be text, but is a {type(text).__name__}: "
-            "name another field as text_field"
-        )
-    return text or ""
-
-
-def _not_utf8(place: str, error: UnicodeDecodeError) -> str:
-    return (
-        f"{place} must be UTF-8, but its byte {error.start + 1:,} is "
-        f"{error.object[error.start]:#04x}: convert the file, for example with iconv"
-    )
-
-
-def _missing(text_field: str, fields: list[str], place: str) -> str:
-    return (
-        f"{place} must have the field {text_field!r}, but has {', '.join(sorted(fields))}: "
-        "set text_field to one of them"
-    )
-
-
-_READERS: dict[str, Callable[[Path, str], Iterator[SourceText]]] = {
+_READERS: dict[str, Callable[[Path, list[str]], Iterator[_Record]]] = {
     ".txt": _read_text,
     ".jsonl": _read_lines,
     ".jsonl.gz": _read_lines,
+    ".jsonl.zst": _read_lines,
+    ".json.gz": _read_lines,
+    ".json.zst": _read_lines,
     ".parquet": _read_parquet,
+    ".arrow": _read_arrow,
 }

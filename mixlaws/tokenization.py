@@ -1,198 +1,128 @@
-"""Tokenization: the tokenizer, trained or given, and documents written as token ids."""
+"""Tokenization: documents to shards of token ids, and shards to the token files of a domain."""
 
 from __future__ import annotations
 
-import tempfile
+import hashlib
+import json
+import os
 from collections import Counter
-from collections.abc import Container, Iterator, Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-import datasets
 import numpy as np
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from tokenizers import Tokenizer
 
-from mixlaws.documents import read_record, read_texts
-from mixlaws.duplicates import dropped_ids
-from mixlaws.errors import ConfigError, DataError
-from mixlaws.runtime import atomic_path, file_sha256, write_json
+from mixlaws.documents import SPLITS, read_record, read_rows
+from mixlaws.duplicates import dropped_ids, near_mode
+from mixlaws.errors import DataError
+from mixlaws.parts import BYTES_PER_CAPPED_TOKEN, Shard
+from mixlaws.runtime import atomic_path, file_sha256, source_digest, write_json
 from mixlaws.tokens import Manifest
 
-END_OF_DOCUMENT = "<|endoftext|>"
-# What widely used tokenizers call it (GPT-2 and NeoX, Llama 3, Llama 2 and T5, Gemma).
-_ENDS_OF_DOCUMENT = (END_OF_DOCUMENT, "<|end_of_text|>", "</s>", "<eos>")
-# Documents per call of the tokenizer: bounds the memory, and is enough work for its threads.
-_BATCH_DOCUMENTS = 256
-# 256 bytes and the end-of-document token.
-_MIN_VOCABULARY_SIZE = 257
-_COLUMNS = ["id", "split", "text"]
+# One row a document; a row group holds documents of one split only, in file order.
+SCHEMA = pa.schema(
+    [
+        pa.field("num_bytes", pa.int64(), nullable=False),
+        pa.field("ids", pa.binary(), nullable=False),
+    ]
+)
+# What decides the bytes of a token file, beside the text and the options.
+_SOURCES = [
+    *("documents.py", "domains.py", "duplicates.py", "embedded.py", "minhash.py", "texts.py"),
+    *("sources.py", "tokenization.py", "tokenizer.py"),
+]
+_RECORD_KEY = b"mixlaws.shard"
 
 
-def make_tokenizer(
-    options: Mapping[str, Any],
-    *,
-    documents: Mapping[str, str | Path],
-    duplicates: str | Path,
-    output: str | Path,
-) -> None:
-    """Train or adopt a tokenizer, as the config's `tokenizer` section says."""
-    if "file" in options:
-        adopt_tokenizer(options["file"], output=output)
-    else:
-        train_tokenizer(
-            documents,
-            duplicates,
-            domains=list(documents),
-            vocabulary_size=options["train"]["vocabulary_size"],
-            output=output,
-        )
-
-
-def train_tokenizer(
-    documents: Mapping[str, str | Path],
-    duplicates: str | Path,
-    *,
-    domains: Sequence[str],
-    vocabulary_size: int,
-    output: str | Path,
-) -> None:
-    """Train a byte-level BPE on the training split of the named domains; write tokenizer.json.
-
-    Equal documents give equal bytes. Raises ConfigError when `vocabulary_size` does not hold the
-    256 bytes and the end-of-document token, DataError when the text is too short to fill it.
-    """
-    if vocabulary_size < _MIN_VOCABULARY_SIZE:
-        raise ConfigError(
-            f"tokenizer.train.vocabulary_size must be at least {_MIN_VOCABULARY_SIZE}, got "
-            f"{vocabulary_size}: all bytes and the end-of-document token need an id"
-        )
-    tokenizer = Tokenizer(models.BPE())
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    tokenizer.decoder = decoders.ByteLevel()
-    trainer = trainers.BpeTrainer(
-        vocab_size=vocabulary_size,
-        special_tokens=[END_OF_DOCUMENT],
-        initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
-        show_progress=False,
-    )
-    tokenizer.train_from_iterator(_training_texts(documents, duplicates, domains), trainer)
-    if tokenizer.get_vocab_size() < vocabulary_size:
-        raise DataError(
-            f"the training text of {', '.join(domains)} must fill a vocabulary of "
-            f"{vocabulary_size:,}, but yields only {tokenizer.get_vocab_size():,} tokens: give "
-            "more text or lower tokenizer.train.vocabulary_size"
-        )
-    _write_tokenizer(tokenizer, END_OF_DOCUMENT, output)
-
-
-def _training_texts(
-    documents: Mapping[str, str | Path], duplicates: str | Path, domains: Sequence[str]
-) -> Iterator[str]:
-    for domain in domains:
-        dropped = dropped_ids(duplicates, domain, "train")
-        yield from read_texts(documents[domain], split="train", dropped=dropped)
-
-
-def adopt_tokenizer(file: str | Path, *, output: str | Path) -> None:
-    """Write a given tokenizer.json as the workflow uses it: each document ends in one token.
-
-    What the file says about truncation, padding and other tokens around a text is dropped. Raises
-    ConfigError when the file cannot be read or knows none of the usual end-of-document tokens.
-    """
-    try:
-        tokenizer = Tokenizer.from_file(str(file))
-    except Exception as error:  # the library raises nothing narrower
-        raise ConfigError(
-            f"tokenizer.file must be a tokenizer.json of the tokenizers library, but {file}: "
-            f"{error}: check the path"
-        ) from error
-    special = [token.content for token in tokenizer.get_added_tokens_decoder().values()]
-    ends = [token for token in _ENDS_OF_DOCUMENT if token in special]
-    if not ends:
-        raise ConfigError(
-            f"tokenizer.file must have one of the special tokens {', '.join(_ENDS_OF_DOCUMENT)} "
-            f"to end documents with, but {file} has {', '.join(special) or 'none'}: add one"
-        )
-    tokenizer.no_truncation()
-    tokenizer.no_padding()
-    _write_tokenizer(tokenizer, ends[0], output)
-
-
-def _write_tokenizer(tokenizer: Tokenizer, end_of_document: str, output: str | Path) -> None:
-    """Write the tokenizer with the end-of-document token as part of what encoding does."""
-    identity = tokenizer.token_to_id(end_of_document)
-    tokenizer.post_processor = processors.TemplateProcessing(
-        single=f"$A {end_of_document}", special_tokens=[(end_of_document, identity)]
-    )
-    with atomic_path(output) as temporary:
-        temporary.write_text(tokenizer.to_str(pretty=True) + "\n", encoding="utf-8")
-
-
-def write_tokens(
-    documents: str | Path,
+def write_shard(
+    documents: Sequence[str | Path],
+    shard: Shard,
     duplicates: str | Path,
     tokenizer: str | Path,
     *,
-    split: str,
-    tokens: str | Path,
-    manifest: str | Path,
+    output: str | Path,
+    num_threads: int = 1,
 ) -> None:
-    """Write the token ids of one split of one domain's documents, flat, and the manifest.
+    """Write the token ids of both splits of one shard, document by document.
 
-    Ids are little-endian uint16, or uint32 for a vocabulary above 65,536. Text that spells a
-    special token is encoded as the text that it is. Raises DataError when no document is left.
+    `documents` are the files of the shard's parts. Ids are little-endian uint16, or uint32 for a
+    vocabulary above 65,536. Text that spells a special token is encoded as the text that it is.
+    Memory: about 0.3 GiB, and 100 times the largest document.
     """
-    record = read_record(documents)
-    dropped = dropped_ids(duplicates, record["domain"], split)
+    # Read by the library when it first encodes.
+    os.environ["RAYON_NUM_THREADS"] = str(num_threads)
     encoder = _Encoder(tokenizer)
-    with atomic_path(tokens) as temporary:
-        counts = encoder.write(documents, temporary, split=split, dropped=dropped)
-        if counts["num_documents"] == 0:
-            raise DataError(
-                f"domain {record['domain']!r} must have documents in its {split} split, but none "
-                "is left without duplicates: give it more text or change validation.share"
-            )
-    found = Manifest(
-        domain=record["domain"],
-        split=split,
-        **counts,
-        **_drops(record["splits"][split], dropped),
-        sha256=file_sha256(tokens),
-        dtype=encoder.dtype.name,
-        vocabulary_size=encoder.vocabulary_size,
-        end_of_document_id=encoder.end_of_document_id,
-        tokenizer_sha256=file_sha256(tokenizer),
-        documents_sha256=record["sha256"],
-        source_digest=record["source_digest"],
-        text_bytes_before_cap=_bytes_before_cap(record, split, counts["num_bytes"]),
-        text_bytes_before_cap_is_estimated=record["text_bytes_before_cap_is_estimated"],
+    domain = read_record(documents[0])["domain"]
+    tally = _Tally()
+    with _explained(domain), atomic_path(output) as temporary, _writer(temporary) as writer:
+        for part, path in zip(shard.parts, documents, strict=True):
+            dropped = dropped_ids(duplicates, domain, part)
+            columns = ("id", "split", "num_bytes", "text")
+            pieces = {"piece": shard.piece, "num_pieces": shard.num_pieces}
+            for rows in read_rows(path, *columns, **pieces):
+                for split, kept in tally.kept(rows, dropped):
+                    writer.write_table(encoder.table(kept))
+                    tally.groups.append(split)
+        record = {
+            "domain": domain,
+            "near": near_mode(duplicates),
+            "parts": [read_record(path) for path in documents if shard.piece == 0],
+            "tokenizer_sha256": file_sha256(tokenizer),
+            "vocabulary_size": encoder.vocabulary_size,
+            "end_of_document_id": encoder.end_of_document_id,
+            "dtype": encoder.dtype.name,
+            **asdict(tally),
+        }
+        writer.add_key_value_metadata({_RECORD_KEY: json.dumps(record, sort_keys=True)})
+
+
+def _writer(path: Path) -> pq.ParquetWriter:
+    return pq.ParquetWriter(path, SCHEMA, compression="none", use_dictionary=False)
+
+
+@contextmanager
+def _explained(domain: str) -> Iterator[None]:
+    """Name the domain in what goes wrong."""
+    try:
+        yield
+    except DataError as error:
+        raise DataError(f"domain {domain!r}: {error}") from error
+
+
+@dataclass
+class _Tally:
+    """Counts what a shard keeps and drops."""
+
+    groups: list[str] = field(default_factory=list)
+    """The split of each row group."""
+    kept_bytes: dict[str, int] = field(default_factory=lambda: dict.fromkeys(SPLITS, 0))
+    dropped: dict[str, dict[str, int]] = field(
+        default_factory=lambda: {split: {"exact": 0, "near": 0} for split in SPLITS}
     )
-    write_json(asdict(found), manifest)
 
-
-def _drops(split: Mapping[str, Any], duplicates: Mapping[str, str]) -> dict[str, int]:
-    """Return the counts of a manifest from those of the reading and of the later comparison."""
-    exact = split["dropped"].get("exact duplicate", 0)
-    kinds = Counter(duplicates.values())
-    return {
-        "num_documents_read": split["num_documents_read"],
-        "num_dropped_exact": exact + kinds["exact"],
-        "num_dropped_near": kinds["near"],
-        "num_dropped_other": sum(split["dropped"].values()) - exact,
-    }
-
-
-def _bytes_before_cap(record: Mapping[str, Any], split: str, num_bytes: int) -> int | None:
-    """Return the record's bytes before the cap, less the share that duplicates took here."""
-    before = record["text_bytes_before_cap"]
-    if before is None:
-        return None
-    return round(before * num_bytes / record["splits"][split]["num_bytes"])
+    def kept(
+        self, rows: Sequence[Mapping[str, Any]], dropped: Mapping[str, str]
+    ) -> Iterator[tuple[str, list[Mapping[str, Any]]]]:
+        """Yield the documents of each split that has some, without duplicates."""
+        found: dict[str, list[Mapping[str, Any]]] = {split: [] for split in SPLITS}
+        for row in rows:
+            kind = dropped.get(row["id"])
+            if kind:
+                self.dropped[row["split"]][kind] += 1
+            else:
+                self.kept_bytes[row["split"]] += row["num_bytes"]
+                found[row["split"]].append(row)
+        yield from ((split, kept) for split, kept in found.items() if kept)
 
 
 class _Encoder:
-    """A tokenizer at work on documents files."""
+    """A tokenizer at work on documents."""
 
     def __init__(self, path: str | Path) -> None:
         self._tokenizer = Tokenizer.from_file(str(path))
@@ -201,44 +131,152 @@ class _Encoder:
         self.end_of_document_id: int = self._tokenizer.encode("").ids[-1]
         self.dtype = np.dtype(np.uint16 if self.vocabulary_size <= 2**16 else np.uint32)
 
-    def write(
-        self, documents: str | Path, path: Path, *, split: str, dropped: Container[str]
-    ) -> dict[str, int]:
-        """Write the ids of one split; return num_documents, num_bytes and num_tokens."""
-        counts = {"num_documents": 0, "num_bytes": 0, "num_tokens": 0}
-        # The library leaves locks behind even when it streams: they go with the folder.
-        with tempfile.TemporaryDirectory() as cache, path.open("wb") as file:
-            batches = datasets.load_dataset(
-                "parquet",
-                data_files=str(documents),
-                split="train",
-                streaming=True,
-                columns=_COLUMNS,
-                cache_dir=cache,
-            ).map(
-                self._encode,
-                batched=True,
-                batch_size=_BATCH_DOCUMENTS,
-                remove_columns=_COLUMNS,
-                fn_kwargs={"split": split, "dropped": dropped},
-            )
-            for batch in batches:
-                file.write(batch["ids"])
-                for name in counts:
-                    counts[name] += batch[name]
-        return counts
+    def table(self, rows: Sequence[Mapping[str, Any]]) -> pa.Table:
+        """Return rows of SCHEMA for documents."""
+        encodings = self._tokenizer.encode_batch_fast([row["text"] for row in rows])
+        dtype = self.dtype.newbyteorder("<")
+        ids = [np.asarray(encoding.ids, dtype).tobytes() for encoding in encodings]
+        return pa.table({"num_bytes": [row["num_bytes"] for row in rows], "ids": ids}, SCHEMA)
 
-    def _encode(
-        self, batch: Mapping[str, list[str]], *, split: str, dropped: Container[str]
-    ) -> dict[str, list[Any]]:
-        """Return one row for a whole batch: its ids as bytes, and its counts."""
-        rows = zip(*(batch[name] for name in _COLUMNS), strict=True)
-        texts = [text for key, part, text in rows if part == split and key not in dropped]
-        encodings = self._tokenizer.encode_batch_fast(texts)
-        ids = [np.asarray(encoding.ids, self.dtype.newbyteorder("<")) for encoding in encodings]
+
+def join_shards(
+    shards: Sequence[str | Path], *, split: str, tokens: str | Path, manifest: str | Path
+) -> None:
+    """Write the token file of one split of a domain, and its manifest, from all its shards.
+
+    The bytes depend on the text and its order alone, never on how it was divided. A domain's
+    max_tokens keeps whole documents from the start; each split has its share of them. Raises
+    DataError when no document is left, or the reading stopped before the cap was reached. Memory:
+    about 0.2 GiB.
+    """
+    joined = _Joined([_shard_record(path) for path in shards], split)
+    with _explained(joined.domain):
+        with atomic_path(tokens) as temporary:
+            for path, record in zip(shards, joined.records, strict=True):
+                _append(path, record, joined, temporary)
+            joined.check()
+        write_json(asdict(joined.manifest()), manifest)
+
+
+def _shard_record(path: str | Path) -> dict[str, Any]:
+    record: dict[str, Any] = json.loads(pq.read_metadata(path).metadata[_RECORD_KEY])
+    return record
+
+
+def _append(path: str | Path, record: Mapping[str, Any], joined: _Joined, output: Path) -> None:
+    """Write the documents of one shard to the end of a token file, as far as the cap allows."""
+    with pq.ParquetFile(path) as file, output.open("ab") as tokens:
+        for group, split in enumerate(record["groups"]):
+            if split == joined.split:
+                table = file.read_row_group(group)
+                lengths = pc.binary_length(table["ids"]).to_numpy() // joined.itemsize
+                count = joined.take(lengths, table["num_bytes"].to_numpy())
+                data = b"".join(table["ids"].slice(0, count).to_pylist())
+                joined.digest.update(data)
+                tokens.write(data)
+
+
+class _Joined:
+    """What the shards of a domain have in common, and what has been taken of one split."""
+
+    def __init__(self, records: Sequence[Mapping[str, Any]], split: str) -> None:
+        self.records = list(records)
+        self.split = split
+        self.domain: str = records[0]["domain"]
+        self.itemsize = np.dtype(records[0]["dtype"]).itemsize
+        self.parts = sorted((p for r in records for p in r["parts"]), key=lambda p: p["part"])
+        self.choice: dict[str, Any] = self.parts[0]["choice"]
+        self.cap = _split_cap(self.choice, split)
+        self.num_documents = self.num_bytes = self.num_tokens = self.num_cut = 0
+        self.digest = hashlib.sha256()
+
+    def take(self, lengths: np.ndarray, num_bytes: np.ndarray) -> int:
+        """Count documents in; return how many of these the cap leaves, from the start."""
+        count = len(lengths)
+        if self.cap is not None:
+            fits = self.num_tokens + np.cumsum(lengths) <= self.cap
+            count = 0 if self.num_cut else int(np.argmin(np.append(fits, False)))
+        self.num_documents += count
+        self.num_bytes += int(num_bytes[:count].sum())
+        self.num_tokens += int(lengths[:count].sum())
+        self.num_cut += len(lengths) - count
+        return count
+
+    def check(self) -> None:
+        """Raise DataError when no document is left, or too little was read for the cap."""
+        if self.num_documents == 0:
+            cap = "" if self.cap is None else f" within the {self.cap:,} tokens of max_tokens"
+            raise DataError(
+                f"there must be documents in the {self.split} split, but none is left without "
+                f"duplicates{cap}: give it more text, change validation.share, or raise the cap"
+            )
+        stopped = any(part["text_bytes_before_cap_is_estimated"] for part in self.parts)
+        if self.cap and stopped and not self.num_cut and self.choice["max_bytes"] is None:
+            raise DataError(
+                f"max_tokens must be reached where there is more text, but the {self.split} split "
+                f"has {self.num_tokens:,} of its {self.cap:,} tokens when the reading stops at "
+                f"{BYTES_PER_CAPPED_TOKEN} bytes for each token of the cap: set max_bytes instead"
+            )
+
+    def manifest(self) -> Manifest:
+        """Return the manifest of what was taken."""
+        first = self.records[0]
+        return Manifest(
+            domain=self.domain,
+            split=self.split,
+            **self._drops(),
+            num_documents=self.num_documents,
+            num_documents_cut=self.num_cut,
+            num_bytes=self.num_bytes,
+            num_tokens=self.num_tokens,
+            sha256=self.digest.hexdigest(),
+            dtype=first["dtype"],
+            vocabulary_size=first["vocabulary_size"],
+            end_of_document_id=first["end_of_document_id"],
+            tokenizer_sha256=first["tokenizer_sha256"],
+            source_digest=_digest([entry for part in self.parts for entry in part["listing"]]),
+            filter_digest=_digest([self.choice, first["near"]]),
+            code_digest=source_digest(*_SOURCES),
+            text_bytes_before_cap=self._bytes_before_cap(),
+            text_bytes_before_cap_is_estimated=any(
+                part["text_bytes_before_cap_is_estimated"] for part in self.parts
+            ),
+        )
+
+    def _drops(self) -> dict[str, int]:
+        """Return the counts of a manifest from those of the reading and of the comparison."""
+        read = [part["splits"][self.split] for part in self.parts]
+        exact = sum(part["dropped"].get("exact duplicate", 0) for part in read)
+        later = Counter[str]()
+        for record in self.records:
+            later.update(record["dropped"][self.split])
         return {
-            "ids": [b"".join(array.tobytes() for array in ids)],
-            "num_documents": [len(texts)],
-            "num_bytes": [sum(len(text.encode()) for text in texts)],
-            "num_tokens": [sum(map(len, ids))],
+            "num_documents_read": sum(part["num_documents_read"] for part in read),
+            "num_dropped_exact": exact + later["exact"],
+            "num_dropped_near": later["near"],
+            "num_dropped_other": sum(sum(part["dropped"].values()) for part in read) - exact,
         }
+
+    def _bytes_before_cap(self) -> int | None:
+        """Return the bytes of the whole source, both splits, without duplicates."""
+        kept = {split: sum(r["kept_bytes"][split] for r in self.records) for split in SPLITS}
+        if not any(part["text_bytes_before_cap_is_estimated"] for part in self.parts):
+            return sum(kept.values())
+        (part,) = self.parts  # a capped domain is read as one
+        before = part["text_bytes_before_cap"]
+        if before is None:
+            return None
+        return round(before * kept[self.split] / part["splits"][self.split]["num_bytes"])
+
+
+def _split_cap(choice: Mapping[str, Any], split: str) -> int | None:
+    """Return the share of a domain's max_tokens that one of its splits may have."""
+    total = choice["max_tokens"]
+    if total is None:
+        return None
+    validation = round(total * choice["validation_share"])
+    return validation if split == "validation" else total - validation
+
+
+def _digest(value: Any) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()

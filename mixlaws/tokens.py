@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
+import shutil
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -10,7 +13,11 @@ import numpy as np
 import pandas as pd
 
 from mixlaws.errors import DataError
-from mixlaws.runtime import file_sha256, read_json
+from mixlaws.runtime import atomic_path, read_json
+
+# Read at a time when a token file is verified.
+_CHUNK_BYTES = 2**24
+_OVERLAP_COLUMNS = ["domain", "split", "kept_domain", "kept_split", "kept_id", "kind"]
 
 
 @dataclass(frozen=True)
@@ -24,6 +31,8 @@ class Manifest:
     num_dropped_exact: int
     num_dropped_near: int
     num_dropped_other: int
+    num_documents_cut: int
+    """Documents beyond the domain's max_tokens."""
     num_bytes: int
     """UTF-8 bytes of the documents' text; with num_tokens it gives bits per byte."""
     num_tokens: int
@@ -33,8 +42,12 @@ class Manifest:
     vocabulary_size: int
     end_of_document_id: int
     tokenizer_sha256: str
-    documents_sha256: str
     source_digest: str
+    """Of the list of what was read: names and sizes."""
+    filter_digest: str
+    """Of the options that decide which documents are kept."""
+    code_digest: str
+    """Of the code that read and tokenized them."""
     text_bytes_before_cap: int | None
     """Bytes of the whole source, both splits, without duplicates; None if nobody knows."""
     text_bytes_before_cap_is_estimated: bool
@@ -44,6 +57,16 @@ class Manifest:
         """Return the mean bytes of text per token, end-of-document tokens counted."""
         return self.num_bytes / self.num_tokens
 
+    def fingerprint(self) -> dict[str, str]:
+        """Return where the tokens come from, 12 hex digits each; equal text has equal ones."""
+        found = {
+            "source": self.source_digest,
+            "filter": self.filter_digest,
+            "tokenizer": self.tokenizer_sha256,
+            "code": self.code_digest,
+        }
+        return {name: digest[:12] for name, digest in found.items()}
+
 
 def read_manifest(path: str | Path) -> Manifest:
     """Read the manifest beside a token file; raise DataError when it is not one."""
@@ -52,7 +75,7 @@ def read_manifest(path: str | Path) -> Manifest:
     if not isinstance(record, dict) or sorted(record) != sorted(names):
         raise DataError(
             f"{path} must be a manifest with {', '.join(names)}, but is not: delete it and rerun "
-            "write_tokens"
+            "tokenization"
         )
     return Manifest(**record)
 
@@ -70,31 +93,51 @@ def open_tokens(tokens: str | Path, manifest: Manifest) -> np.ndarray:
         raise DataError(
             f"{path} must hold the {expected:,} bytes of its manifest ({manifest.num_tokens:,} "
             f"tokens), but {'is missing' if found is None else f'holds {found:,}'}: delete both "
-            "and rerun write_tokens"
+            "and rerun tokenization"
         )
     return np.memmap(path, dtype=dtype, mode="r")
 
 
 def verify_tokens(tokens: str | Path, manifest: Manifest) -> None:
     """Read a token file whole; raise DataError unless contents and counts are the manifest's."""
-    ids = open_tokens(tokens, manifest)
-    found = file_sha256(tokens)
-    if found != manifest.sha256:
+    open_tokens(tokens, manifest)
+    digest, num_ends = hashlib.sha256(), 0
+    with open(tokens, "rb") as file:
+        while data := file.read(_CHUNK_BYTES):
+            digest.update(data)
+            ids = np.frombuffer(data, np.dtype(manifest.dtype).newbyteorder("<"))
+            num_ends += int(np.count_nonzero(ids == manifest.end_of_document_id))
+    if digest.hexdigest() != manifest.sha256:
         raise DataError(
             f"{tokens} must have the sha256 of its manifest, {manifest.sha256[:12]}, but has "
-            f"{found[:12]}: it was changed after it was written; delete both and rerun write_tokens"
+            f"{digest.hexdigest()[:12]}: it was changed after it was written; delete both and "
+            "rerun tokenization"
         )
-    num_ends = int(np.count_nonzero(ids == manifest.end_of_document_id))
-    num_dropped = (
-        manifest.num_dropped_exact + manifest.num_dropped_near + manifest.num_dropped_other
-    )
+    num_dropped = manifest.num_dropped_exact + manifest.num_dropped_near
+    num_dropped += manifest.num_dropped_other + manifest.num_documents_cut
     kept = manifest.num_documents_read - num_dropped
     if not manifest.num_documents == num_ends == kept:
         raise DataError(
             f"{tokens} must hold as many documents as were read and not dropped, {kept:,}, but "
             f"its manifest says {manifest.num_documents:,} and it has {num_ends:,} ends of "
-            "documents: delete both and rerun write_tokens"
+            "documents: delete both and rerun tokenization"
         )
+
+
+def publish_tokens(
+    joined: tuple[str | Path, str | Path], tokens: str | Path, manifest: str | Path
+) -> None:
+    """Verify a token file and its manifest, and put both in their place.
+
+    A hard link where the disk allows: no second copy. Raises DataError when they do not agree.
+    """
+    verify_tokens(joined[0], read_manifest(joined[1]))
+    for source, target in zip(joined, (tokens, manifest), strict=True):
+        with atomic_path(target) as temporary:
+            try:
+                os.link(source, temporary)
+            except OSError:
+                shutil.copyfile(source, temporary)
 
 
 def natural_shares(manifests: Sequence[Manifest]) -> dict[str, float]:
@@ -118,18 +161,26 @@ def natural_shares(manifests: Sequence[Manifest]) -> dict[str, float]:
 
 
 def accounting_table(
-    files: Sequence[tuple[str | Path, str | Path]], *, training_domains: Collection[str]
+    files: Sequence[tuple[str | Path, str | Path]],
+    *,
+    training_domains: Collection[str],
+    sequence_length: int,
 ) -> pd.DataFrame:
     """Return one row per (tokens, manifest) pair: what was read, dropped and kept.
 
-    Every token file is verified against its manifest first. Columns: domain, role, split,
-    num_documents_read, num_documents_kept, num_dropped_exact, num_dropped_near, num_dropped_other,
-    num_bytes, num_tokens, bytes_per_token, tokens_per_document, sha256, natural_share (training
-    splits only).
+    The sizes of the token files are compared with the manifests; their contents were when they were
+    published. Columns: domain, role, split, num_documents_read, num_documents_kept,
+    num_dropped_exact, num_dropped_near, num_dropped_other, num_documents_cut, num_bytes,
+    num_tokens, bytes_per_token, tokens_per_document, sha256, natural_share (training splits only),
+    and the fingerprint's parts.
+
+    Raises DataError, naming every such split, when one is shorter than a window of
+    `sequence_length` predictions.
     """
     manifests = [read_manifest(manifest) for _, manifest in files]
     for (tokens, _), manifest in zip(files, manifests, strict=True):
-        verify_tokens(tokens, manifest)
+        open_tokens(tokens, manifest)
+    _check_windows(files, manifests, sequence_length)
     trained = [
         each for each in manifests if each.domain in training_domains and each.split == "train"
     ]
@@ -145,13 +196,66 @@ def accounting_table(
                 "num_dropped_exact": each.num_dropped_exact,
                 "num_dropped_near": each.num_dropped_near,
                 "num_dropped_other": each.num_dropped_other,
+                "num_documents_cut": each.num_documents_cut,
                 "num_bytes": each.num_bytes,
                 "num_tokens": each.num_tokens,
                 "bytes_per_token": each.bytes_per_token,
                 "tokens_per_document": each.num_tokens / each.num_documents,
                 "sha256": each.sha256,
                 "natural_share": shares.get((each.domain, each.split)),
+                **{f"fingerprint_{k}": digest for k, digest in each.fingerprint().items()},
             }
             for each in manifests
         ]
     )
+
+
+def _check_windows(
+    files: Sequence[tuple[str | Path, str | Path]],
+    manifests: Sequence[Manifest],
+    sequence_length: int,
+) -> None:
+    short = [
+        f"the {each.split} split of domain {each.domain!r} has {each.num_tokens:,} ({path})"
+        for (path, _), each in zip(files, manifests, strict=True)
+        if each.num_tokens <= sequence_length
+    ]
+    if short:
+        raise DataError(
+            f"every split must hold a window of training.sequence_length + 1 = "
+            f"{sequence_length + 1:,} tokens, but {'; '.join(short)}: give the domain more text, "
+            "change validation.share, or shorten the windows"
+        )
+
+
+def contamination_table(
+    duplicates: str | Path,
+    validation: Sequence[Manifest],
+    training_domains: Sequence[str],
+) -> pd.DataFrame:
+    """Return the overlap of each validation domain with each training domain, before its removal.
+
+    Columns: validation_domain, training_domain, num_validation_documents; num_overlapping and
+    share: validation documents that a training document repeats; num_removed_exact and
+    num_removed_near: training documents removed for it. A removed document counts with the
+    validation document that it resembles most.
+    """
+    table = pd.read_parquet(duplicates, columns=_OVERLAP_COLUMNS)
+    table = table[(table["split"] == "train") & (table["kept_split"] == "validation")]
+    rows = []
+    for manifest in validation:
+        for domain in training_domains:
+            found = table[(table["kept_domain"] == manifest.domain) & (table["domain"] == domain)]
+            num_overlapping = found["kept_id"].nunique()
+            rows.append(
+                {
+                    "validation_domain": manifest.domain,
+                    "training_domain": domain,
+                    "num_validation_documents": manifest.num_documents,
+                    "num_overlapping": num_overlapping,
+                    "share": num_overlapping / manifest.num_documents,
+                    "num_removed_exact": int((found["kind"] == "exact").sum()),
+                    "num_removed_near": int((found["kind"] == "near").sum()),
+                }
+            )
+    return pd.DataFrame(rows)

@@ -110,6 +110,7 @@ def write_results(folder, planted=Planted()):
     mixtures = _mixtures(planted)
     _write(mixtures, folder / "mixtures.csv")
     _write(_accounting(planted), folder / "accounting.csv")
+    _write(_contamination(planted), folder / "contamination.csv")
     _write(_runs(planted, mixtures, planted.sizes, [0]), folder / "runs.csv")
     _losses(planted, mixtures, planted.sizes, [0]).to_parquet(folder / "losses.parquet")
     for name, table in _laws(planted, mixtures).items():
@@ -147,6 +148,23 @@ def _natural(count):
     return np.arange(count, 0, -1) / np.arange(count, 0, -1).sum()
 
 
+def _contamination(planted):
+    rows = [
+        {
+            "validation_domain": validation,
+            "training_domain": training,
+            "num_validation_documents": 200,
+            "num_overlapping": 3 if validation == training else 0,
+            "share": 0.015 if validation == training else 0.0,
+            "num_removed_exact": 1 if validation == training else 0,
+            "num_removed_near": 4 if validation == training else 0,
+        }
+        for validation in planted.validation_domains
+        for training in planted.domains
+    ]
+    return pd.DataFrame(rows)
+
+
 def _proportions(planted, table):
     return table[[f"r_{d}" for d in planted.domains]].to_numpy()
 
@@ -169,12 +187,15 @@ def _accounting(planted):
                     "num_dropped_exact": 10,
                     "num_dropped_near": 15,
                     "num_dropped_other": 5,
+                    "num_documents_cut": 0,
                     "num_bytes": int(tokens * 2.6),
                     "num_tokens": tokens,
                     "bytes_per_token": 2.6,
                     "tokens_per_document": 1_000.0,
                     "sha256": "ab" * 32,
                     "natural_share": natural,
+                    "fingerprint_source": "0123456789ab",
+                    "fingerprint_tokenizer": "ba9876543210",
                 }
             )
     return pd.DataFrame(rows)

@@ -10,9 +10,13 @@ import pyarrow.parquet as pq
 import pytest
 
 from mixlaws.documents import document_id, read_columns, read_record, read_texts, split_of
+from mixlaws.domain_checks import check_domain
 from mixlaws.domains import domain_source, write_documents
-from mixlaws.duplicates import dropped_ids, find_duplicates, signatures
+from mixlaws.duplicates import dropped_ids, find_duplicates
 from mixlaws.errors import ConfigError, DataError
+from mixlaws.minhash import signatures
+from mixlaws.parts import Part, plan_parts
+from mixlaws.sources import FilesSource
 
 
 def sentence(number, num_words=60):
@@ -21,9 +25,13 @@ def sentence(number, num_words=60):
 
 
 def write_lines(path, texts, field="text"):
-    opener = gzip.open if path.suffix == ".gz" else open
-    with opener(path, "wt", encoding="utf-8") as file:
-        file.writelines(json.dumps({field: text, "id": 1}) + "\n" for text in texts)
+    lines = [json.dumps({field: text, "id": number}) for number, text in enumerate(texts)]
+    data = "".join(f"{line}\n" for line in lines).encode()
+    if path.suffix == ".zst":
+        with pa.CompressedOutputStream(str(path), "zstd") as file:
+            file.write(data)
+    else:
+        path.write_bytes(gzip.compress(data) if path.suffix == ".gz" else data)
     return path
 
 
@@ -31,11 +39,11 @@ def write_lines(path, texts, field="text"):
 def read(tmp_path):
     """Read a domain with the given options; return its record and its documents file."""
 
-    def run(*, share=0.1, name="web", **options):
-        path, record = tmp_path / f"out/{name}.parquet", tmp_path / f"out/{name}.json"
+    def run(*, share=0.1, name="web", part=None, **options):
+        path = tmp_path / f"out/{name}.parquet"
         domain = domain_source(name, options, validation_share=share)
-        write_documents(domain, documents=path, record=record)
-        return json.loads(record.read_text()), path
+        write_documents(domain, part or Part(), path)
+        return read_record(path), path
 
     return run
 
@@ -58,7 +66,19 @@ def texts_of(path, split=None):
     return [text for each in splits for text in read_texts(path, split=each, dropped=())]
 
 
-@pytest.mark.parametrize("suffix", [".txt", ".jsonl", ".jsonl.gz", ".parquet"])
+@pytest.mark.parametrize(
+    "suffix",
+    [
+        ".txt",
+        ".jsonl",
+        ".jsonl.gz",
+        ".jsonl.zst",
+        ".json.gz",
+        ".parquet",
+        ".arrow",
+        ".stream.arrow",
+    ],
+)
 def test_every_kind_of_file_gives_the_same_documents(read, tmp_path, suffix):
     texts = [f"{sentence(number)} — ü" for number in range(40)]
     if suffix == ".txt":
@@ -66,6 +86,11 @@ def test_every_kind_of_file_gives_the_same_documents(read, tmp_path, suffix):
             (tmp_path / f"{number}.txt").write_text(text, encoding="utf-8")
     elif suffix == ".parquet":
         pq.write_table(pa.table({"id": range(40), "text": texts}), tmp_path / "a.parquet")
+    elif suffix.endswith(".arrow"):
+        table = pa.table({"id": range(40), "text": texts})
+        new = pa.ipc.new_stream if "stream" in suffix else pa.ipc.new_file
+        with new(str(tmp_path / f"a{suffix}"), table.schema) as writer:
+            writer.write_table(table, max_chunksize=7)
     else:
         write_lines(tmp_path / f"a{suffix}", texts)
     record, path = read(source="files", paths=[str(tmp_path / f"*{suffix}")])
@@ -74,7 +99,6 @@ def test_every_kind_of_file_gives_the_same_documents(read, tmp_path, suffix):
     assert counts == Counter(split_of(document_id(text), 0.1) for text in texts)
     assert record["text_bytes_before_cap"] == sum(len(text.encode()) for text in texts)
     assert not record["text_bytes_before_cap_is_estimated"]
-    assert read_record(path) == record
 
 
 def test_split_is_a_function_of_the_text_and_honours_the_share():
@@ -205,13 +229,13 @@ class TestErrorsOfFiles:
         message = fails(source="files", paths=[str(path)])
         assert message == (
             f"domain 'web': {path}, line 1 must have the field 'text', but has body, id: "
-            "set text_field to one of them"
+            "set text_field (and filter) to what is there"
         )
 
     def test_missing_column(self, fails, tmp_path):
         pq.write_table(pa.table({"body": ["x"]}), tmp_path / "a.parquet")
         message = fails(source="files", paths=[str(tmp_path / "a.parquet")])
-        assert "a.parquet must have the field 'text', but has body: set text_field" in message
+        assert "a.parquet must have the field 'text', but has body: set text_field (and" in message
 
     def test_field_that_is_no_text(self, fails, tmp_path):
         path = write_lines(tmp_path / "a.jsonl", ["x"])
@@ -223,7 +247,7 @@ class TestErrorsOfFiles:
         path.write_text(path.read_text() + '\n{"text": "cut o')
         message = fails(source="files", paths=[str(path)])
         assert f"{path}, line 4 must be one JSON object, but Unterminated string" in message
-        assert "at column 10: repair the line or remove it" in message
+        assert "at column 10: repair the line, remove it, or set" in message
 
     def test_line_that_is_no_object(self, fails, tmp_path):
         (tmp_path / "a.jsonl").write_text("[1, 2]\n")
@@ -251,6 +275,36 @@ class TestErrorsOfFiles:
         message = fails(source="files", paths=[str(tmp_path / "a.parquet")])
         assert "a.parquet must be readable, but" in message
 
+    def test_truncated_zstandard(self, fails, tmp_path):
+        path = write_lines(tmp_path / "a.jsonl.zst", map(sentence, range(99)))
+        path.write_bytes(path.read_bytes()[:-500])
+        message = fails(source="files", paths=[str(path)])
+        assert f"{path} must be a whole Zstandard file, but Truncated compressed" in message
+
+    def test_half_a_surrogate_pair(self, fails, tmp_path):
+        (tmp_path / "a.jsonl").write_text('{"text": "a\\ud800"}\n')
+        message = fails(source="files", paths=[str(tmp_path / "a.jsonl")])
+        assert "a.jsonl, line 1: field 'text' must be Unicode text, but its character 2" in message
+
+    def test_a_file_that_grew_since_the_plan(self, fails, tmp_path):
+        path = write_lines(tmp_path / "a.jsonl", map(sentence, range(9)))
+        (part,) = plan_parts("web", {"source": "files", "paths": [str(path)]}, part_bytes=10**9)
+        size = path.stat().st_size
+        with path.open("a") as file:
+            file.write("{}\n")
+        message = fails(source="files", paths=[str(path)], part=part)
+        assert f"{path} must stay as it was when the run was planned, {size:,} bytes" in message
+        assert f"has {size + 3:,} now: wait until nothing writes to it" in message
+
+    def test_a_file_that_grows_while_it_is_read(self, tmp_path):
+        path = write_lines(tmp_path / "a.jsonl", map(sentence, range(9)))
+        texts = FilesSource((str(path),)).open(Part()).texts
+        next(texts)
+        with path.open("a") as file:
+            file.write("\n")
+        with pytest.raises(DataError, match=r"a\.jsonl must stay as it was when the run was pl"):
+            list(texts)
+
     def test_zero_documents(self, fails, tmp_path):
         path = write_lines(tmp_path / "a.jsonl", ["", " "])
         message = fails(source="files", paths=[str(path)])
@@ -261,7 +315,17 @@ class TestErrorsOfFiles:
         path = write_lines(tmp_path / "a.jsonl", map(sentence, range(4)))
         message = fails(source="files", paths=[str(path)], share=0.0001)
         assert "the validation split of 4 documents came out empty" in message
-        assert "at validation.share 0.0001: give the domain more documents" in message
+        assert "at validation.share 0.0001 (a.jsonl): give the domain more documents" in message
+
+    def test_parts_that_leave_a_split_empty_together(self, read, tmp_path):
+        paths = []
+        for number in range(2):
+            path = write_lines(tmp_path / f"{number}.jsonl", map(sentence, range(4)))
+            options = {"source": "files", "paths": [str(path)]}
+            _, path = read(share=1e-4, part=Part((), number, 2), **options)
+            paths.append(path)
+        with pytest.raises(DataError, match=r"'web': both .* validation split of 8 documents came"):
+            check_domain(paths)
 
     def test_unknown_suffix(self, read, tmp_path):
         (tmp_path / "a.csv").write_text("text")
@@ -280,16 +344,116 @@ class TestErrorsOfFiles:
             {"source": "embedded", "harvest": "java"},
             "harvest of domain 'd' must be one of python, docs, cpp, tests, rst, got 'java'",
         ),
-        ({"source": "files"}, "must have 'paths' and may have 'text_field', 'max_bytes', got none"),
+        (
+            {"source": "files"},
+            "must have 'paths' and may have 'text_field', 'filter', 'on_bad_lines', .* got none",
+        ),
         (
             {"source": "files", "paths": "a", "path": "b"},
-            "must have 'paths' and may have 'text_field', 'max_bytes', got 'paths', 'path'",
+            "must have 'paths' and .* 'max_bytes', 'max_tokens', got 'paths', 'path'",
         ),
     ],
 )
 def test_options_that_do_not_fit(options, message):
     with pytest.raises(ConfigError, match=message):
         domain_source("d", options, validation_share=0.1)
+
+
+class TestFilters:
+    @pytest.mark.parametrize("suffix", [".jsonl", ".parquet"])
+    def test_keep_what_is_true(self, read, tmp_path, suffix):
+        rows = [{"text": sentence(n), "lang": "en" if n % 2 else "de", "q": n} for n in range(60)]
+        if suffix == ".jsonl":
+            (tmp_path / "a.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+        else:
+            pq.write_table(pa.Table.from_pylist(rows), tmp_path / "a.parquet")
+        record, path = read(
+            source="files",
+            paths=[str(tmp_path / f"a{suffix}")],
+            filter="lang == 'en' and q >= 10 and len(text) > 5",
+        )
+        assert sorted(texts_of(path)) == sorted(row["text"] for row in rows[11::2])
+        dropped = sum(split["dropped"].get("filtered", 0) for split in record["splits"].values())
+        assert dropped == 60 - 25
+
+    @pytest.mark.parametrize(
+        ("expression", "message"),
+        [
+            (
+                "lang == 'en'",
+                "line 1 must have every field of the filter \"lang == 'en'\", but lacks",
+            ),
+            ("text > 3", "line 1: the filter 'text > 3' must give true or false, but fails"),
+            ("len(text)", "must give true or false, but gives"),
+            ("open('x') == 1", "must give true or false, but fails"),
+        ],
+    )
+    def test_that_fail(self, fails, tmp_path, expression, message):
+        path = write_lines(tmp_path / "a.jsonl", ["x"])
+        assert message in fails(source="files", paths=[str(path)], filter=expression)
+
+
+class TestBadLines:
+    @pytest.fixture
+    def path(self, tmp_path):
+        path = write_lines(tmp_path / "a.jsonl", map(sentence, range(40)))
+        path.write_bytes(path.read_bytes() + b'{"text": \n[1]\n{"text": "caf\xe9"}\n')
+        return path
+
+    @pytest.mark.parametrize("allowed", ["skip", 3])
+    def test_are_skipped_and_counted(self, read, path, allowed):
+        record, documents = read(source="files", paths=[str(path)], on_bad_lines=allowed)
+        assert len(texts_of(documents)) == 40
+        assert sum(s["dropped"].get("bad line", 0) for s in record["splits"].values()) == 3
+
+    def test_are_an_error_beyond_the_number_allowed(self, fails, path):
+        message = fails(source="files", paths=[str(path)], on_bad_lines=2)
+        assert "at most 2 bad lines may be skipped (on_bad_lines), but here is one more" in message
+        assert f"{path}, line 43 must be UTF-8" in message
+
+    def test_are_counted_over_all_parts(self, read, path):
+        options = {"source": "files", "paths": [str(path)], "on_bad_lines": 4}
+        paths = [read(name="web", part=Part((), k, 2), **options)[1] for k in range(2)]
+        with pytest.raises(DataError, match=r"at most 4 bad .* but its 2 parts hold 6: see the"):
+            check_domain(paths)
+
+
+def test_parts_of_a_dataset_give_the_whole(read, tmp_path, monkeypatch):
+    datasets = pytest.importorskip("datasets")
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
+    (tmp_path / "data").mkdir()
+    write_lines(tmp_path / "data/train.jsonl", map(sentence, range(40)))
+    options = {"source": "huggingface", "dataset": str(tmp_path / "data"), "num_parts": 3}
+    whole = texts_of(read(**options)[1], "train")
+    records = [read(part=Part((), k, 3), **options) for k in range(3)]
+    assert [len(record["listing"]) for record, _ in records] == [1, 0, 0]
+    found = []
+    for number in range(3):
+        found += texts_of(read(part=Part((), number, 3), **options)[1], "train")
+    assert found == whole
+
+
+def test_near_duplicates_of_validation_text_alone(tmp_path, read):
+    """The search in arrays finds what the search one by one finds, for training documents."""
+    train, validation = by_split()
+    copies = [near(text, n) for n, text in enumerate([*validation, *train] * 2)]
+    write_lines(tmp_path / "a.jsonl", [*train, *validation, *copies])
+    _, path = read(share=0.5, source="files", paths=[str(tmp_path / "a.jsonl")])
+    tables = {}
+    for mode in ("validation", "all", "none"):
+        find_duplicates({"web": [path]}, near=mode, output=tmp_path / f"{mode}.parquet")
+        tables[mode] = pq.read_table(tmp_path / f"{mode}.parquet").to_pylist()
+    assert tables["none"] == []
+    found = {row["id"] for row in tables["validation"]}
+    assert {row["split"] for row in tables["validation"]} == {"train"}
+    assert {row["kept_split"] for row in tables["validation"]} == {"validation"}
+    expected = {
+        row["id"]
+        for row in tables["all"]
+        if row["split"] == "train" and row["kept_split"] == "validation"
+    }
+    assert expected
+    assert expected <= found
 
 
 def test_signatures_estimate_the_jaccard_similarity():
@@ -328,11 +492,11 @@ def compare(read, tmp_path):
                 name=name, share=share, source="files", paths=[str(tmp_path / f"{name}.jsonl")]
             )
         output = tmp_path / "duplicates.parquet"
-        find_duplicates(paths, output=output)
+        find_duplicates({n: [p] for n, p in paths.items()}, near="all", output=output)
         kept = {}
         for name, path in paths.items():
             for split in ("train", "validation"):
-                dropped = dropped_ids(output, name, split)
+                dropped = dropped_ids(output, name)
                 kept[name, split] = set(read_texts(path, split=split, dropped=dropped))
         return kept, pq.read_table(output).to_pylist()
 

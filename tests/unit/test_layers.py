@@ -11,12 +11,14 @@ PACKAGE = Path(__file__).parents[2] / "mixlaws"
 LAYERS = [
     {"errors"},
     {"runtime", "observations", "arrays", "deadline", "locks", "progress", "sizes", "devices"},
-    {"config", "mixtures", "schedule", "limits", "documents"},
-    {"losses", "plan", "laws", "tokens", "embedded", "sources", "duplicates", "downloads", "logs"}
-    | {"continual"},
+    {"parts", "published_checks"},
+    {"config", "mixtures", "schedule", "limits", "documents", "fingerprints"},
+    {"losses", "plan", "laws", "tokens", "embedded", "downloads", "logs", "continual"}
+    | {"texts", "minhash", "domain_checks"},
     {"studies"},
-    {"plan_tables", "published", "domains", "tokenization", "model", "data", "objective"},
-    {"status", "optimum", "proxy", "checkpoints", "processes", "watch", "folds"},
+    {"plan_tables", "published", "model", "data", "objective", "sources", "duplicates"},
+    {"status", "optimum", "proxy", "checkpoints", "processes", "watch", "folds"}
+    | {"domains", "tokenizer", "tokenization"},
     {"evaluation", "micro_batch", "records"},
     {"training", "export", "selection", "bootstrap", "experiment"},
     {"uncertainty"},
@@ -32,7 +34,7 @@ TORCH = {"data", "model", "proxy", "evaluation", "checkpoints", "training", "pro
 TORCH |= {"watch", "micro_batch", "export", "records"}
 PANDAS_FREE = {"laws", "optimum", "objective", "limits", "plan", "config", "mixtures", "sizes"}
 PANDAS_FREE |= {"runtime", "observations", "errors", "schedule", "continual", "plan_tables"}
-PANDAS_FREE |= {"status", "progress"}
+PANDAS_FREE |= {"status", "progress", "parts"}
 DRAWING = {"figures"}
 MODULES = sorted(p for p in PACKAGE.rglob("*.py") if p.name not in ("__init__.py", "__main__.py"))
 

@@ -231,3 +231,13 @@ def test_the_optimum_without_limits_is_shown_where_a_limit_binds():
     assert report_tables.gain_table(optimum).rows[-1][:2] == ["without limits", "3.250"]
     free = {**optimum, "active_constraints": []}
     assert "without limits" not in report_tables.share_table(free, 0.9).header
+
+
+def test_the_text_is_traced_from_documents_to_splits(tmp_path):
+    words = text_of(write_page(tmp_path, Planted()))
+    assert "15 training documents repeated validation documents (3 exactly, 12 nearly)" in words
+    assert "The way of the text, counted at each stage." in words
+    # 900,000 and 100,000 tokens of the first domain.
+    assert "1,000,000 900,000 90.0 % 100,000 10.0 %" in words.replace("\xa0", " ")
+    assert "3 (1.5 %)" in words.replace("\xa0", " ")
+    assert "bits per byte, mean" in words.replace("\xa0", " ")

@@ -2,30 +2,35 @@
 
 import hashlib
 import json
-import tempfile
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
-import datasets
+import huggingface_hub
 import numpy as np
 import pytest
 from tokenizers import Tokenizer, models, pre_tokenizers
 
-from mixlaws.documents import read_texts
+from mixlaws.documents import read_record, read_texts
 from mixlaws.domains import domain_source, write_documents
 from mixlaws.duplicates import dropped_ids, find_duplicates
 from mixlaws.errors import ConfigError, DataError
-from mixlaws.tokenization import (
+from mixlaws.parts import plan_parts, plan_shards
+from mixlaws.runtime import TEXT_VERSION
+from mixlaws.tokenization import join_shards, write_shard
+from mixlaws.tokenizer import (
     END_OF_DOCUMENT,
     adopt_tokenizer,
     make_tokenizer,
+    open_tokenizer,
     train_tokenizer,
-    write_tokens,
 )
 from mixlaws.tokens import (
     accounting_table,
+    contamination_table,
     natural_shares,
     open_tokens,
+    publish_tokens,
     read_manifest,
     verify_tokens,
 )
@@ -39,58 +44,76 @@ def sentence(number):
     return " ".join(f"word{word}" for word in words)
 
 
+WHOLE = {"part_bytes": 10**9, "shard_bytes": 10**9}
+
+
 class Workplace:
     """Two training domains and a validation domain, read, compared and with a tokenizer."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, sizes=WHOLE, near="all", **caps) -> None:
         self.folder = folder
         repeated = [sentence(7), sentence(8), " " + sentence(9)]
         texts = {
-            "web": [*map(sentence, range(60)), SPECIAL, ""],
+            "web": [*map(sentence, range(60)), SPECIAL, "", sentence(11), sentence(11) + " "],
             "code": [text.upper() for text in map(sentence, range(60, 100))],
             "test": [sentence(200), *repeated],
         }
-        self.documents = {}
+        self.parts, self.documents, self.shards = {}, {}, {}
         for name, share in (("web", 0.3), ("code", 0.3), ("test", 1.0)):
-            lines = [json.dumps({"text": text}) + "\n" for text in texts[name]]
-            (folder / f"{name}.jsonl").write_text("".join(lines))
-            options = {"source": "files", "paths": [str(folder / f"{name}.jsonl")]}
-            self.documents[name] = folder / f"{name}.parquet"
-            write_documents(
-                domain_source(name, options, validation_share=share),
-                documents=self.documents[name],
-                record=folder / f"{name}.json",
+            write_files(folder / "source" / name, texts[name])
+            options = {"source": "files", "paths": [str(folder / f"source/{name}/*.jsonl")]} | caps
+            domain = domain_source(name, options, validation_share=share)
+            self.parts[name] = plan_parts(name, options, part_bytes=sizes["part_bytes"])
+            paths = [folder / f"{name}/{part.index}.parquet" for part in self.parts[name]]
+            for part, path in zip(self.parts[name], paths, strict=True):
+                write_documents(domain, part, path)
+            self.documents[name] = paths
+            self.shards[name] = plan_shards(
+                self.parts[name], options, shard_bytes=sizes["shard_bytes"]
             )
         self.duplicates = folder / "duplicates.parquet"
-        find_duplicates(self.documents, output=self.duplicates)
+        find_duplicates(self.documents, near=near, output=self.duplicates)
         self.tokenizer = folder / "tokenizer.json"
         self.train(self.tokenizer)
 
     def train(self, output: Path, **options) -> None:
-        chosen = {"domains": ["web", "code"], "vocabulary_size": VOCABULARY_SIZE} | options
-        train_tokenizer(self.documents, self.duplicates, output=output, **chosen)
+        chosen = {"vocabulary_size": VOCABULARY_SIZE, "max_bytes": 10**9} | options
+        trained = {name: self.documents[name] for name in ("web", "code")}
+        train_tokenizer(trained, self.duplicates, output=output, **chosen)
 
     def texts(self, domain: str, split: str) -> list[str]:
-        dropped = dropped_ids(self.duplicates, domain, split)
-        return list(read_texts(self.documents[domain], split=split, dropped=dropped))
+        found = []
+        for part, path in enumerate(self.documents[domain]):
+            dropped = dropped_ids(self.duplicates, domain, part)
+            found += read_texts(path, split=split, dropped=dropped)
+        return found
 
     def write(self, domain: str, split: str, *, tokenizer: Path | None = None) -> tuple[Path, Path]:
+        shards = []
+        for number, shard in enumerate(self.shards[domain]):
+            shards.append(self.folder / f"shards/{domain}/{number}.parquet")
+            documents = [self.documents[domain][part] for part in shard.parts]
+            tokenizer = tokenizer or self.tokenizer
+            write_shard(documents, shard, self.duplicates, tokenizer, output=shards[-1])
+        joined = self.folder / f"joined/{domain}/{split}.bin"
+        join_shards(shards, split=split, tokens=joined, manifest=joined.with_suffix(".json"))
         tokens = self.folder / f"tokens/{domain}/{split}.bin"
         manifest = tokens.with_suffix(".json")
-        write_tokens(
-            self.documents[domain],
-            self.duplicates,
-            tokenizer or self.tokenizer,
-            split=split,
-            tokens=tokens,
-            manifest=manifest,
-        )
+        publish_tokens((joined, joined.with_suffix(".json")), tokens, manifest)
         return tokens, manifest
 
     def write_all(self) -> list[tuple[Path, Path]]:
         splits = [("web", "train"), ("web", "validation"), ("code", "train")]
         splits += [("code", "validation"), ("test", "validation")]
         return [self.write(domain, split) for domain, split in splits]
+
+
+def write_files(folder, texts, num_files=8):
+    """Write the texts to several files, some of them empty-handed, in a known order."""
+    folder.mkdir(parents=True)
+    for number in range(num_files):
+        lines = [json.dumps({"text": text}) + "\n" for text in texts[number::num_files]]
+        (folder / f"{number}.jsonl").write_text("".join(lines))
 
 
 @pytest.fixture(scope="module")
@@ -144,15 +167,15 @@ def test_no_training_token_comes_from_a_validation_document(workplace):
 
 def test_every_read_document_is_kept_or_dropped(workplace):
     tokens = workplace.write_all()
-    table = accounting_table(tokens, training_domains=["web", "code"])
+    table = accounting_table(tokens, training_domains=["web", "code"], sequence_length=8)
     dropped = table.num_dropped_exact + table.num_dropped_near + table.num_dropped_other
     assert (table.num_documents_read == table.num_documents_kept + dropped).all()
     assert table.groupby("domain").num_documents_read.sum().to_dict() == {
         "code": 40,
         "test": 4,
-        "web": 62,
+        "web": 64,
     }
-    assert table.num_dropped_exact.sum() == 3
+    assert table.num_dropped_exact.sum() == 5
     assert table.num_dropped_other.sum() == 1
     assert table.role.tolist() == ["training"] * 4 + ["validation-only"]
     assert (table.tokens_per_document == table.num_tokens / table.num_documents_kept).all()
@@ -172,10 +195,10 @@ def test_natural_shares_are_those_of_the_tokens_before_any_cap(workplace):
 
 def test_bytes_before_the_cap_leave_out_what_duplicates_took(workplace):
     manifest = read_manifest(workplace.write("web", "train")[1])
-    record = json.loads((workplace.folder / "web.json").read_text())
-    kept = manifest.num_bytes / record["splits"]["train"]["num_bytes"]
-    assert kept < 1
-    assert manifest.text_bytes_before_cap == round(record["text_bytes_before_cap"] * kept)
+    record = read_record(workplace.documents["web"][0])
+    kept = [read_manifest(workplace.write("web", split)[1]) for split in ("train", "validation")]
+    assert manifest.text_bytes_before_cap == sum(each.num_bytes for each in kept)
+    assert manifest.text_bytes_before_cap < record["text_bytes_before_cap"]
 
 
 def test_equal_inputs_give_equal_bytes(workplace, tmp_path):
@@ -187,15 +210,74 @@ def test_equal_inputs_give_equal_bytes(workplace, tmp_path):
     assert (tokens.read_bytes(), manifest.read_bytes()) == before
 
 
-def test_caches_of_the_library_are_temporary(workplace, tmp_path, monkeypatch):
-    home, temporary = tmp_path / "home", tmp_path / "temporary"
-    temporary.mkdir()
-    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", home)
-    monkeypatch.setattr(tempfile, "tempdir", str(temporary))
-    tokens, _ = workplace.write("web", "train")
-    assert not home.exists()
-    assert list(temporary.iterdir()) == []
-    assert {path.suffix for path in tokens.parent.iterdir()} == {".bin", ".json"}
+@pytest.mark.parametrize("near", ["all", "validation"])
+@pytest.mark.parametrize(
+    "sizes",
+    [
+        {"part_bytes": 1, "shard_bytes": 2_000},
+        {"part_bytes": 10**9, "shard_bytes": 500},
+        {"part_bytes": 9_000, "shard_bytes": 20_000},
+    ],
+)
+def test_bytes_do_not_depend_on_parts_and_shards(tmp_path, near, sizes):
+    whole = Workplace(tmp_path / "whole", near=near)
+    divided = Workplace(tmp_path / "divided", near=near, sizes=sizes)
+    assert len(divided.parts["web"]) * len(divided.shards["web"]) > 1
+    assert divided.tokenizer.read_bytes() == whole.tokenizer.read_bytes()
+    for expected, found in zip(whole.write_all(), divided.write_all(), strict=True):
+        assert [path.read_bytes() for path in found] == [path.read_bytes() for path in expected]
+
+
+def test_known_text_gives_known_bytes(tmp_path):
+    """Another sum here means that TEXT_VERSION (mixlaws/runtime.py) must go up by one."""
+    tokens, _ = Workplace(tmp_path).write("web", "train")
+    assert TEXT_VERSION == 2
+    assert hashlib.sha256(tokens.read_bytes()).hexdigest()[:12] == "865f553805bb"
+
+
+def test_a_cap_keeps_whole_documents_from_the_start(tmp_path):
+    whole = Workplace(tmp_path / "whole")
+    capped = Workplace(
+        tmp_path / "capped", max_tokens=5000, sizes={"part_bytes": 1, "shard_bytes": 4000}
+    )
+    shutil.copy(whole.tokenizer, capped.tokenizer)
+    for split, limit in (("train", 3500), ("validation", 1500)):
+        all_ids = whole.write("web", split)[0].read_bytes()
+        tokens, path = capped.write("web", split)
+        manifest = read_manifest(path)
+        verify_tokens(tokens, manifest)
+        assert all_ids.startswith(tokens.read_bytes())
+        assert limit - 700 < manifest.num_tokens <= limit
+        assert manifest.num_documents_cut > 0
+        texts = whole.texts("web", split)[: manifest.num_documents]
+        assert manifest.num_bytes == sum(len(text.encode()) for text in texts)
+
+
+def test_a_cap_below_one_document(tmp_path):
+    workplace = Workplace(tmp_path, max_tokens=250)
+    with pytest.raises(DataError, match=r"'web': .* none is left .* within the 75 tokens of max_t"):
+        workplace.write("web", "validation")
+
+
+def test_overlap_of_training_text_with_validation_text(workplace):
+    manifests = [read_manifest(path) for _, path in workplace.write_all()]
+    validation = [each for each in manifests if each.split == "validation"]
+    table = contamination_table(workplace.duplicates, validation, ["web", "code"])
+    assert len(table) == 3 * 2
+    row = table[(table.validation_domain == "test") & (table.training_domain == "web")].iloc[0]
+    test = next(each for each in validation if each.domain == "test")
+    assert row.num_validation_documents == test.num_documents
+    assert row.num_overlapping == row.num_removed_exact == row.share * test.num_documents > 0
+    assert table[table.training_domain == "code"].num_overlapping.sum() == 0
+
+
+def test_fingerprints_tell_what_differs(workplace, tmp_path):
+    first = read_manifest(workplace.write("web", "train")[1]).fingerprint()
+    other = Workplace(tmp_path, near="validation")
+    second = read_manifest(other.write("web", "train")[1]).fingerprint()
+    assert first | {"filter": second["filter"]} == second
+    assert first["filter"] != second["filter"]
+    assert all(len(digest) == 12 for digest in first.values())
 
 
 class TestGivenTokenizers:
@@ -226,15 +308,37 @@ class TestGivenTokenizers:
         characters = sum(map(len, workplace.texts("code", "validation")))
         assert manifest.num_tokens == characters + manifest.num_documents
 
+    def test_takes_the_end_of_document_that_is_named(self, given, tmp_path):
+        output = tmp_path / "tokenizer.json"
+        options = {"file": str(given("<s>", "</s>")), "end_of_document": "<s>"}
+        make_tokenizer(options, documents={}, duplicates="", output=output)
+        assert Tokenizer.from_file(str(output)).encode("").ids == [27]
+
+    def test_a_name_comes_from_the_local_cache(self, given, tmp_path, monkeypatch):
+        monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
+        monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
+        repository = tmp_path / "hub/models--some--name"
+        (repository / "snapshots/0a1b").mkdir(parents=True)
+        (repository / "refs").mkdir()
+        (repository / "refs/main").write_text("0a1b")
+        shutil.copy(given("</s>"), repository / "snapshots/0a1b/tokenizer.json")
+        output = tmp_path / "tokenizer.json"
+        options = {"name": "some/name", "revision": "main"}
+        make_tokenizer(options, documents={}, duplicates="", output=output)
+        assert Tokenizer.from_file(str(output)).get_vocab_size() == 28
+        with pytest.raises(ConfigError, match=r"tokenizer\.name must be the name of .* other/name"):
+            open_tokenizer({"name": "other/name", "revision": "main"})
+
     def test_needs_an_end_of_document(self, given, tmp_path):
-        with pytest.raises(ConfigError, match=r"one of the special .*, but .* has <s>: add one"):
-            adopt_tokenizer(given("<s>"), output=tmp_path / "out.json")
+        tokenizer = Tokenizer.from_file(str(given("<s>")))
+        with pytest.raises(ConfigError, match=r"one of the special .*, but has <s>: name one of"):
+            adopt_tokenizer(tokenizer, output=tmp_path / "out.json")
         assert not (tmp_path / "out.json").exists()
 
     def test_must_be_one(self, tmp_path):
         (tmp_path / "bad.json").write_text("{}")
         with pytest.raises(ConfigError, match=r"must be a tokenizer\.json .* bad\.json|check the"):
-            adopt_tokenizer(tmp_path / "bad.json", output=tmp_path / "out.json")
+            open_tokenizer({"file": tmp_path / "bad.json"})
 
     def test_a_large_vocabulary_takes_four_bytes(self, workplace, tmp_path):
         vocabulary = {f"w{number}": number for number in range(70_000)}
@@ -242,7 +346,7 @@ class TestGivenTokenizers:
         tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
         tokenizer.add_special_tokens([END_OF_DOCUMENT])
         tokenizer.save(str(tmp_path / "given.json"))
-        adopt_tokenizer(tmp_path / "given.json", output=tmp_path / "tokenizer.json")
+        adopt_tokenizer(tokenizer, output=tmp_path / "tokenizer.json")
         tokens, path = workplace.write("test", "validation", tokenizer=tmp_path / "tokenizer.json")
         manifest = read_manifest(path)
         ids = open_tokens(tokens, manifest)
@@ -262,9 +366,9 @@ class TestErrors:
         assert not (tmp_path / "t.json").exists()
 
     def test_split_that_duplicates_emptied(self, workplace):
-        with pytest.raises(DataError, match=r"'test' must have documents in its train split"):
+        with pytest.raises(DataError, match=r"'test': there must be documents in the train split"):
             workplace.write("test", "train")
-        assert not (workplace.folder / "tokens/test/train.bin").exists()
+        assert not (workplace.folder / "joined/test/train.bin").exists()
 
     def test_token_file_of_another_size(self, workplace, tmp_path):
         tokens, path = workplace.write("web", "validation")
@@ -274,7 +378,7 @@ class TestErrors:
         size = tokens.stat().st_size
         with pytest.raises(DataError, match=rf"hold the {size:,} bytes .*but holds {size - 2:,}:"):
             open_tokens(damaged, manifest)
-        with pytest.raises(DataError, match=r"but is missing: delete both and rerun write_tokens"):
+        with pytest.raises(DataError, match=r"but is missing: delete both and rerun tokenization"):
             open_tokens(tmp_path / "b.bin", manifest)
 
     def test_token_file_that_was_changed(self, workplace, tmp_path):

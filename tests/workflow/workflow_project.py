@@ -17,11 +17,13 @@ class Project:
     """A working copy of the project and how to call Snakemake in it."""
 
     folder: Path
+    corpora: str = "corpora"
+    """Where experiments find outside text; inside the folder unless a test says otherwise."""
 
-    def snakemake(self, *arguments, config=SMOKE, check=True, timeout=900):
-        """Run Snakemake; return what it printed."""
+    def snakemake(self, *arguments, config=SMOKE, check=True, timeout=900, before=()):
+        """Run Snakemake; return what it printed. Arguments of `before` stand before the others."""
         result = subprocess.run(
-            self.command(*arguments, config=config),
+            self.command(*before, *arguments, config=config),
             cwd=self.folder,
             env=self.environment(),
             capture_output=True,
@@ -37,7 +39,7 @@ class Project:
         return [sys.executable, "-m", "snakemake", "--cores", "2", *experiment, *arguments]
 
     def environment(self):
-        return os.environ | {"OMP_NUM_THREADS": "1"}
+        return os.environ | {"OMP_NUM_THREADS": "1", "MIXLAWS_CORPORA": self.corpora}
 
     def planned(self, *arguments):
         """Return the number of jobs by rule that a dry run plans."""

@@ -1,11 +1,15 @@
 """What the rules share: the checked config, the runs, and how a run's parameters are looked up."""
 
-from mixlaws.config import complete_config
+from functools import cache
+
+from mixlaws.config import check_repeated_keys, complete_config
 from mixlaws.mixtures import choose_mixtures
+from mixlaws.parts import division_of, plan_parts, plan_shards
 from mixlaws.plan import describe_target, design_of, num_proxy_tokens, num_target_steps
 from mixlaws.plan import process_resources, run_options
-from mixlaws.runtime import read_json, source_digest
+from mixlaws.runtime import TEXT_VERSION, read_json, source_digest
 
+check_repeated_keys(workflow.configfiles)
 config.update(complete_config(config))
 
 EXPERIMENT = config["experiment"]
@@ -13,6 +17,11 @@ DOMAINS = list(config["domains"])
 VALIDATION_ONLY = list(config["validation"]["domains"])
 VALIDATION_DOMAINS = [*DOMAINS, *VALIDATION_ONLY]
 SOURCES = config["domains"] | config["validation"]["domains"]
+# Without what does not concern the text: a new available_tokens reads nothing again.
+TEXT_OPTIONS = {
+    domain: {key: value for key, value in source.items() if key != "available_tokens"}
+    for domain, source in SOURCES.items()
+}
 # Proportions by mixture id; "natural" is known only from the text, inside the job.
 MIXTURES = {m.id: m for m in choose_mixtures(DOMAINS, **design_of(config))}
 PROPORTIONS = {id: m.proportions for id, m in MIXTURES.items()} | {"natural": "natural"}
@@ -51,6 +60,8 @@ wildcard_constraints:
     experiment=EXPERIMENT,
     domain="|".join(VALIDATION_DOMAINS),
     split="train|validation",
+    part=r"\d{5}",
+    shard=r"\d{5}-of-\d{5}",
     size="|".join(config["sizes"]),
     mixture="|".join([*PROPORTIONS, "optimum"]),
     seed=r"\d+",
@@ -59,6 +70,83 @@ wildcard_constraints:
 def validation_share_of(wildcards):
     """The share of a domain's documents that no training sees."""
     return 1.0 if wildcards.domain in VALIDATION_ONLY else config["validation"]["share"]
+
+
+@cache
+def division(domain):
+    """The sizes of a domain's parts and shards: those of the config when it was first tokenized."""
+    path = f"results/{EXPERIMENT}/tokens/{domain}/division.json"
+    return division_of(path, config["tokenization"])
+
+
+@cache
+def parts_of(domain):
+    """What each job reads of a domain: listed once, and only in jobs that ask for it."""
+    part_bytes = division(domain)["part_bytes"]
+    return plan_parts(domain, TEXT_OPTIONS[domain], part_bytes=part_bytes)
+
+
+@cache
+def shards_of(domain):
+    """What each job tokenizes of a domain."""
+    shard_bytes = division(domain)["shard_bytes"]
+    return plan_shards(parts_of(domain), TEXT_OPTIONS[domain], shard_bytes=shard_bytes)
+
+
+def division_for(wildcards):
+    """The sizes that a domain's tokenization fixes."""
+    return division(wildcards.domain)
+
+
+def part_of(wildcards):
+    """The part that a job reads, sizes included: a changed file is read again."""
+    return parts_of(wildcards.domain)[int(wildcards.part)].as_param()
+
+
+def source_files(wildcards):
+    """The files of a part; none for sources that are no files."""
+    files = parts_of(wildcards.domain)[int(wildcards.part)].files
+    return [file.path for file in files]
+
+
+def documents_of(domains):
+    """The documents files of domains, in order of their parts."""
+    return [
+        f"results/{EXPERIMENT}/text/{domain}/{part:05d}.parquet"
+        for domain in domains
+        for part in range(len(parts_of(domain)))
+    ]
+
+
+def all_documents(wildcards):
+    """Every documents file."""
+    return documents_of(VALIDATION_DOMAINS)
+
+
+def training_documents(wildcards):
+    """The documents files of the training domains."""
+    return documents_of(DOMAINS)
+
+
+def shard_of(wildcards):
+    """The parts, or the piece of a part, that a job tokenizes."""
+    return shards_of(wildcards.domain)[int(wildcards.shard[:5])].as_param()
+
+
+def shard_documents(wildcards):
+    """The documents files of a shard's parts."""
+    documents = documents_of([wildcards.domain])
+    shard = shards_of(wildcards.domain)[int(wildcards.shard[:5])]
+    return [documents[part] for part in shard.parts]
+
+
+def shard_files(wildcards):
+    """All shards of a domain, in order."""
+    count = len(shards_of(wildcards.domain))
+    return [
+        f"results/{EXPERIMENT}/shards/{wildcards.domain}/{k:05d}-of-{count:05d}.parquet"
+        for k in range(count)
+    ]
 
 
 def token_files(suffix):
@@ -120,6 +208,7 @@ def report_inputs(wildcards):
     """What the figures and the page read; the confirmation only if it is on."""
     names = [
         "accounting.csv",
+        "contamination.csv",
         "mixtures.csv",
         "runs.csv",
         "losses.parquet",

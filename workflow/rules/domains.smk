@@ -1,85 +1,131 @@
-"""Raw text -> documents without duplicates -> tokens, with every document accounted for."""
+"""Raw text -> documents without duplicates -> tokens, with every document accounted for.
+
+Rules with `cache` take part in Snakemake's cache between workflows (--cache). Its key knows a rule's
+script, params and inputs, but neither wildcards nor imported code: params hold all of these.
+"""
 
 
-rule read_domain:
+rule read_part:
+    input:
+        source_files,
     output:
-        documents="results/{experiment}/text/{domain}.parquet",
-        record="results/{experiment}/text/{domain}.json",
+        "results/{experiment}/text/{domain}/{part}.parquet",
     log:
-        "results/{experiment}/logs/read_domain/{domain}.log",
-    benchmark:
-        "results/{experiment}/benchmarks/read_domain/{domain}.tsv"
+        "results/{experiment}/logs/read_part/{domain}/{part}.log",
+    cache: True
     conda:
         "../../envs/train.yaml"
+    resources:
+        mem_mb=2000,
     params:
-        domain=lookup(dpath="{domain}", within=SOURCES),
+        domain="{domain}",
+        options=lookup(dpath="{domain}", within=TEXT_OPTIONS),
         validation_share=validation_share_of,
+        part=part_of,
+        version=TEXT_VERSION,
     script:
-        "../scripts/read_domain.py"
+        "../scripts/read_part.py"
 
 
 rule find_duplicates:
     input:
-        expand(
-            "results/{{experiment}}/text/{domain}.parquet", domain=VALIDATION_DOMAINS
-        ),
+        all_documents,
     output:
         "results/{experiment}/text/duplicates.parquet",
     log:
         "results/{experiment}/logs/find_duplicates.log",
-    benchmark:
-        "results/{experiment}/benchmarks/find_duplicates.tsv"
+    cache: True
     conda:
         "../../envs/train.yaml"
     params:
-        domains=VALIDATION_DOMAINS,
+        near=config["duplicates"]["near"],
+        version=TEXT_VERSION,
     script:
         "../scripts/find_duplicates.py"
 
 
 rule make_tokenizer:
     input:
-        documents=expand("results/{{experiment}}/text/{domain}.parquet", domain=DOMAINS),
+        given=config["tokenizer"].get("file", []),
+        documents=training_documents,
         duplicates="results/{experiment}/text/duplicates.parquet",
     output:
         "results/{experiment}/tokens/tokenizer.json",
     log:
         "results/{experiment}/logs/make_tokenizer.log",
-    benchmark:
-        "results/{experiment}/benchmarks/make_tokenizer.tsv"
+    cache: True
     conda:
         "../../envs/train.yaml"
     params:
-        domains=DOMAINS,
         tokenizer=config["tokenizer"],
+        version=TEXT_VERSION,
     script:
         "../scripts/make_tokenizer.py"
 
 
-rule tokenize_domain:
+rule tokenize_shard:
     input:
-        documents="results/{experiment}/text/{domain}.parquet",
+        documents=shard_documents,
         duplicates="results/{experiment}/text/duplicates.parquet",
         tokenizer="results/{experiment}/tokens/tokenizer.json",
+    output:
+        temp("results/{experiment}/shards/{domain}/{shard}.parquet"),
+    log:
+        "results/{experiment}/logs/tokenize_shard/{domain}/{shard}.log",
+    cache: True
+    conda:
+        "../../envs/train.yaml"
+    resources:
+        mem_mb=2000,
+    params:
+        domain="{domain}",
+        shard=shard_of,
+        version=TEXT_VERSION,
+    script:
+        "../scripts/tokenize_shard.py"
+
+
+rule join_shards:
+    input:
+        shard_files,
+    output:
+        tokens=temp("results/{experiment}/shards/{domain}/{split}.bin"),
+        manifest=temp("results/{experiment}/shards/{domain}/{split}.json"),
+    log:
+        "results/{experiment}/logs/join_shards/{domain}/{split}.log",
+    conda:
+        "../../envs/train.yaml"
+    script:
+        "../scripts/join_shards.py"
+
+
+rule publish_tokens:
+    input:
+        tokens="results/{experiment}/shards/{domain}/{split}.bin",
+        manifest="results/{experiment}/shards/{domain}/{split}.json",
     output:
         tokens="results/{experiment}/tokens/{domain}/{split}.bin",
         manifest="results/{experiment}/tokens/{domain}/{split}.json",
     log:
-        "results/{experiment}/logs/tokenize_domain/{domain}/{split}.log",
-    benchmark:
-        "results/{experiment}/benchmarks/tokenize_domain/{domain}/{split}.tsv"
+        "results/{experiment}/logs/publish_tokens/{domain}/{split}.log",
     conda:
         "../../envs/train.yaml"
+    params:
+        # No output, so that it stays: from now on the config's sizes decide nothing here.
+        division="results/{experiment}/tokens/{domain}/division.json",
+        sizes=division_for,
     script:
-        "../scripts/tokenize_domain.py"
+        "../scripts/publish_tokens.py"
 
 
 rule account_tokens:
     input:
         tokens=token_files(".bin"),
         manifests=token_files(".json"),
+        duplicates="results/{experiment}/text/duplicates.parquet",
     output:
-        "results/{experiment}/accounting.csv",
+        accounting="results/{experiment}/accounting.csv",
+        contamination="results/{experiment}/contamination.csv",
     log:
         "results/{experiment}/logs/account_tokens.log",
     priority: 100
@@ -87,6 +133,7 @@ rule account_tokens:
         "../../envs/train.yaml"
     params:
         training_domains=DOMAINS,
+        sequence_length=TRAINING["sequence_length"],
         source=source_digest("tokens.py"),
     script:
         "../scripts/account_tokens.py"

@@ -1,16 +1,23 @@
-"""Verify every token file and account for every document and token."""
+"""Account for every document and token, and for what repeats validation text."""
 
 from typing import TYPE_CHECKING
 
 from mixlaws.losses import write_table
 from mixlaws.runtime import log_to
-from mixlaws.tokens import accounting_table
+from mixlaws.tokens import accounting_table, contamination_table, read_manifest
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 log_to(snakemake.log[0])
 
-files = zip(snakemake.input.tokens, snakemake.input.manifests, strict=True)
-table = accounting_table(list(files), training_domains=snakemake.params.training_domains)
-write_table(table, snakemake.output[0])
+domains = snakemake.params.training_domains
+files = list(zip(snakemake.input.tokens, snakemake.input.manifests, strict=True))
+table = accounting_table(
+    files, training_domains=domains, sequence_length=snakemake.params.sequence_length
+)
+write_table(table, snakemake.output.accounting)
+manifests = [read_manifest(manifest) for _, manifest in files]
+validation = [manifest for manifest in manifests if manifest.split == "validation"]
+overlap = contamination_table(snakemake.input.duplicates, validation, domains)
+write_table(overlap, snakemake.output.contamination)

@@ -1,8 +1,10 @@
-"""Find documents that stand in more than one domain or split."""
+"""Check every domain as a whole; find documents that stand in more than one place."""
 
 from typing import TYPE_CHECKING
 
+from mixlaws.domain_checks import check_domains
 from mixlaws.duplicates import find_duplicates
+from mixlaws.parts import by_domain
 from mixlaws.runtime import log_to
 
 if TYPE_CHECKING:
@@ -10,5 +12,6 @@ if TYPE_CHECKING:
 
 log_to(snakemake.log[0])
 
-documents = dict(zip(snakemake.params.domains, snakemake.input, strict=True))
-find_duplicates(documents, output=snakemake.output[0])
+documents = by_domain(snakemake.input)
+check_domains(documents)
+find_duplicates(documents, near=snakemake.params.near, output=snakemake.output[0])

@@ -2,8 +2,9 @@
 
 from typing import TYPE_CHECKING
 
+from mixlaws.parts import by_domain
 from mixlaws.runtime import log_to
-from mixlaws.tokenization import make_tokenizer
+from mixlaws.tokenizer import make_tokenizer
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
@@ -12,7 +13,7 @@ log_to(snakemake.log[0])
 
 make_tokenizer(
     snakemake.params.tokenizer,
-    documents=dict(zip(snakemake.params.domains, snakemake.input.documents, strict=True)),
+    documents=by_domain(snakemake.input.documents),
     duplicates=snakemake.input.duplicates,
     output=snakemake.output[0],
 )

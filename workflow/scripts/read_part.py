@@ -1,8 +1,9 @@
-"""Read one domain's documents, drop repetitions, and split them by content."""
+"""Read one part of one domain: its documents and the record of what was read."""
 
 from typing import TYPE_CHECKING
 
 from mixlaws.domains import domain_source, write_documents
+from mixlaws.parts import part_from_param
 from mixlaws.runtime import log_to
 
 if TYPE_CHECKING:
@@ -11,8 +12,8 @@ if TYPE_CHECKING:
 log_to(snakemake.log[0])
 
 domain = domain_source(
-    snakemake.wildcards.domain,
     snakemake.params.domain,
+    snakemake.params.options,
     validation_share=snakemake.params.validation_share,
 )
-write_documents(domain, documents=snakemake.output.documents, record=snakemake.output.record)
+write_documents(domain, part_from_param(snakemake.params.part), snakemake.output[0])

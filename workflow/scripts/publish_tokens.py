@@ -1,0 +1,18 @@
+"""Verify a token file against its manifest and put both in their place."""
+
+from typing import TYPE_CHECKING
+
+from mixlaws.runtime import log_to, write_json
+from mixlaws.tokens import publish_tokens
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+log_to(snakemake.log[0])
+
+publish_tokens(
+    (snakemake.input.tokens, snakemake.input.manifest),
+    snakemake.output.tokens,
+    snakemake.output.manifest,
+)
+write_json(snakemake.params.sizes, snakemake.params.division)

@@ -1,0 +1,21 @@
+"""Turn the documents of one shard into token ids."""
+
+from typing import TYPE_CHECKING
+
+from mixlaws.parts import shard_from_param
+from mixlaws.runtime import log_to
+from mixlaws.tokenization import write_shard
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+log_to(snakemake.log[0])
+
+write_shard(
+    snakemake.input.documents,
+    shard_from_param(snakemake.params.shard),
+    snakemake.input.duplicates,
+    snakemake.input.tokenizer,
+    output=snakemake.output[0],
+    num_threads=snakemake.threads,
+)
