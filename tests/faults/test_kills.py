@@ -32,6 +32,8 @@ STAGES = {
     "fitting": (["laws"], r"rule (score_laws|fit_laws|find_optimum):"),
     "reporting": (["figures", "report.html"], r"rule (draw_figures|write_report):"),
 }
+# New token files would train every run again; accounting.csv has the sha256 of each.
+ARGUMENTS = {"tokenizing": ["--until", "account_tokens"]}
 # The longest that a kill waits after a stage's beginning: about what the stage takes.
 SECONDS = {"planning": 0.5, "scheduling": 1.0, "tokenizing": 4.0, "training": 1.0}
 MODES = {
@@ -68,19 +70,46 @@ def start(project, arguments):
         )
 
 
-def kill(project, process, mode):
-    """Kill at this moment; a job only if one runs, else everything."""
+def kill(project, process, mode, draw):
+    """Kill at this moment, a job only if one runs, else everything; tell whether anything lived."""
     scripts = scripts_in(project.folder)
-    if mode == "job" and scripts:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(random.choice(scripts), signal.SIGKILL)
-        process.wait(timeout=300)
-    elif mode == "parent":
-        process.kill()
-        process.wait()
-    else:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+    if process.poll() is not None:
+        return False
+    with contextlib.suppress(ProcessLookupError):
+        if mode == "job" and scripts:
+            os.kill(draw.choice(scripts), signal.SIGKILL)
+        elif mode == "parent":
+            process.kill()
+        else:
+            os.killpg(process.pid, signal.SIGKILL)
+    process.wait(timeout=300)
+    return True
+
+
+def strike(project, stage, mode, draw):
+    """Run until a stage has begun, and kill at a random moment after that."""
+    deleted, begins = STAGES[stage]
+    longest = SECONDS.get(stage, 3.0)
+    for _ in range(5):
+        for name in deleted:
+            path = project.results / name
+            if path.exists():
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
+        process = start(project, ARGUMENTS.get(stage, []))
+
+        def has_begun(process=process):
+            if process.poll() is not None:
+                return True
+            if begins is None:
+                return trainings(project)
+            return re.search(begins, (project.folder / "run.log").read_text())
+
+        wait_until(has_begun, f"the stage {stage}")
+        time.sleep(draw.uniform(0, longest))
+        if kill(project, process, mode, draw):
+            return
+        longest /= 3  # it had ended: sooner, then
+    raise AssertionError(f"{stage} always ended before it could be killed")
 
 
 def resume(project, arguments=(), attempts=3):
@@ -107,26 +136,8 @@ def resume(project, arguments=(), attempts=3):
 def test_a_kill_at_any_moment_changes_no_byte(smoke, tmp_path, stage, mode, seed):
     project = Project(tmp_path / "project")
     subprocess.run(["cp", "-a", str(smoke.folder), str(project.folder)], check=True)
-    deleted, begins = STAGES[stage]
-    for name in deleted:
-        path = project.results / name
-        shutil.rmtree(path) if path.is_dir() else path.unlink()
-    # New token files would train every run again; accounting.csv has the sha256 of each.
-    arguments = ["--until", "account_tokens"] if stage == "tokenizing" else []
     draw = random.Random(seed)
-    random.seed(seed)
     with trying(f"{MODES[mode]}, while {stage}", "`make resume`"):
-        process = start(project, arguments)
-
-        def has_begun():
-            if process.poll() is not None:
-                return True
-            if begins is None:
-                return trainings(project)
-            return re.search(begins, (project.folder / "run.log").read_text())
-
-        wait_until(has_begun, f"the stage {stage}")
-        time.sleep(draw.uniform(0, SECONDS.get(stage, 3.0)))
-        kill(project, process, mode)
-        resume(project, arguments)
+        strike(project, stage, mode, draw)
+        resume(project, ARGUMENTS.get(stage, []))
         assert byte_stable(project.results) == byte_stable(smoke.results)
