@@ -15,6 +15,8 @@ from lightning.pytorch.plugins.environments import (
 )
 from lightning.pytorch.strategies import DDPStrategy, ModelParallelStrategy
 
+from mixlaws.errors import ConfigError
+
 
 @dataclass(frozen=True)
 class Execution:
@@ -53,10 +55,16 @@ _STARTED = "MIXLAWS_STARTED_BY_SRUN"
 def start_processes(execution: Execution) -> None:
     """Replace this process by all of a run's, where srun is to start them, each at this script.
 
-    The script then comes here again, once per process, and goes on.
+    The script then comes here again, once per process, and goes on. Raises ConfigError outside a
+    job of SLURM.
     """
     if execution.launcher != "srun" or execution.num_processes == 1 or _STARTED in os.environ:
         return
+    if "SLURM_JOB_ID" not in os.environ:
+        raise ConfigError(
+            f"launcher srun must run inside a SLURM job, to start {execution.num_processes} "
+            "processes, but this is none: use `snakemake --profile slurm`, or launcher local"
+        )
     os.environ[_STARTED] = "1"
     command = ["srun", f"--nodes={execution.num_nodes}", f"--ntasks={execution.num_processes}"]
     command += [f"--ntasks-per-node={execution.devices}", "--kill-on-bad-exit=1"]

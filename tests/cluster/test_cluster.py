@@ -249,3 +249,35 @@ def test_a_sweep_of_200_jobs(project):
     print(f"{minutes:.1f} minutes, calls of the controller: {calls}")
     assert int(calls["REQUEST_SUBMIT_BATCH_JOB"]) <= 12
     assert sum(int(n) for name, n in calls.items() if "JOB_INFO" in name) <= 200 + 12 * minutes
+
+
+@pytest.mark.full
+def test_without_accounting_a_cancelled_job_is_noticed(partial, smoke):
+    cluster = partial.cluster
+    cluster.down()
+    cluster.up(accounting=False)
+    try:
+        with (
+            trying("`scancel` on a cluster without accounting", BY_ITSELF),
+            running(partial, *small_requests(), profile="slurm-no-accounting") as process,
+        ):
+            held = freeze_one(partial)
+            cluster.command("scancel", held.job)
+            finish(partial, process, smoke)
+            assert "'CANCELLED'" in partial.log()
+    finally:
+        cluster.down()
+        cluster.up()
+
+
+@pytest.mark.full
+def test_control_c_cancels_the_jobs(partial, smoke):
+    with trying("Ctrl-C while jobs run", "`make resume`"):
+        with running(partial, *small_requests()) as process:
+            held = freeze_one(partial)
+            os.kill(process.pid, signal.SIGINT)
+            held.go_on()
+            assert partial.end(process, 120) != 0
+        drained(partial.cluster)
+        with running(partial, *small_requests()) as process:
+            finish(partial, process, smoke)
