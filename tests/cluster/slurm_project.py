@@ -4,7 +4,7 @@ import contextlib
 import os
 import signal
 import subprocess
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from processes import wait_until
@@ -23,7 +23,7 @@ SIZES = ["2K", "3K"]
 class SlurmProject(Project):
     """A working copy and the cluster that it runs on."""
 
-    cluster: Cluster
+    cluster: Cluster = field(kw_only=True)
 
     def command(self, *arguments, config=SMOKE, profile="slurm"):
         """Return the command of the documentation, with the tests' arrays and fake GPU."""
@@ -77,7 +77,7 @@ def slurm_copy(folder, cluster):
     copied = copy_project(folder).folder
     for name in ("slurm", "slurm-no-accounting"):
         (copied / name).symlink_to(f"workflow/profiles/{name}")
-    return SlurmProject(copied, cluster)
+    return SlurmProject(copied, cluster=cluster)
 
 
 def kill_node(cluster, node):

@@ -46,7 +46,8 @@ def test_nothing_is_started_otherwise(started, execution):
     assert started == []
 
 
-def test_outside_a_job_is_an_error(started, monkeypatch):
+@pytest.mark.usefixtures("started")
+def test_outside_a_job_is_an_error(monkeypatch):
     monkeypatch.delenv("SLURM_JOB_ID")
     with pytest.raises(ConfigError, match=r"must run inside a SLURM job, to start 8 processes"):
         start_processes(EIGHT)
