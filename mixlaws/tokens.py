@@ -8,9 +8,9 @@ import shutil
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 
 from mixlaws.errors import DataError
 from mixlaws.runtime import atomic_path, read_json
@@ -18,6 +18,9 @@ from mixlaws.runtime import atomic_path, read_json
 # Read at a time when a token file is verified.
 _CHUNK_BYTES = 2**24
 _OVERLAP_COLUMNS = ["domain", "split", "kept_domain", "kept_split", "kept_id", "kind"]
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @dataclass(frozen=True)
@@ -177,6 +180,9 @@ def accounting_table(
     Raises DataError, naming every such split, when one is shorter than a window of
     `sequence_length` predictions.
     """
+    # Imported here: training reads token files and needs no tables.
+    import pandas as pd
+
     manifests = [read_manifest(manifest) for _, manifest in files]
     for (tokens, _), manifest in zip(files, manifests, strict=True):
         open_tokens(tokens, manifest)

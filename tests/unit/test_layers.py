@@ -96,6 +96,21 @@ def test_what_the_snakefile_imports_is_light():
     assert found.stdout.strip() == "[]", found.stderr
 
 
+def test_training_needs_torch_and_lightning_alone():
+    """The benchmark on a GPU runs where nothing else is installed."""
+    code = (
+        "import sys; import mixlaws.training; heavy = ('pandas', 'scipy', 'yaml', 'datasets', "
+        "'pyarrow', 'tokenizers', 'snakemake', 'safetensors'); "
+        "print([m for m in heavy if m in sys.modules and m not in before])"
+    ).replace(
+        "import sys; ", "import sys; import torch, lightning.pytorch; before = {*sys.modules}; "
+    )
+    found = subprocess.run(
+        [sys.executable, "-c", code], cwd=PACKAGE.parent, capture_output=True, text=True
+    )
+    assert found.stdout.strip() == "[]", found.stderr
+
+
 def test_house_limits():
     """Functions of at most 50 lines with at most 6 parameters; modules of at most 300 lines."""
     for path in MODULES:

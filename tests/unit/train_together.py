@@ -1,4 +1,4 @@
-"""Train the run of test_training on two processes; a script, because they start themselves again."""
+"""Train the run of test_training on two processes: a script, for they start themselves again."""
 
 import sys
 from pathlib import Path
