@@ -7,9 +7,7 @@ sizes of local files.
 from __future__ import annotations
 
 import csv
-import glob
 from collections.abc import Mapping, Sequence
-from os.path import expandvars
 from pathlib import Path
 from typing import Any
 
@@ -17,19 +15,22 @@ from mixlaws.devices import PEAK_FLOPS, assumed_mfu
 from mixlaws.errors import ConfigError
 from mixlaws.mixtures import choose_mixtures
 from mixlaws.plan import design_of, matched_repetition, num_proxy_tokens
-from mixlaws.runtime import atomic_path, read_json
+from mixlaws.plan_text import text_rows, text_tokens
+from mixlaws.runtime import atomic_path
 from mixlaws.sizes import Shape
+from mixlaws.tokenizer import open_tokenizer
 
 Row = dict[str, Any]
-# What a token of text takes before anything is tokenized; how far text files compress.
-BYTES_PER_TOKEN = 4
-COMPRESSION = {".gz": 3, ".parquet": 2}
 NUM_BASELINES = 2  # uniform and natural
 
 
 def plan_tables(config: Mapping[str, Any]) -> dict[str, list[Row]]:
     """Return every table of the plan of a complete config, by file name."""
-    return {"plan.csv": run_rows(config), "plan_domains.csv": domain_rows(config)}
+    return {
+        "plan.csv": run_rows(config),
+        "plan_domains.csv": domain_rows(config),
+        "plan_text.csv": text_rows(config, vocabulary_size(config)),
+    }
 
 
 def run_rows(config: Mapping[str, Any]) -> list[Row]:
@@ -96,9 +97,7 @@ def vocabulary_size(config: Mapping[str, Any]) -> int:
     tokenizer = config["tokenizer"]
     if "train" in tokenizer:
         return int(tokenizer["train"]["vocabulary_size"])
-    record = read_json(tokenizer["file"])
-    added = {entry["content"] for entry in record.get("added_tokens", [])}
-    return len(set(record["model"]["vocab"]) | added)
+    return max(open_tokenizer(tokenizer).get_vocab().values()) + 1
 
 
 def _mixtures(config: Mapping[str, Any]) -> dict[str, Mapping[str, float]]:
@@ -138,26 +137,6 @@ def domain_rows(config: Mapping[str, Any]) -> list[Row]:
             }
         )
     return rows
-
-
-def text_tokens(source: Mapping[str, Any], validation_share: float) -> tuple[int | None, str]:
-    """Return the training tokens of a domain before any is counted, and how that was known."""
-    known = []
-    if stated := source.get("available_tokens"):
-        known.append((int(stated), "stated"))
-    text, words = source.get("max_bytes"), "max_bytes / 4"
-    if text is None and "paths" in source:
-        text, words = _file_bytes(source["paths"]), "bytes of its files / 4"
-    if text:
-        known.append((int(text * (1 - validation_share) / BYTES_PER_TOKEN), words))
-    return min(known) if known else (None, "unknown until it is read")
-
-
-def _file_bytes(patterns: Sequence[str]) -> float:
-    """Return the bytes of text in local files; compressed ones count as what they unpack to."""
-    names = (n for p in patterns for n in glob.glob(expandvars(p), recursive=True))  # noqa: PTH207
-    paths = {Path(name) for name in names}
-    return sum(p.stat().st_size * COMPRESSION.get(p.suffix, 1) for p in paths if p.is_file())
 
 
 def write_plan(config: Mapping[str, Any], folder: str | Path) -> str:

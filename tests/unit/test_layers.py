@@ -11,15 +11,15 @@ PACKAGE = Path(__file__).parents[2] / "mixlaws"
 LAYERS = [
     {"errors"},
     {"runtime", "observations", "arrays", "deadline", "locks", "progress", "sizes", "devices"},
-    {"parts", "published_checks"},
+    {"parts"},
     {"config", "mixtures", "schedule", "limits", "documents", "fingerprints"},
-    {"losses", "plan", "laws", "tokens", "embedded", "downloads", "logs", "continual"}
-    | {"texts", "minhash", "domain_checks"},
+    {"continual", "losses", "plan", "laws", "tokens", "embedded", "downloads", "logs"}
+    | {"texts", "minhash", "domain_checks", "plan_text"},
     {"studies"},
-    {"plan_tables", "published", "model", "data", "objective", "sources", "duplicates"},
+    {"published", "model", "data", "objective", "sources", "duplicates"},
     {"status", "optimum", "proxy", "checkpoints", "processes", "watch", "folds"}
     | {"domains", "tokenizer", "tokenization"},
-    {"evaluation", "micro_batch", "records"},
+    {"evaluation", "micro_batch", "records", "plan_tables"},
     {"training", "export", "selection", "bootstrap", "experiment"},
     {"uncertainty"},
     {"choice"},
@@ -33,8 +33,8 @@ LEVEL = {module: level for level, modules in enumerate(LAYERS) for module in mod
 TORCH = {"data", "model", "proxy", "evaluation", "checkpoints", "training", "processes"}
 TORCH |= {"watch", "micro_batch", "export", "records"}
 PANDAS_FREE = {"laws", "optimum", "objective", "limits", "plan", "config", "mixtures", "sizes"}
-PANDAS_FREE |= {"runtime", "observations", "errors", "schedule", "continual", "plan_tables"}
-PANDAS_FREE |= {"status", "progress", "parts"}
+PANDAS_FREE |= {"runtime", "observations", "errors", "schedule", "continual", "parts"}
+PANDAS_FREE |= {"plan_tables", "plan_text", "status", "progress"}
 DRAWING = {"figures"}
 MODULES = sorted(p for p in PACKAGE.rglob("*.py") if p.name not in ("__init__.py", "__main__.py"))
 

@@ -135,9 +135,9 @@ def shard_of(wildcards):
 
 def shard_documents(wildcards):
     """The documents files of a shard's parts."""
-    documents = documents_of([wildcards.domain])
     shard = shards_of(wildcards.domain)[int(wildcards.shard[:5])]
-    return [documents[part] for part in shard.parts]
+    folder = f"results/{EXPERIMENT}/text/{wildcards.domain}"
+    return [f"{folder}/{part:05d}.parquet" for part in shard.parts]
 
 
 def shard_files(wildcards):
