@@ -11,16 +11,16 @@ PACKAGE = Path(__file__).parents[2] / "mixlaws"
 LAYERS = [
     {"errors"},
     {"runtime", "observations", "arrays", "deadline", "locks", "progress", "sizes", "devices"},
-    {"parts"},
+    {"parts", "published_checks"},
     {"config", "mixtures", "schedule", "limits", "documents", "fingerprints"},
     {"continual", "losses", "plan", "laws", "tokens", "embedded", "downloads", "logs"}
     | {"texts", "minhash", "domain_checks", "plan_text"},
     {"studies"},
     {"published", "model", "data", "objective", "sources", "duplicates"},
-    {"status", "optimum", "proxy", "checkpoints", "processes", "watch", "folds"}
+    {"optimum", "proxy", "checkpoints", "processes", "watch", "folds"}
     | {"domains", "tokenizer", "tokenization"},
     {"evaluation", "micro_batch", "records", "plan_tables"},
-    {"training", "export", "selection", "bootstrap", "experiment"},
+    {"status", "training", "export", "selection", "bootstrap", "experiment"},
     {"uncertainty"},
     {"choice"},
     {"scores", "law_tables", "decision", "confirmation"},
