@@ -3,8 +3,9 @@
     python benchmarks/learning_rates.py results/demo        # about 15 CPU minutes
 
 Two layers, the width doubling; the hidden rate is base * 64 / width, the embedding's stays. A rule
-that transfers has its best base rate in the same column for every width. `tied` is the demo's
-model; `scaled` multiplies its logits by 64 / width; `plain` uses the base rate at every width.
+that transfers has its best base rate in the same column for every width. Rules: `tied`, the demo's
+model; `scaled`, whose logits are multiplied by 64 / width; `untied`, with a head of its own; and
+`plain`, which uses the base rate at every width.
 """
 
 from __future__ import annotations
@@ -67,7 +68,7 @@ def variant(run: Run, rule: str, width: int, base: float) -> Run:
     run = replace(run, model_width=width, num_heads=max(2, width // 32), learning_rate=base)
     if rule == "plain":
         return replace(run, learning_rate=base * width / 64)
-    return replace(run, scale_logits=rule == "scaled")
+    return replace(run, scale_logits=rule == "scaled", tied_embeddings=rule != "untied")
 
 
 def main() -> None:
@@ -75,7 +76,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("results", type=Path, help="results/{experiment}, with its tokens")
     parser.add_argument("--widths", type=int, nargs="+", default=[32, 64, 128, 256])
-    parser.add_argument("--rules", nargs="+", default=["tied", "scaled", "plain"])
+    parser.add_argument("--rules", nargs="+", default=["tied", "scaled", "untied", "plain"])
     parser.add_argument("--steps", type=int, default=200)
     arguments = parser.parse_args()
     manifests = sorted(arguments.results.glob("tokens/*/train.json"))

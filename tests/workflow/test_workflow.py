@@ -150,6 +150,29 @@ def test_every_shipped_experiment_plans(fresh, path):
     assert f"results/{path.stem}/report.html" in planned
 
 
+def test_the_plan_reads_nothing_and_stays_when_it_refuses(fresh, tmp_path):
+    output = fresh.snakemake("plan")
+    assert "sum of all" in output
+    assert "tokenize_domain" not in output
+    assert not (fresh.results / "text").exists()
+    before = (fresh.results / "plan.csv").read_text()
+    assert before.startswith("role,size,parameters,runs,steps,tokens_per_run,")
+    config = (ROOT / "tests/workflow/smoke.yaml").read_text()
+    greedy = tmp_path / "greedy.yaml"
+    greedy.write_text(config.replace("max_epochs: 4", "max_epochs: 0.1"))
+    refused = fresh.snakemake("plan", config=str(greedy), check=False)
+    assert "no run may repeat a domain more than training.max_epochs 0.1 times" in refused
+    assert (fresh.results / "plan.csv").read_text() == before
+    assert "mix-00" in (fresh.results / "plan_domains.csv").read_text()
+
+
+def test_how_often_states_are_saved_retrains_nothing(smoke, tmp_path):
+    config = (ROOT / "tests/workflow/smoke.yaml").read_text()
+    other = tmp_path / "often.yaml"
+    other.write_text(config.replace("checkpoint_every_seconds: 0", "checkpoint_every_seconds: 30"))
+    assert "train_proxy" not in smoke.planned("--configfile", str(other))
+
+
 def test_snakemakes_own_report_holds_the_page(smoke):
     smoke.snakemake("--report", "archive.zip")
     with zipfile.ZipFile(smoke.folder / "archive.zip") as archive:
