@@ -1,0 +1,73 @@
+"""Real corpora through the whole way of the text, twice, divided differently: the same bytes."""
+
+from dataclasses import asdict
+
+import pytest
+
+from mixlaws.documents import SPLITS
+from mixlaws.domain_checks import check_domains
+from mixlaws.domains import domain_source, write_documents
+from mixlaws.duplicates import find_duplicates
+from mixlaws.parts import plan_parts, plan_shards
+from mixlaws.tokenization import join_shards, write_shard
+from mixlaws.tokenizer import train_tokenizer
+from mixlaws.tokens import accounting_table, publish_tokens, read_manifest
+
+DOMAINS = ["arxiv", "book", "c4", "common_crawl", "stackexchange", "ubuntu_irc", "wikipedia"]
+
+
+def tokenize(corpora, folder, *, shard_bytes, max_bytes, num_parts=1):
+    """Return the token files with their manifests, domain by domain, the splits of each together."""
+    documents, shards = {}, {}
+    for name in DOMAINS:
+        options = {"source": "files", "paths": [str(corpora / f"{name}.jsonl.gz")]}
+        options["max_bytes"] = max_bytes
+        domain = domain_source(name, options, validation_share=0.1)
+        parts = plan_parts(name, options, part_bytes=2**30)
+        documents[name] = [folder / f"text/{name}/{part.index}.parquet" for part in parts]
+        for part, path in zip(parts, documents[name], strict=True):
+            write_documents(domain, part, path)
+        shards[name] = plan_shards(parts, options, shard_bytes=shard_bytes)
+    check_domains(documents)
+    duplicates, tokenizer = folder / "duplicates.parquet", folder / "tokenizer.json"
+    find_duplicates(documents, near="validation", output=duplicates)
+    sizes = {"vocabulary_size": 8192, "max_bytes": 10_000_000}
+    train_tokenizer(documents, duplicates, output=tokenizer, **sizes)
+    found = []
+    for name in DOMAINS:
+        paths = []
+        for number, shard in enumerate(shards[name]):
+            paths.append(folder / f"shards/{name}/{number}.parquet")
+            parts = [documents[name][part] for part in shard.parts]
+            write_shard(parts, shard, duplicates, tokenizer, output=paths[-1])
+        for split in SPLITS:
+            joined = folder / f"joined/{name}/{split}.bin"
+            join_shards(paths, split=split, tokens=joined, manifest=joined.with_suffix(".json"))
+            tokens = folder / f"tokens/{name}/{split}.bin"
+            manifest = tokens.with_suffix(".json")
+            publish_tokens((joined, joined.with_suffix(".json")), tokens, manifest)
+            found.append((tokens, manifest))
+    return found, sum(map(len, shards.values()))
+
+
+@pytest.mark.parametrize(
+    "max_bytes",
+    [
+        pytest.param(1_500_000, marks=pytest.mark.slow),
+        pytest.param(None, marks=[pytest.mark.slow, pytest.mark.full]),
+    ],
+)
+def test_the_number_of_shards_changes_no_byte(corpora, tmp_path, max_bytes):
+    whole, few = tokenize(corpora, tmp_path / "a", shard_bytes=2**30, max_bytes=max_bytes)
+    divided, many = tokenize(corpora, tmp_path / "b", shard_bytes=400_000, max_bytes=max_bytes)
+    assert few == len(DOMAINS) < 3 * few <= many
+    for one, other in zip(whole, divided, strict=True):
+        assert [path.read_bytes() for path in one] == [path.read_bytes() for path in other]
+    table = accounting_table(divided, training_domains=DOMAINS, sequence_length=1024)
+    dropped = table["num_dropped_exact"] + table["num_dropped_near"] + table["num_dropped_other"]
+    assert (table["num_documents_read"] == table["num_documents_kept"] + dropped).all()
+    assert table["natural_share"].sum() == pytest.approx(1)
+    share = table[table["split"] == "validation"]["num_documents_read"].sum()
+    assert share / table["num_documents_read"].sum() == pytest.approx(0.1, abs=0.02)
+    print(few, many, table.drop(columns=["sha256"]).to_string())
+    assert [asdict(read_manifest(manifest))["domain"] for _, manifest in whole][::2] == DOMAINS
