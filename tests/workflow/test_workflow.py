@@ -151,7 +151,7 @@ def test_every_shipped_experiment_plans(fresh, path):
 
 
 def test_the_plan_reads_nothing_and_stays_when_it_refuses(fresh, tmp_path):
-    output = fresh.snakemake("plan")
+    output = fresh.snakemake("--", "plan")
     assert "sum of all" in output
     assert "tokenize_domain" not in output
     assert not (fresh.results / "text").exists()
@@ -160,7 +160,7 @@ def test_the_plan_reads_nothing_and_stays_when_it_refuses(fresh, tmp_path):
     config = (ROOT / "tests/workflow/smoke.yaml").read_text()
     greedy = tmp_path / "greedy.yaml"
     greedy.write_text(config.replace("max_epochs: 4", "max_epochs: 0.1"))
-    refused = fresh.snakemake("plan", config=str(greedy), check=False)
+    refused = fresh.snakemake("--", "plan", config=str(greedy), check=False)
     assert "no run may repeat a domain more than training.max_epochs 0.1 times" in refused
     assert (fresh.results / "plan.csv").read_text() == before
     assert "mix-00" in (fresh.results / "plan_domains.csv").read_text()
