@@ -195,7 +195,8 @@ def peer(python: str, source: Path, bench: Bench) -> Spent:
 def _row(name: str, num_bytes: int, spent: Spent, plain: Spent) -> None:
     print(
         f"{name:<52} {spent.seconds:7.1f} s {num_bytes / 1e6 / spent.seconds:7.2f} MB/s"
-        f" {plain.seconds / spent.seconds:6.2f} x {num_bytes / 1e6 / spent.cpu_seconds:7.2f} MB/CPU-s"
+        f" {plain.seconds / spent.seconds:6.2f} x"
+        f" {num_bytes / 1e6 / spent.cpu_seconds:7.2f} MB/CPU-s"
         f" {plain.cpu_seconds / spent.cpu_seconds:6.2f} x",
         flush=True,
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -37,40 +37,6 @@ def complete_config(config: Mapping[str, Any]) -> dict[str, Any]:
         count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
         raise ConfigError(f"the config has {count}:\n" + "\n".join(f"  - {p}" for p in problems))
     return _plain_integers(filled, schema)
-
-
-def check_repeated_keys(paths: Iterable[str | Path]) -> None:
-    """Raise ConfigError naming every key that stands twice in a config file, with its lines.
-
-    YAML takes the last of them without a word: of two domains of one name, one would be gone.
-    """
-    problems = [
-        f"{path}: {problem}"
-        for path in paths
-        for problem in _repeated(yaml.compose(Path(path).read_text(encoding="utf-8")), "")
-    ]
-    if problems:
-        raise ConfigError(
-            "each key must stand once, but:\n"
-            + "\n".join(f"  - {problem}: rename or remove one" for problem in problems)
-        )
-
-
-def _repeated(node: Any, prefix: str) -> Iterator[str]:
-    """Yield the keys that stand twice in a mapping of a YAML document."""
-    if isinstance(node, yaml.SequenceNode):
-        for item in node.value:
-            yield from _repeated(item, prefix)
-    if not isinstance(node, yaml.MappingNode):
-        return
-    lines: dict[str, int] = {}
-    for key, value in node.value:
-        name = f"{prefix}{key.value}"
-        line = key.start_mark.line + 1
-        if name in lines:
-            yield f"{name} stands in line {lines[name]} and in line {line}"
-        lines[name] = line
-        yield from _repeated(value, f"{name}.")
 
 
 def _fill_defaults(value: Any, schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> None:

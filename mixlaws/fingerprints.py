@@ -56,7 +56,7 @@ def check_runs(runs: pd.DataFrame, path: object) -> None:
         return
     groups = runs.groupby("text_fingerprint", sort=False)
     names = {
-        digest: _some((group["size"] + "/" + group["mixture"]).drop_duplicates().tolist())
+        str(digest): _some((group["size"] + "/" + group["mixture"]).drop_duplicates().tolist())
         for digest, group in groups
     }
     listed = " and ".join(f"{digest} in {runs}" for digest, runs in names.items())

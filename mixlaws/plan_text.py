@@ -20,8 +20,10 @@ _DOCUMENTS_COMPRESSION = 2.5
 _NUM_COMMON_JOBS = 3
 _JOBS_PER_SPLIT = 2
 _TWO_BYTE_VOCABULARY = 2**16
-_SUMMED = ("text_bytes", "parts", "shards", "jobs", "read_hours", "tokenize_hours", "tokens")
-_SUMMED += ("documents_bytes", "tokens_bytes", "peak_bytes")
+_SUMMED = [
+    *("text_bytes", "parts", "shards", "jobs", "read_hours", "tokenize_hours", "tokens"),
+    *("documents_bytes", "tokens_bytes", "peak_bytes"),
+]
 
 
 def text_rows(config: Mapping[str, Any], vocabulary_size: int) -> list[Row]:

@@ -78,12 +78,12 @@ def _trace_row(name: str, part: pd.DataFrame) -> list[str]:
 
 def fingerprint_table(accounting: pd.DataFrame) -> PageTable:
     """Return where each token file comes from."""
-    names = [name for name in accounting if str(name).startswith("fingerprint_")]
+    names = [str(name) for name in accounting if str(name).startswith("fingerprint_")]
     rows = [
         [row["domain"], row["split"], *(str(row[name]) for name in names)]
         for row in _records(accounting)
     ]
-    header = ["domain", "split", *(str(name).removeprefix("fingerprint_") for name in names)]
+    header = ["domain", "split", *(name.removeprefix("fingerprint_") for name in names)]
     caption = "Fingerprints: runs are compared only where all of these are equal."
     return PageTable(caption, header, rows, num_text_columns=len(header), folded=True)
 
@@ -93,8 +93,8 @@ def contamination_table(contamination: pd.DataFrame) -> PageTable:
     training = list(dict.fromkeys(contamination["training_domain"]))
     rows = []
     for name, part in contamination.groupby("validation_domain", sort=False):
-        found = {row["training_domain"]: row for row in _records(part)}
-        cells = [_overlap(found[domain]) for domain in training]
+        found = {str(row["training_domain"]): row for row in _records(part)}
+        cells = [_overlap(found[str(domain)]) for domain in training]
         rows.append([str(name), f"{part['num_validation_documents'].iloc[0]:,}", *cells])
     caption = (
         "Validation documents that a training document repeated, exactly or nearly, before those "

@@ -16,8 +16,8 @@ from mixlaws.tokens import accounting_table, publish_tokens, read_manifest
 DOMAINS = ["arxiv", "book", "c4", "common_crawl", "stackexchange", "ubuntu_irc", "wikipedia"]
 
 
-def tokenize(corpora, folder, *, shard_bytes, max_bytes, num_parts=1):
-    """Return the token files with their manifests, domain by domain, the splits of each together."""
+def tokenize(corpora, folder, *, shard_bytes, max_bytes):
+    """Return the token files with their manifests, and the number of shards."""
     documents, shards = {}, {}
     for name in DOMAINS:
         options = {"source": "files", "paths": [str(corpora / f"{name}.jsonl.gz")]}

@@ -2,7 +2,8 @@
 
 from functools import cache
 
-from mixlaws.config import check_repeated_keys, complete_config
+from mixlaws.config import complete_config
+from mixlaws.config_files import check_repeated_keys
 from mixlaws.mixtures import choose_mixtures
 from mixlaws.parts import division_of, plan_parts, plan_shards
 from mixlaws.plan import describe_target, design_of, num_proxy_tokens, num_target_steps
