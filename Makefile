@@ -4,17 +4,34 @@ BIN := .venv/bin
 CORES ?= all
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: demo test test-full lint clean
+.PHONY: demo resume test test-cluster test-full fault-table lint clean
 
 demo: .venv/.installed
 	$(BIN)/snakemake --cores $(CORES) --show-failed-logs
 	@echo "The report: results/demo/report.html"
 
-test: .venv/.installed-tests
-	$(BIN)/python -m pytest -m "not slow and not full"
+# After anything died: make resume ARGS="--configfile experiments/NAME.yaml" (on a cluster add
+# --profile slurm). What is whole is kept, what was interrupted goes on from its last state.
+resume:
+	$(BIN)/snakemake --unlock --quiet all $(ARGS)
+	$(BIN)/snakemake --cores $(CORES) --rerun-incomplete --show-failed-logs $(ARGS)
 
-test-full: .venv/.installed-tests
-	$(BIN)/python -m pytest
+test: .venv/.installed-tests
+	$(BIN)/python -m pytest -m "not slow and not full and not cluster"
+
+# A real SLURM of its own, from Debian's packages, as root: installed, started, stopped.
+test-cluster: .venv/.installed-tests .venv-cluster/.installed
+	$(BIN)/python -m pytest -m "cluster and not full" tests/cluster --durations=5
+
+test-full: .venv/.installed-tests .venv-cluster/.installed
+	$(BIN)/python -m pytest -m "not cluster"
+	$(BIN)/python -m pytest -m cluster
+
+# Every fault, an hour or two: rewrites the table in docs/reliability.md.
+fault-table: .venv/.installed-tests .venv-cluster/.installed
+	rm -f .faults.jsonl
+	-MIXLAWS_FAULT_RECORDS=$(CURDIR)/.faults.jsonl $(BIN)/python -m pytest tests/faults tests/cluster
+	$(BIN)/python tests/faults/recording.py .faults.jsonl
 
 lint: .venv/.installed-tests
 	$(BIN)/ruff check
@@ -39,3 +56,15 @@ clean:
 .venv/.installed-tests: pyproject.toml | .venv/bin/python
 	$(BIN)/python -m pip install --quiet --editable ".[tests,comparators]"
 	@touch $@ .venv/.installed
+
+# The SLURM plugin asks for a SLURM at every start of Snakemake, ten seconds where none answers: it
+# stays out of .venv, whose packages this environment reads.
+.venv-cluster/.installed: pyproject.toml | .venv/.installed
+	$(BIN)/python -m venv .venv-cluster
+	$(BIN)/python -c 'import pathlib, sysconfig; \
+	  base = pathlib.Path(sysconfig.get_path("purelib")); \
+	  own = pathlib.Path(".venv-cluster", *base.parts[-3:]); \
+	  (own / "base.pth").write_text(f"import site; site.addsitedir({str(base)!r})\n")'
+	.venv-cluster/bin/python -m pip install --quiet --ignore-installed --no-deps "$$($(BIN)/python -m pip freeze | grep ^snakemake==)"
+	.venv-cluster/bin/python -m pip install --quiet --editable ".[cluster]"
+	@touch $@

@@ -1,8 +1,13 @@
 """From raw text to a mixture with error bars: read the includes in order."""
 
+import sys
+
+from mixlaws.arrays import become_own_task
 from snakemake.utils import min_version
 
 min_version("9.0")
+# In a SLURM job array, and nowhere else: mixlaws/arrays.py says why.
+become_own_task(sys.argv)
 
 
 # An experiment is complete in itself: Snakemake merges config files, so the demo's domains
@@ -26,6 +31,20 @@ else:
     include: "workflow/rules/optimum.smk"
     include: "workflow/rules/report.smk"
     include: "workflow/rules/plan.smk"
+
+    # Seconds to minutes each: they run where Snakemake does, also on a cluster.
+    localrules:
+        write_mixtures,
+        collect_losses,
+        score_laws,
+        fit_laws,
+        find_optimum,
+        round_optimum,
+        collect_confirmation,
+        compare_confirmation,
+        write_recipes,
+        draw_figures,
+        write_report,
 
 
 rule all:

@@ -3,8 +3,9 @@
     python benchmarks/learning_rates.py results/demo        # about 15 CPU minutes
 
 Two layers, the width doubling; the hidden rate is base * 64 / width, the embedding's stays. A rule
-that transfers has its best base rate in the same column for every width. `tied` is the demo's
-model; `scaled` multiplies its logits by 64 / width; `plain` uses the base rate at every width.
+that transfers has its best base rate in the same column for every width. Rules: `tied`, the demo's
+model; `scaled`, whose logits are multiplied by 64 / width; `untied`, with a head of its own; and
+`plain`, which uses the base rate at every width.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from mixlaws.data import Corpus, read_corpus
 from mixlaws.plan import Run, make_run
 from mixlaws.training import train
 
-BASES = (0.0003, 0.0006, 0.0012, 0.0024, 0.0048)
+BASES = (0.0003, 0.0006, 0.0012, 0.0024, 0.0048, 0.0096)
 
 
 def make_base(corpus: Corpus, num_steps: int) -> Run:
@@ -67,7 +68,7 @@ def variant(run: Run, rule: str, width: int, base: float) -> Run:
     run = replace(run, model_width=width, num_heads=max(2, width // 32), learning_rate=base)
     if rule == "plain":
         return replace(run, learning_rate=base * width / 64)
-    return replace(run, scale_logits=rule == "scaled")
+    return replace(run, scale_logits=rule == "scaled", tied_embeddings=rule != "untied")
 
 
 def main() -> None:
@@ -75,18 +76,23 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("results", type=Path, help="results/{experiment}, with its tokens")
     parser.add_argument("--widths", type=int, nargs="+", default=[32, 64, 128, 256])
-    parser.add_argument("--rules", nargs="+", default=["tied", "scaled", "plain"])
+    parser.add_argument("--rules", nargs="+", default=["tied", "scaled", "untied", "plain"])
+    parser.add_argument("--bases", type=float, nargs="+", default=BASES)
     parser.add_argument("--steps", type=int, default=200)
     arguments = parser.parse_args()
     manifests = sorted(arguments.results.glob("tokens/*/train.json"))
     corpus = read_corpus(manifests, [path.with_name("validation.json") for path in manifests])
     run = make_base(corpus, arguments.steps)
     for rule in arguments.rules:
-        print(f"\n| {rule}: width | " + " | ".join(f"{b:g}" for b in BASES) + " | best base |")
-        print("|---" * (len(BASES) + 2) + "|")
+        print(
+            f"\n| {rule}: width | "
+            + " | ".join(f"{b:g}" for b in arguments.bases)
+            + " | best base |"
+        )
+        print("|---" * (len(arguments.bases) + 2) + "|")
         for width in arguments.widths:
-            found = [loss_of(variant(run, rule, width, base), corpus) for base in BASES]
-            best = BASES[int(np.argmin(found))]
+            found = [loss_of(variant(run, rule, width, base), corpus) for base in arguments.bases]
+            best = arguments.bases[int(np.argmin(found))]
             cells = " | ".join(f"{loss:.3f}" for loss in found)
             print(f"| {width} | {cells} | {best:g} |", flush=True)
 

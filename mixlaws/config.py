@@ -12,6 +12,7 @@ import yaml
 
 from mixlaws.errors import ConfigError
 from mixlaws.parts import filter_problem
+from mixlaws.published_checks import published_problems
 from mixlaws.sizes import NAMED_SHAPES
 
 SCHEMAS = Path(__file__).parent.parent / "workflow" / "schemas"
@@ -30,7 +31,7 @@ def complete_config(config: Mapping[str, Any]) -> dict[str, Any]:
     filled = copy.deepcopy(dict(config))
     _fill_defaults(filled, schema, schema["$defs"])
     _fill_sizes(filled)
-    crossed = _published_problems if published else _cross_problems
+    crossed = published_problems if published else _cross_problems
     problems = list(_schema_problems(filled, schema)) or list(crossed(filled))
     if problems:
         count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
@@ -156,29 +157,6 @@ def _text_problems(config: Mapping[str, Any]) -> Iterator[str]:
                     f"{section}domains.{domain}.filter: must be an expression, found "
                     f"{expression!r} ({problem})"
                 )
-
-
-def _published_problems(config: Mapping[str, Any]) -> Iterator[str]:
-    """Yield what must hold between the keys of a config on published losses, and does not."""
-    published = config["published"]
-    for name, study in published["studies"].items():
-        for size, path in study["files"].items():
-            if path not in published["files"]:
-                yield f"published.studies.{name}.files.{size}: must be in published.files: {path}"
-            if size not in published["sizes"]:
-                yield (
-                    f"published.studies.{name}.files: must name sizes "
-                    f"({', '.join(published['sizes'])}), found {size!r}"
-                )
-    for place, claim in enumerate(published["claims"]):
-        if ("value" in claim) == ("reason" in claim):
-            yield (
-                f"published.claims.{place}: must have a value to compare with or else a reason, "
-                f"found {'both' if 'value' in claim else 'neither'} for {claim['id']!r}"
-            )
-    ids = [claim["id"] for claim in published["claims"]]
-    if repeated := sorted({name for name in ids if ids.count(name) > 1}):
-        yield f"published.claims: must have each id once, found several of {', '.join(repeated)}"
 
 
 def _domain_problems(config: Mapping[str, Any]) -> Iterator[str]:

@@ -17,7 +17,7 @@ from torch.utils.data import DataLoader, IterableDataset
 
 from mixlaws.errors import DataError
 from mixlaws.mixtures import round_to_lattice
-from mixlaws.tokens import natural_shares, open_tokens, read_manifest
+from mixlaws.tokens import natural_shares, open_tokens, read_manifest, verify_tokens
 
 # Streams of the counter-based generator: the second half of its 128-bit key.
 _DOMAIN_STREAM = 0
@@ -66,9 +66,12 @@ class Corpus:
 def read_corpus(train: Sequence[str | Path], validation: Sequence[str | Path]) -> Corpus:
     """Open the token files that these manifests describe, each beside its manifest.
 
-    Raises DataError when a token file is not what its manifest says.
+    Every file is read whole once: a wrong token would be a wrong loss. Raises DataError when a
+    token file is not what its manifest says.
     """
     manifests = [read_manifest(path) for path in (*train, *validation)]
+    for path, manifest in zip((*train, *validation), manifests, strict=True):
+        verify_tokens(Path(path).with_suffix(".bin"), manifest)
     files = {
         (manifest.split, manifest.domain): TokenFile(
             open_tokens(Path(path).with_suffix(".bin"), manifest),

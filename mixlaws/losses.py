@@ -13,7 +13,7 @@ from mixlaws.errors import DataError
 from mixlaws.fingerprints import check_records, text_fingerprint
 from mixlaws.mixtures import Mixture
 from mixlaws.observations import Observations
-from mixlaws.runtime import atomic_path, read_json
+from mixlaws.runtime import atomic_path, file_sha256, read_json
 from mixlaws.schedule import make_schedule
 
 LOSS_COLUMNS = (
@@ -54,7 +54,7 @@ def write_table(table: pd.DataFrame, path: str | Path) -> None:
     """Write a table as CSV or, by suffix, Parquet; atomically, and losses to their last bit."""
     with atomic_path(path) as temporary:
         if Path(path).suffix == ".parquet":
-            table.to_parquet(temporary, index=False)
+            table.to_parquet(temporary, index=False, write_page_checksum=True)
         else:
             table.to_csv(temporary, index=False)
 
@@ -67,7 +67,7 @@ def read_table(path: str | Path, columns: Iterable[str]) -> pd.DataFrame:
             f"{path} must exist, but there is no such file: run the rule that writes it"
         )
     if path.suffix == ".parquet":
-        table = pd.read_parquet(path)
+        table = _read_parquet(path)
     else:
         table = pd.read_csv(path, dtype={"size": str, "mixture": str, "id": str})
     if missing := [column for column in columns if column not in table]:
@@ -76,6 +76,20 @@ def read_table(path: str | Path, columns: Iterable[str]) -> pd.DataFrame:
             f"missing (found {', '.join(table.columns)}): delete it and rerun its rule"
         )
     return table
+
+
+# What pyarrow and pandas raise, between them, for a file with flipped bits.
+_DAMAGED = (OSError, ValueError, LookupError, TypeError, AttributeError, RuntimeError, MemoryError)
+
+
+def _read_parquet(path: Path) -> pd.DataFrame:
+    try:
+        return pd.read_parquet(path, page_checksum_verification=True)
+    except _DAMAGED as error:
+        raise DataError(
+            f"{path} must be what was written, but it is damaged ({error}): delete it and rerun "
+            "the rule that writes it"
+        ) from error
 
 
 def read_losses(path: str | Path) -> pd.DataFrame:
@@ -89,6 +103,21 @@ def read_losses(path: str | Path) -> pd.DataFrame:
             f"{path} must hold finite losses, but {bad} rows are not: see those runs' logs"
         )
     return table
+
+
+def verify_losses(paths: Sequence[str | Path], records: Sequence[str | Path]) -> None:
+    """Raise DataError naming every loss file that is not the one its run wrote."""
+    changed = [
+        str(path)
+        for path, record in zip(paths, records, strict=True)
+        if read_json(record).get("losses_sha256") != file_sha256(path)
+    ]
+    if changed:
+        raise DataError(
+            f"a loss file must have the sha256 that the run.json beside it records, but "
+            f"{', '.join(changed)} {'has' if len(changed) == 1 else 'have'} another: delete the "
+            "folder of each and rerun, which trains these runs again"
+        )
 
 
 def collect_losses(paths: Sequence[str | Path]) -> pd.DataFrame:

@@ -114,15 +114,36 @@ def run_options(config: Mapping[str, Any], *, is_target: bool = False) -> dict[s
     return {key: value for key, value in options.items() if value != RUN_DEFAULTS[key]}
 
 
-def execution_options(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Return how a complete config's runs are executed (mixlaws.processes.Execution)."""
+PROCESS_OPTIONS = ("devices", "num_nodes", "strategy", "launcher")
+
+
+def execution_options(config: Mapping[str, Any], *, is_target: bool = False) -> dict[str, Any]:
+    """Return how a complete config's runs are executed (mixlaws.processes.Execution).
+
+    The target's runs may have processes of their own: it is larger than any proxy.
+    """
     training = config["training"]
-    names = ("compile", "micro_batch_size", "devices", "num_nodes", "strategy", "launcher")
+    if is_target:
+        own = {k: v for k, v in config.get("confirmation", {}).items() if k in PROCESS_OPTIONS}
+        training = training | own
+    names = ("compile", "micro_batch_size", *PROCESS_OPTIONS)
     return {
         **{name: training[name] for name in (*names, "divergence_margin")},
         "every_seconds": training["checkpoint_every_seconds"],
         "keep": training["keep_states"],
     }
+
+
+def process_resources(config: Mapping[str, Any], *, is_target: bool = False) -> dict[str, Any]:
+    """Return what a cluster must know of a run with several processes: none where there is one.
+
+    With `mpi` the job is not started as one task: the run starts its own under srun.
+    """
+    options = execution_options(config, is_target=is_target)
+    tasks = options["devices"] * options["num_nodes"]
+    if options["launcher"] != "srun" or tasks == 1:
+        return {}
+    return {"mpi": "srun", "tasks": tasks, "nodes": options["num_nodes"], "tasks_per_gpu": 1}
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +14,8 @@ from lightning.pytorch.plugins.environments import (
     TorchElasticEnvironment,
 )
 from lightning.pytorch.strategies import DDPStrategy, ModelParallelStrategy
+
+from mixlaws.errors import ConfigError
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,29 @@ _RANKS = {
     "srun": ("SLURM_PROCID",),
     "torchrun": ("RANK",),
 }
+
+
+_STARTED = "MIXLAWS_STARTED_BY_SRUN"
+
+
+def start_processes(execution: Execution) -> None:
+    """Replace this process by all of a run's, where srun is to start them, each at this script.
+
+    The script then comes here again, once per process, and goes on. Raises ConfigError outside a
+    job of SLURM.
+    """
+    if execution.launcher != "srun" or execution.num_processes == 1 or _STARTED in os.environ:
+        return
+    if "SLURM_JOB_ID" not in os.environ:
+        raise ConfigError(
+            f"launcher srun must run inside a SLURM job, to start {execution.num_processes} "
+            "processes, but this is none: use `snakemake --profile slurm`, or launcher local"
+        )
+    os.environ[_STARTED] = "1"
+    command = ["srun", f"--nodes={execution.num_nodes}", f"--ntasks={execution.num_processes}"]
+    command += [f"--ntasks-per-node={execution.devices}", "--kill-on-bad-exit=1"]
+    command += [f"--cpus-per-task={execution.num_threads}"]
+    os.execvp("srun", [*command, sys.executable, *sys.argv])
 
 
 def is_main_process(execution: Execution) -> bool:

@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 
 import pytest
+from workflow_project import copy_project
 
 _skipped: list[str] = []
 
@@ -47,3 +48,17 @@ def corpora() -> Path:
 def root() -> Path:
     """Return the project's root."""
     return Path(__file__).parent.parent
+
+
+@pytest.fixture(scope="session")
+def smoke(tmp_path_factory):
+    """Run the smoke experiment once for all tests; they must leave its results as they are."""
+    project = copy_project(tmp_path_factory.mktemp("smoke"))
+    project.snakemake()
+    return project
+
+
+@pytest.fixture
+def fresh(tmp_path):
+    """Return a copy of the project without results."""
+    return copy_project(tmp_path / "project")

@@ -10,8 +10,8 @@ import pytest
 PACKAGE = Path(__file__).parents[2] / "mixlaws"
 LAYERS = [
     {"errors"},
-    {"runtime", "observations", "locks", "progress", "sizes", "devices"},
-    {"parts"},
+    {"runtime", "observations", "arrays", "deadline", "locks", "progress", "sizes", "devices"},
+    {"parts", "published_checks"},
     {"config", "mixtures", "schedule", "limits", "documents", "fingerprints"} | {"config_files"},
     {"continual", "losses", "plan", "laws", "tokens", "embedded", "downloads", "logs"}
     | {"texts", "minhash", "domain_checks", "plan_text"},
@@ -19,10 +19,10 @@ LAYERS = [
     {"tokenizer"},
     {"plan_tables"},
     {"published", "model", "data", "objective", "sources"},
-    {"status", "optimum", "proxy", "checkpoints", "processes", "watch", "folds"}
+    {"optimum", "proxy", "checkpoints", "processes", "watch", "folds"}
     | {"domains", "tokenization"},
     {"evaluation", "micro_batch", "records"},
-    {"training", "export", "selection", "bootstrap", "experiment"},
+    {"status", "training", "export", "selection", "bootstrap", "experiment"},
     {"uncertainty"},
     {"choice"},
     {"scores", "law_tables", "decision", "confirmation"},

@@ -5,13 +5,17 @@ import pytest
 from mixlaws.errors import DataError
 from mixlaws.experiment import check_schedule, make_target
 from mixlaws.losses import (
+    LOSS_COLUMNS,
     collect_losses,
     make_observations,
     read_losses,
+    read_table,
     schedule_of,
+    verify_losses,
     weight_vector,
     write_table,
 )
+from mixlaws.runtime import file_sha256, write_json
 from mixlaws.schedule import Cosine
 
 
@@ -162,3 +166,38 @@ def test_weights_must_name_measured_domains():
     assert weight_vector({"b": 1.0}, ["a", "b"]).tolist() == [0.0, 1.0]
     with pytest.raises(DataError, match=r"\['c'\] are missing"):
         weight_vector({"c": 1.0}, ["a", "b"])
+
+
+def write_run(folder, **record):
+    write_table(loss_table(), folder / "losses.csv")
+    digest = {"losses_sha256": file_sha256(folder / "losses.csv")}
+    write_json(digest | record, folder / "run.json")
+    return folder / "losses.csv", folder / "run.json"
+
+
+def test_changed_loss_files_are_all_named(tmp_path):
+    files = [write_run(tmp_path / name) for name in ("a", "b", "c")]
+    losses, records = zip(*files, strict=True)
+    verify_losses(losses, records)
+    for path in (losses[0], losses[2]):
+        path.write_text(path.read_text().replace("3.1", "3.7", 1))
+    with pytest.raises(DataError, match=r"a/losses.csv, .*c/losses.csv have another: delete"):
+        verify_losses(losses, records)
+
+
+def test_no_flipped_bit_of_a_parquet_table_gives_another_number(tmp_path):
+    path = tmp_path / "losses.parquet"
+    steps = range(10, 2000, 10)
+    write_table(loss_table(steps=steps), path)
+    table, content = read_table(path, LOSS_COLUMNS), path.read_bytes()
+    draw = np.random.default_rng(0)
+    caught = 0
+    for place in draw.integers(len(content), size=200):
+        flipped = bytearray(content)
+        flipped[place] ^= 1 << draw.integers(8)
+        path.write_bytes(flipped)
+        try:
+            assert read_table(path, LOSS_COLUMNS).equals(table)
+        except DataError as error:
+            caught += "losses.parquet" in str(error)
+    assert caught >= 150

@@ -76,7 +76,7 @@ def rules():
     """Yield (script, environment file) of every rule."""
     for path in sorted((ROOT / "workflow" / "rules").glob("*.smk")):
         text = path.read_text()
-        for block in re.split(r"\n(?=(?:rule|checkpoint) )", text):
+        for block in re.split(r"\n(?=(?:    )?(?:rule|checkpoint)\b)", text):
             script = re.search(r'"\.\./scripts/(\w+\.py)"', block)
             environment = re.search(r'"\.\./\.\./envs/(\w+\.yaml)"', block)
             if script:

@@ -128,7 +128,7 @@ def test_the_default_target_is_the_demo(fresh):
     planned = fresh.snakemake("--dry-run", "--quiet", "host", config=None)
     assert "results/demo/report.html" in planned
     jobs = dict(line.split() for line in planned.splitlines() if len(line.split()) == 2)
-    assert jobs["train_proxy"] == "36"
+    assert [jobs[f"train_proxy_{size}"] for size in ("25K", "56K", "99K")] == ["12"] * 3
 
 
 def write_text_for(folder, path):
@@ -149,6 +149,29 @@ def test_every_shipped_experiment_plans(fresh, path):
     write_text_for(fresh.folder, path)
     planned = fresh.snakemake("--dry-run", "--quiet", "host", config=f"experiments/{path.name}")
     assert f"results/{path.stem}/report.html" in planned
+
+
+def test_the_plan_reads_nothing_and_stays_when_it_refuses(fresh, tmp_path):
+    output = fresh.snakemake("--", "plan")
+    assert "sum of all" in output
+    assert "tokenize_domain" not in output
+    assert not (fresh.results / "text").exists()
+    before = (fresh.results / "plan.csv").read_text()
+    assert before.startswith("role,size,parameters,runs,steps,tokens_per_run,")
+    config = (ROOT / "tests/workflow/smoke.yaml").read_text()
+    greedy = tmp_path / "greedy.yaml"
+    greedy.write_text(config.replace("max_epochs: 4", "max_epochs: 0.1"))
+    refused = fresh.snakemake("--", "plan", config=str(greedy), check=False)
+    assert "no run may repeat a domain more than training.max_epochs 0.1 times" in refused
+    assert (fresh.results / "plan.csv").read_text() == before
+    assert "mix-00" in (fresh.results / "plan_domains.csv").read_text()
+
+
+def test_how_often_states_are_saved_retrains_nothing(smoke, tmp_path):
+    config = (ROOT / "tests/workflow/smoke.yaml").read_text()
+    other = tmp_path / "often.yaml"
+    other.write_text(config.replace("checkpoint_every_seconds: 0", "checkpoint_every_seconds: 30"))
+    assert "train_proxy" not in smoke.planned("--configfile", str(other))
 
 
 def test_snakemakes_own_report_holds_the_page(smoke):

@@ -7,7 +7,7 @@ from mixlaws.config_files import check_repeated_keys
 from mixlaws.mixtures import choose_mixtures
 from mixlaws.parts import division_of, plan_parts, plan_shards
 from mixlaws.plan import describe_target, design_of, num_proxy_tokens, num_target_steps
-from mixlaws.plan import run_options
+from mixlaws.plan import process_resources, run_options
 from mixlaws.runtime import TEXT_VERSION, read_json, source_digest
 
 check_repeated_keys(workflow.configfiles)

@@ -49,7 +49,7 @@ checkpoint round_optimum:
         "../scripts/round_optimum.py"
 
 
-use rule train_proxy as train_confirmation with:
+rule train_confirmation:
     input:
         train=expand("results/{{experiment}}/tokens/{domain}/train.bin", domain=DOMAINS),
         train_manifests=expand(
@@ -70,6 +70,11 @@ use rule train_proxy as train_confirmation with:
         timing="results/{experiment}/confirmation/{mixture}/seed-{seed}/timing.json",
     log:
         "results/{experiment}/logs/train_confirmation/{mixture}/seed-{seed}.log",
+    conda:
+        "../../envs/train.yaml"
+    threads: 1
+    resources:
+        **process_resources(config, is_target=True),
     params:
         **config["sizes"][config["target"]["size"]],
         **run_options(config, is_target=True),
@@ -90,6 +95,8 @@ use rule train_proxy as train_confirmation with:
         first_evaluation=TRAINING["first_evaluation"],
         num_validation_windows=config["validation"]["num_windows"],
         max_epochs=TRAINING["max_epochs"],
+    script:
+        "../scripts/train_proxy.py"
 
 
 use rule collect_losses as collect_confirmation with:

@@ -26,54 +26,66 @@ rule write_mixtures:
         "../scripts/write_mixtures.py"
 
 
-rule train_proxy:
-    input:
-        train=expand("results/{{experiment}}/tokens/{domain}/train.bin", domain=DOMAINS),
-        train_manifests=expand(
-            "results/{{experiment}}/tokens/{domain}/train.json", domain=DOMAINS
-        ),
-        validation=expand(
-            "results/{{experiment}}/tokens/{domain}/validation.bin",
-            domain=VALIDATION_DOMAINS,
-        ),
-        validation_manifests=expand(
-            "results/{{experiment}}/tokens/{domain}/validation.json",
-            domain=VALIDATION_DOMAINS,
-        ),
-    output:
-        losses="results/{experiment}/runs/{size}/{mixture}/seed-{seed}/losses.csv",
-        record="results/{experiment}/runs/{size}/{mixture}/seed-{seed}/run.json",
-        timing="results/{experiment}/runs/{size}/{mixture}/seed-{seed}/timing.json",
-    log:
-        "results/{experiment}/logs/train_proxy/{size}/{mixture}/seed-{seed}.log",
-    conda:
-        "../../envs/train.yaml"
-    threads: 1
-    params:
-        **run_options(config),
-        # Outside the outputs: Snakemake deletes the outputs of a failed job.
-        checkpoints="results/{experiment}/checkpoints/{size}/{mixture}/seed-{seed}",
-        size="{size}",
-        proportions=proportions_of,
-        lattice=config["mixtures"]["lattice"],
-        num_layers=lookup(dpath="{size}/num_layers", within=config["sizes"]),
-        model_width=lookup(dpath="{size}/model_width", within=config["sizes"]),
-        num_heads=lookup(dpath="{size}/num_heads", within=config["sizes"]),
-        num_steps=TRAINING["num_steps"],
-        batch_size=TRAINING["batch_size"],
-        sequence_length=TRAINING["sequence_length"],
-        learning_rate=TRAINING["learning_rate"],
-        embedding_learning_rate=TRAINING["embedding_learning_rate"],
-        warmup_steps=TRAINING["warmup_steps"],
-        weight_decay=TRAINING["weight_decay"],
-        gradient_clip_norm=TRAINING["gradient_clip_norm"],
-        averaging_exponent=TRAINING["averaging_exponent"],
-        num_evaluations=TRAINING["num_evaluations"],
-        first_evaluation=TRAINING["first_evaluation"],
-        num_validation_windows=config["validation"]["num_windows"],
-        max_epochs=TRAINING["max_epochs"],
-    script:
-        "../scripts/train_proxy.py"
+# One rule per size: a cluster's requests, packs and job arrays are by rule, and all jobs of an array
+# get the request of its first.
+for size in config["sizes"]:
+
+    rule:
+        name:
+            f"train_proxy_{size}"
+        input:
+            train=expand(
+                "results/{{experiment}}/tokens/{domain}/train.bin", domain=DOMAINS
+            ),
+            train_manifests=expand(
+                "results/{{experiment}}/tokens/{domain}/train.json", domain=DOMAINS
+            ),
+            validation=expand(
+                "results/{{experiment}}/tokens/{domain}/validation.bin",
+                domain=VALIDATION_DOMAINS,
+            ),
+            validation_manifests=expand(
+                "results/{{experiment}}/tokens/{domain}/validation.json",
+                domain=VALIDATION_DOMAINS,
+            ),
+        output:
+            losses="results/{experiment}/runs/{size}/{mixture}/seed-{seed}/losses.csv",
+            record="results/{experiment}/runs/{size}/{mixture}/seed-{seed}/run.json",
+            timing="results/{experiment}/runs/{size}/{mixture}/seed-{seed}/timing.json",
+        log:
+            "results/{experiment}/logs/train_proxy/{size}/{mixture}/seed-{seed}.log",
+        wildcard_constraints:
+            size=re.escape(size),
+        conda:
+            "../../envs/train.yaml"
+        threads: 1
+        resources:
+            **process_resources(config),
+        params:
+            **run_options(config),
+            # Outside the outputs: Snakemake deletes the outputs of a failed job.
+            checkpoints="results/{experiment}/checkpoints/{size}/{mixture}/seed-{seed}",
+            size="{size}",
+            proportions=proportions_of,
+            lattice=config["mixtures"]["lattice"],
+            num_layers=lookup(dpath="{size}/num_layers", within=config["sizes"]),
+            model_width=lookup(dpath="{size}/model_width", within=config["sizes"]),
+            num_heads=lookup(dpath="{size}/num_heads", within=config["sizes"]),
+            num_steps=TRAINING["num_steps"],
+            batch_size=TRAINING["batch_size"],
+            sequence_length=TRAINING["sequence_length"],
+            learning_rate=TRAINING["learning_rate"],
+            embedding_learning_rate=TRAINING["embedding_learning_rate"],
+            warmup_steps=TRAINING["warmup_steps"],
+            weight_decay=TRAINING["weight_decay"],
+            gradient_clip_norm=TRAINING["gradient_clip_norm"],
+            averaging_exponent=TRAINING["averaging_exponent"],
+            num_evaluations=TRAINING["num_evaluations"],
+            first_evaluation=TRAINING["first_evaluation"],
+            num_validation_windows=config["validation"]["num_windows"],
+            max_epochs=TRAINING["max_epochs"],
+        script:
+            "../scripts/train_proxy.py"
 
 
 rule collect_losses:

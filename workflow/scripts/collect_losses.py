@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from mixlaws.losses import collect_losses, collect_runs, write_table
+from mixlaws.losses import collect_losses, collect_runs, verify_losses, write_table
 from mixlaws.runtime import log_to
 
 if TYPE_CHECKING:
@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
 log_to(snakemake.log[0])
 
+verify_losses(snakemake.input.losses, snakemake.input.records)
 write_table(collect_losses(snakemake.input.losses), snakemake.output.losses)
 runs = collect_runs(snakemake.input.records, snakemake.input.timings, snakemake.params.domains)
 write_table(runs, snakemake.output.runs)

@@ -3,9 +3,11 @@
 from typing import TYPE_CHECKING
 
 from mixlaws.data import read_corpus, resolve_proportions
+from mixlaws.deadline import end_before_limit
 from mixlaws.losses import loss_rows, write_table
 from mixlaws.plan import execution_options, make_run
-from mixlaws.runtime import log_to, write_json
+from mixlaws.processes import Execution, start_processes
+from mixlaws.runtime import file_sha256, log_to, write_json
 from mixlaws.training import trained
 
 if TYPE_CHECKING:
@@ -13,6 +15,11 @@ if TYPE_CHECKING:
 
 log_to(snakemake.log[0])
 
+# Not params: how fast a run ends is no reason to train it again.
+options = execution_options(snakemake.config, is_target=snakemake.rule == "train_confirmation")
+options["num_threads"] = snakemake.threads
+start_processes(Execution(**options))
+end_before_limit()
 params = dict(snakemake.params.items())
 corpus = read_corpus(snakemake.input.train_manifests, snakemake.input.validation_manifests)
 run = make_run(
@@ -23,14 +30,8 @@ run = make_run(
         params["proportions"], snakemake.input.train_manifests, params["lattice"]
     ),
 )
-with trained(
-    run,
-    corpus,
-    checkpoints=params["checkpoints"],
-    num_threads=snakemake.threads,
-    # Not params: how fast a run ends is no reason to train it again.
-    **execution_options(snakemake.config),
-) as result:
+with trained(run, corpus, checkpoints=params["checkpoints"], **options) as result:
     write_table(loss_rows(result.losses), snakemake.output.losses)
-    write_json(result.record, snakemake.output.record)
+    digest = {"losses_sha256": file_sha256(snakemake.output.losses)}
+    write_json(result.record | digest, snakemake.output.record)
     write_json(result.timing, snakemake.output.timing)

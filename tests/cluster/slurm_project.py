@@ -1,0 +1,100 @@
+"""A working copy of the project whose Snakemake submits to the test cluster."""
+
+import contextlib
+import os
+import signal
+import subprocess
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from processes import wait_until
+from workflow_project import SMOKE, Project, copy_project
+
+from slurm import Cluster
+
+ROOT = Path(__file__).parents[2]
+SNAKEMAKE = ROOT / ".venv-cluster" / "bin" / "snakemake"
+# Statuses are asked for every few seconds, not every minute: the tests' jobs are short.
+FAST = ["--slurm-init-seconds-before-status-checks=3", "--latency-wait=20"]
+SIZES = ["2K", "3K"]
+
+
+@dataclass(frozen=True)
+class SlurmProject(Project):
+    """A working copy and the cluster that it runs on."""
+
+    cluster: Cluster = field(kw_only=True)
+
+    def command(self, *arguments, config=SMOKE, profile="slurm"):
+        """Return the command of the documentation, with the tests' arrays and fake GPU."""
+        experiment = ["--configfile", config] if config else []
+        arrays = ",".join(f"train_proxy_{size}" for size in SIZES)
+        return [
+            str(SNAKEMAKE),
+            "--profile",
+            profile,
+            *experiment,
+            *FAST,
+            f"--slurm-array-jobs={arrays}",
+            *arguments,
+        ]
+
+    def environment(self):
+        """Speak to the test cluster."""
+        return self.cluster.environment() | {"OMP_NUM_THREADS": "1"}
+
+    def start(self, *arguments, **options):
+        """Start Snakemake in the background; what it prints goes to run.log."""
+        with open(self.folder / "run.log", "a") as log:
+            return subprocess.Popen(
+                self.command(*arguments, **options),
+                cwd=self.folder,
+                env=self.environment(),
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+
+    def log(self):
+        """Return what Snakemake printed so far."""
+        return (self.folder / "run.log").read_text()
+
+    def end(self, process, seconds=600):
+        """Wait for Snakemake's end; return its status."""
+        try:
+            return process.wait(timeout=seconds)
+        finally:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+
+    def node_of(self, job):
+        """Return the node that a job runs on."""
+        return self.cluster.command("squeue", "-h", "-j", job, "-o", "%N").strip()
+
+
+def slurm_copy(folder, cluster):
+    """Return a working copy that submits to the cluster."""
+    copied = copy_project(folder).folder
+    for name in ("slurm", "slurm-no-accounting"):
+        (copied / name).symlink_to(f"workflow/profiles/{name}")
+    return SlurmProject(copied, cluster=cluster)
+
+
+def kill_node(cluster, node):
+    """Take a node away as a power failure does: slurmd, its steps and everything in them."""
+    jobs = cluster.command("squeue", "-h", "-w", node, "-o", "%A").split()
+    cluster.stop(f"slurmd-{node}", signal.SIGKILL)
+    steps = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            line = path.read_bytes().decode()
+            if any(line.startswith(f"slurmstepd: [{job}.") for job in jobs):
+                steps.append(int(path.parent.name))
+    for pid in [*steps, *cluster.job_processes(node)]:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+
+
+def drained(cluster):
+    """Wait until no job is left."""
+    wait_until(lambda: not cluster.command("squeue", "-h").strip(), "an empty queue", 60, 0.5)

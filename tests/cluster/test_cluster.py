@@ -1,0 +1,283 @@
+"""The workflow on a real SLURM: what is submitted, and what happens when jobs and nodes die.
+
+`make test-cluster` runs the first test alone; all of them run in `make test-full`.
+"""
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import time
+from contextlib import contextmanager, suppress
+
+import pandas as pd
+import pytest
+from processes import alive, freeze_one, wait_until
+from recording import trying
+from slurm_project import ROOT, SIZES, drained, kill_node
+from test_workflow import byte_stable
+from workflow_project import SMOKE
+
+pytestmark = [pytest.mark.cluster, pytest.mark.slow]
+GPU = "gpu=1"
+BY_ITSELF = "by itself: attempts of the profile, saved states"
+
+
+def small_requests(**runtimes):
+    """Return requests that fit the test nodes: minutes by size, and a fake GPU for one of them."""
+    requests = []
+    for size in ("2K", "3K"):
+        requests += [f"train_proxy_{size}:mem_mb=700", f"train_proxy_{size}:runtime=10"]
+    requests += ["train_confirmation:mem_mb=700", "train_confirmation:gpu=0"]
+    requests += [f"{rule}:runtime={minutes}" for rule, minutes in runtimes.items()]
+    return ["--default-resources", "mem_mb=700", "runtime=10", "--set-resources", *requests]
+
+
+@contextmanager
+def running(project, *arguments, **options):
+    """Run Snakemake; whatever happens, leave none behind."""
+    process = project.start(*arguments, **options)
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+def requeued_start_now(project):
+    """Start requeued jobs at once: SLURM lets them wait for two minutes."""
+    for line in project.cluster.command("squeue", "-h", "-r", "-o", "%i %r").splitlines():
+        job, _, reason = line.partition(" ")
+        if "BeginTime" in reason:
+            project.cluster.command(
+                "scontrol", "update", f"job={job}", "starttime=now", check=False
+            )
+
+
+def finish(project, process, smoke, seconds=900):
+    """Wait for a successful end with the bytes of the undisturbed run."""
+    deadline = time.monotonic() + seconds
+    while process.poll() is None:
+        assert time.monotonic() < deadline, project.log()[-6000:]
+        requeued_start_now(project)
+        time.sleep(2)
+    assert process.returncode == 0, project.log()[-6000:]
+    assert byte_stable(project.results) == byte_stable(smoke.results)
+
+
+def test_a_cancelled_job_a_time_out_and_a_node_that_goes_down(project, smoke):
+    """Three faults strike three runs of one sweep: arrays, one of the sizes on a fake GPU."""
+    cluster = project.cluster
+    requests = small_requests(train_proxy_3K=1)
+    with (
+        trying("`scancel` of a running job", BY_ITSELF),
+        trying("a job reaches its time limit", BY_ITSELF),
+        trying("a node loses power in mid-run, and returns", BY_ITSELF),
+        running(project, *requests, f"train_proxy_2K:{GPU}") as process,
+    ):
+        late = freeze_one(project, "3K")
+        lost = freeze_one(project, other_than=[late])
+        cancelled = freeze_one(project, other_than=[late, lost])
+        cluster.command("scancel", cancelled.job)
+        wait_until(lambda: "'CANCELLED'" in project.log(), "the cancelled job noticed", 120)
+        down = project.node_of(lost.job)
+        kill_node(cluster, down)
+        cluster.command("scontrol", "update", f"nodename={down}", "state=down", "reason=test")
+        time.sleep(3)
+        cluster.start_node(down)
+        finish(project, process, smoke)
+        assert "Submitted array job" in project.log()
+        assert "'TIMEOUT'" in project.log()
+
+
+@pytest.fixture
+def partial(project, smoke):
+    """Return a working copy with the undisturbed run's results, but for two runs of each size."""
+    subprocess.run(["cp", "-a", f"{smoke.folder}/.", str(project.folder)], check=True)
+    for size in SIZES:
+        for mixture in ("mix-001", "uniform"):
+            shutil.rmtree(project.results / "runs" / size / mixture)
+    return project
+
+
+@pytest.mark.full
+def test_a_node_is_drained_in_mid_run(partial, smoke):
+    cluster = partial.cluster
+    with (
+        trying("a node is drained in mid-run", "its job ends there, others go elsewhere"),
+        running(partial, *small_requests()) as process,
+    ):
+        held = freeze_one(partial)
+        node = partial.node_of(held.job)
+        cluster.command("scontrol", "update", f"nodename={node}", "state=drain", "reason=test")
+        time.sleep(5)
+        held.go_on()
+        finish(partial, process, smoke)
+        cluster.command("scontrol", "update", f"nodename={node}", "state=resume")
+
+
+@pytest.mark.full
+def test_the_controller_stops_and_returns(partial, smoke):
+    """Half a minute without slurmctld: jobs train on, and Snakemake asks until it answers."""
+    cluster = partial.cluster
+    with (
+        trying("slurmctld stops for half a minute", BY_ITSELF),
+        running(partial, *small_requests()) as process,
+    ):
+        held = freeze_one(partial)
+        cluster.stop("slurmctld")
+        held.go_on()
+        time.sleep(30)
+        cluster.start_controller()
+        finish(partial, process, smoke)
+
+
+@pytest.mark.full
+def test_a_job_is_requeued(partial, smoke):
+    with (
+        trying("`scontrol requeue` of a running job", BY_ITSELF),
+        running(partial, *small_requests()) as process,
+    ):
+        held = freeze_one(partial)
+        partial.cluster.command("scontrol", "requeue", held.job)
+        finish(partial, process, smoke)
+        assert "Trying to restart" not in partial.log()
+
+
+@pytest.mark.full
+def test_a_run_longer_than_its_job_ends_itself_and_goes_on(partial, smoke):
+    """Slowed down to outlast a minute, a run saves its state before the limit, not at it."""
+    with (
+        trying("a run longer than its job's time limit", BY_ITSELF),
+        running(partial, *small_requests(train_proxy_2K=1, train_proxy_3K=1)) as process,
+    ):
+        held = freeze_one(partial)
+        log = (
+            partial.results
+            / "logs"
+            / "train_proxy"
+            / held.folder.relative_to(partial.results / "checkpoints")
+        )
+        text = log.with_suffix(".log")
+        first = held.step()
+        while alive(held.pid):  # a step or two each second
+            held.go_on()
+            time.sleep(0.02)
+            with suppress(ProcessLookupError):
+                held.stop()
+            time.sleep(1)
+            if "ended by signal 15" in text.read_text():
+                held.go_on()
+        assert held.step() > first
+        finish(partial, process, smoke)
+        assert "'TIMEOUT'" not in partial.log()
+        assert "Trying to restart" in partial.log()
+
+
+@pytest.mark.full
+def test_snakemake_is_killed_and_its_jobs_live_on(partial, smoke):
+    """The submitted jobs are orphans then: they end, or their successors wait for them."""
+    how = "`make resume`, again once the orphans ended"
+    with trying("SIGKILL of the Snakemake that submits", how):
+        with running(partial, *small_requests()) as process:
+            held = freeze_one(partial)
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+        held.go_on()
+        drained(partial.cluster)
+        partial.snakemake("--unlock")
+        with running(partial, *small_requests()) as process:
+            finish(partial, process, smoke)
+
+
+@pytest.mark.full
+def test_a_target_on_two_processes_under_srun(project, smoke):
+    """DDP with gloo: the same batches in two halves, hence the same losses but for rounding."""
+    subprocess.run(["cp", "-a", f"{smoke.folder}/.", str(project.folder)], check=True)
+    config = project.folder / "two.yaml"
+    config.write_text(
+        (ROOT / SMOKE).read_text() + "  devices: 2\n  launcher: srun\n  strategy: ddp\n"
+    )
+    shutil.rmtree(project.results / "confirmation")
+    file = "confirmation/uniform/seed-0/losses.csv"
+    arguments = [*small_requests(), "--rerun-triggers", "mtime", f"results/smoke/{file}"]
+    with trying("two processes under srun (gloo), no fault", "losses of one process to 1e-4"):
+        with running(project, *arguments, config="two.yaml") as process:
+            assert project.end(process) == 0, project.log()[-6000:]
+        two, one = (pd.read_csv(each.results / file) for each in (project, smoke))
+        assert two["loss"].to_numpy() == pytest.approx(one["loss"].to_numpy(), rel=1e-4)
+        assert two[["step", "tokens", "validation_domain"]].equals(
+            one[["step", "tokens", "validation_domain"]]
+        )
+        records = [
+            json.loads((each.results / file).with_name("run.json").read_text())
+            for each in (project, smoke)
+        ]
+        assert records[0]["realised_tokens"] == records[1]["realised_tokens"]
+        timing = json.loads((project.results / file).with_name("timing.json").read_text())
+        assert timing["num_devices"] == 2
+
+
+@pytest.mark.full
+def test_a_sweep_of_200_jobs(project):
+    """Four calls of sbatch for 200 runs, and a status query every few seconds at most."""
+    cluster = project.cluster
+    cluster.command("sdiag", "--reset")
+    with (
+        trying("a sweep of 200 runs in arrays", "four submissions"),
+        running(
+            project,
+            *small_requests(),
+            "--until",
+            "collect_losses",
+            config="tests/cluster/sweep.yaml",
+        ) as process,
+    ):
+        began = time.monotonic()
+        assert project.end(process, 3600) == 0, project.log()[-6000:]
+        minutes = (time.monotonic() - began) / 60
+    runs = pd.read_csv(project.folder / "results" / "sweep" / "runs.csv")
+    assert len(runs) == 200
+    calls = dict(
+        re.findall(
+            r"(REQUEST_\w+|\w+_JOB_INFO\w*)\s+\(\s*\d+\) count:(\d+)", cluster.command("sdiag")
+        )
+    )
+    print(f"{minutes:.1f} minutes, calls of the controller: {calls}")
+    assert int(calls["REQUEST_SUBMIT_BATCH_JOB"]) <= 12
+    assert sum(int(n) for name, n in calls.items() if "JOB_INFO" in name) <= 200 + 12 * minutes
+
+
+@pytest.mark.full
+def test_without_accounting_a_cancelled_job_is_noticed(partial, smoke):
+    cluster = partial.cluster
+    cluster.down()
+    cluster.up(accounting=False)
+    try:
+        with (
+            trying("`scancel` on a cluster without accounting", BY_ITSELF),
+            running(partial, *small_requests(), profile="slurm-no-accounting") as process,
+        ):
+            held = freeze_one(partial)
+            cluster.command("scancel", held.job)
+            finish(partial, process, smoke)
+            assert "'CANCELLED'" in partial.log()
+    finally:
+        cluster.down()
+        cluster.up()
+
+
+@pytest.mark.full
+def test_control_c_cancels_the_jobs(partial, smoke):
+    with trying("Ctrl-C while jobs run", "`make resume`"):
+        with running(partial, *small_requests()) as process:
+            held = freeze_one(partial)
+            os.kill(process.pid, signal.SIGINT)
+            held.go_on()
+            assert partial.end(process, 120) != 0
+        drained(partial.cluster)
+        with running(partial, *small_requests()) as process:
+            finish(partial, process, smoke)

@@ -1,0 +1,203 @@
+"""Full and read-only disks, wrong clocks, two Snakemakes at once, damaged files."""
+
+import os
+import random
+import shutil
+import subprocess
+import time
+from contextlib import contextmanager
+
+import pytest
+from processes import freeze_one, trainings, wait_until
+from recording import trying
+from test_kills import resume, start
+from test_workflow import byte_stable
+from workflow_project import Project
+
+pytestmark = pytest.mark.slow
+RESUME = "`make resume`"
+NAMED = "stops and names the file; deleted as told, then `make resume`"
+RUN = "runs/2K/mix-001/seed-0"
+
+
+@pytest.fixture
+def project(smoke, tmp_path):
+    """Return a copy of the undisturbed run's folder."""
+    subprocess.run(["cp", "-a", str(smoke.folder), str(tmp_path / "project")], check=True)
+    return Project(tmp_path / "project")
+
+
+def forget(project, *names):
+    """Delete outputs, so that the next run makes them again."""
+    for name in names:
+        path = project.results / name
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
+def logs(project):
+    """Return what the rules' logs say."""
+    return "".join(path.read_text() for path in project.results.glob("logs/**/*.log"))
+
+
+@contextmanager
+def mounted(folder, *options):
+    """Mount something over a folder, and take it away again."""
+    subprocess.run(["mount", *options, str(folder)], check=True)
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount a small disk")
+def test_a_full_disk(project, smoke):
+    results = project.folder / "results"
+    aside = results.rename(project.folder / "aside")
+    results.mkdir()
+    with (
+        trying("the disk is full while runs train", RESUME),
+        mounted(results, "-t", "tmpfs", "-o", "size=64m", "tmpfs"),
+    ):
+        subprocess.run(["cp", "-a", f"{aside}/.", str(results)], check=True)
+        forget(project, RUN, "runs/3K/uniform", "losses.parquet")
+        filler = results / "filler"
+        room = shutil.disk_usage(results).free
+        filler.write_bytes(bytes(max(0, room - 16_384)))
+        output = project.snakemake(check=False)
+        assert "No space left on device" in output + logs(project)
+        assert not (project.results / "report.html").exists() or "Error in rule" in output
+        filler.unlink()
+        resume(project)
+        assert byte_stable(project.results) == byte_stable(smoke.results)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount a disk read-only")
+def test_read_only_results(project, smoke):
+    results = project.folder / "results"
+    forget(project, RUN)
+    with trying("results are read-only", RESUME):
+        with mounted(results, "--bind", str(results)):
+            subprocess.run(["mount", "-o", "remount,bind,ro", str(results)], check=True)
+            output = project.snakemake(check=False)
+            assert "Read-only file system" in output
+        resume(project)
+        assert byte_stable(project.results) == byte_stable(smoke.results)
+
+
+@pytest.mark.parametrize("days", [2, -2], ids=["ahead", "behind"])
+def test_the_clock_was_wrong_when_files_were_written(project, smoke, days):
+    """A clock two days off stamped some runs; then it was set right."""
+    moved = time.time() + days * 86_400
+    with trying(f"files stamped two days {'ahead' if days > 0 else 'behind'}", RESUME):
+        for path in sorted(project.results.glob("runs/2K/*/seed-0/*")):
+            os.utime(path, (moved, moved))
+        forget(project, RUN, "report.html")
+        resume(project)
+        assert byte_stable(project.results) == byte_stable(smoke.results)
+
+
+def test_two_snakemakes_at_once(project, smoke):
+    forget(project, RUN, "runs/3K/uniform")
+    with trying("a second Snakemake on the same results", "the second one is refused"):
+        first = start(project, [])
+        wait_until(lambda: trainings(project), "training")
+        second = project.snakemake(check=False)
+        assert "Directory cannot be locked" in second
+        assert first.wait(timeout=300) == 0
+        assert byte_stable(project.results) == byte_stable(smoke.results)
+
+
+def test_two_snakemakes_at_once_without_its_lock(project, smoke):
+    """`--nolock` is what a hurried user reaches for: the runs have locks of their own."""
+    forget(project, RUN)
+    with trying("the same with `--nolock`", "the run's own lock, then `make resume`"):
+        first = start(project, [])
+        training = freeze_one(project)
+        project.snakemake(
+            "--nolock",
+            "--forcerun",
+            "train_proxy_2K",
+            "--until",
+            "train_proxy_2K",
+            "--rerun-incomplete",
+            f"results/smoke/{RUN}/losses.csv",
+            check=False,
+        )
+        assert f"process {training.pid} on" in logs(project)
+        training.go_on()
+        first.wait(timeout=300)
+        resume(project)
+        assert byte_stable(project.results) == byte_stable(smoke.results)
+
+
+def damage(path, how, draw):
+    """Flip one bit of a file, or keep only its first part; its time stays as it was."""
+    times = path.stat()
+    content = bytearray(path.read_bytes())
+    if how == "flipped bit":
+        content[draw.randrange(len(content))] ^= 1 << draw.randrange(8)
+    else:
+        del content[draw.randrange(len(content)) :]
+    path.write_bytes(content)
+    os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+
+
+@pytest.mark.parametrize("how", ["flipped bit", "half-written"])
+def test_a_damaged_token_file(project, smoke, how):
+    path = project.results / "tokens" / "docs" / "train.bin"
+    with trying(f"token file: {how}", NAMED):
+        damage(path, how, random.Random(how))
+        forget(project, RUN)
+        output = project.snakemake(check=False) + logs(project)
+        assert "tokens/docs/train.bin must h" in output
+        assert not (project.results / RUN / "losses.csv").exists()
+        shutil.rmtree(path.parent)
+        # Newer token files would train every run again: make only what is missing.
+        resume(project, ["--rerun-triggers", "code"])
+        assert byte_stable(project.results) == byte_stable(smoke.results)
+
+
+@pytest.mark.parametrize("how", ["flipped bit", "half-written"])
+def test_a_damaged_losses_file(project, smoke, how):
+    path = project.results / RUN / "losses.csv"
+    with trying(f"losses.csv: {how}", NAMED):
+        damage(path, how, random.Random(how))
+        forget(project, "losses.parquet")
+        output = project.snakemake(check=False) + logs(project)
+        assert f"{RUN}/losses.csv has another: delete the folder" in output
+        forget(project, RUN)
+        resume(project)
+        assert byte_stable(project.results) == byte_stable(smoke.results)
+
+
+@pytest.mark.parametrize("how", ["flipped bit", "half-written"])
+def test_a_damaged_table_of_losses(project, smoke, how):
+    path = project.results / "losses.parquet"
+    with trying(f"losses.parquet: {how}", NAMED):
+        damage(path, how, random.Random(how))
+        forget(project, "laws")
+        output = project.snakemake(check=False) + logs(project)
+        assert "losses.parquet must be what was written, but it is damaged" in output
+        path.unlink()
+        resume(project)
+        assert byte_stable(project.results) == byte_stable(smoke.results)
+
+
+@pytest.mark.parametrize("how", ["flipped bit", "half-written"])
+def test_a_damaged_state_of_a_run(project, smoke, how):
+    """The newest state is passed over; the one before it serves."""
+    forget(project, RUN)
+    with trying(f"saved state of a run: {how}", "named and passed over; the one before it serves"):
+        process = start(project, [])
+        training = freeze_one(project)
+        wait_until(lambda: training.step() >= 0, "a saved state")
+        process.kill()
+        os.kill(training.pid, 9)
+        process.wait()
+        newest = max(training.folder.glob("step-*.ckpt"))
+        damage(newest, how, random.Random(how))
+        resume(project)
+        assert f"passed over, because it is damaged: {newest.relative_to(project.folder)}" in logs(
+            project
+        )
+        assert byte_stable(project.results) == byte_stable(smoke.results)
