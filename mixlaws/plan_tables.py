@@ -18,7 +18,6 @@ from mixlaws.plan import design_of, matched_repetition, num_proxy_tokens
 from mixlaws.plan_text import text_rows, text_tokens
 from mixlaws.runtime import atomic_path
 from mixlaws.sizes import Shape
-from mixlaws.tokenizer import open_tokenizer
 
 Row = dict[str, Any]
 NUM_BASELINES = 2  # uniform and natural
@@ -97,6 +96,9 @@ def vocabulary_size(config: Mapping[str, Any]) -> int:
     tokenizer = config["tokenizer"]
     if "train" in tokenizer:
         return int(tokenizer["train"]["vocabulary_size"])
+    # Imported here: only a tokenizer that is given needs the library.
+    from mixlaws.tokenizer import open_tokenizer
+
     return max(open_tokenizer(tokenizer).get_vocab().values()) + 1
 
 

@@ -6,7 +6,7 @@ rule plan:
         f"results/{EXPERIMENT}/logs/plan.log",
     localrule: True
     conda:
-        "../../envs/analysis.yaml"
+        "../../envs/train.yaml"
     params:
         # No output: a failed job's outputs are deleted, and the table must stay.
         folder=f"results/{EXPERIMENT}",
