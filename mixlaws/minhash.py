@@ -20,8 +20,9 @@ NUM_BANDS = 32
 _SEED = 0
 # Odd constants of the 64-bit mixing functions of SplitMix (Steele et al. 2014).
 _MIX = np.array([0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9], dtype=np.uint64)
-# Pairs compared at a time: half a GB of signatures would be too much.
-_MAX_PAIRS = 2**17
+# Signatures looked up, and pairs compared, at a time: they bound the memory of a search.
+_MAX_QUERIES = 2**13
+_MAX_PAIRS = 2**14
 
 
 def signatures(texts: Sequence[str]) -> list[bytes]:
@@ -90,6 +91,14 @@ class FixedIndex:
 
         The number is -1 where none reaches SIMILARITY; among equals it is the first.
         """
+        slices = [
+            self._nearest(signature[start : start + _MAX_QUERIES])
+            for start in range(0, len(signature), _MAX_QUERIES)
+        ]
+        numbers, similarities = zip(*slices, strict=True)
+        return np.concatenate(numbers), np.concatenate(similarities)
+
+    def _nearest(self, signature: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         number = np.full(len(signature), -1)
         similarity = np.zeros(len(signature))
         for band, keys in enumerate(_band_keys(signature).T):
