@@ -71,7 +71,8 @@ def find_duplicates(
     first within a split of a domain.
 
     Memory: about 60 bytes a document and 2.5 KB a document of the largest part; 0.9 KB more a
-    validation document, or, with `all`, 8 KB more any document. Columns of the Parquet file: see SCHEMA; kind is exact or near.
+    validation document, or, with `all`, 8 KB more any document. Columns of the Parquet file: see
+    SCHEMA; kind is exact or near.
     """
     blocks = [
         _Block(domain, part, split, Path(path))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -127,7 +128,10 @@ class Evaluation(pl.Callback):
                 "validation_domain": domain,
                 "loss": loss,
                 "accuracy": accuracy,
-                "bits_per_byte": loss / np.log(2) / self.corpus.validation[domain].bytes_per_token,
+                # math, not numpy: the rows are part of a saved state, which holds plain types only.
+                "bits_per_byte": loss
+                / math.log(2)
+                / self.corpus.validation[domain].bytes_per_token,
             }
             for domain, (loss, accuracy) in measured.items()
         ]

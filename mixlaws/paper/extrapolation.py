@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -21,6 +22,7 @@ from mixlaws.laws.nested import (
 )
 from mixlaws.laws.power import EXPONENT_BOUNDS
 from mixlaws.limits import make_limits
+from mixlaws.losses import write_table
 from mixlaws.mixtures import diminishing_candidates
 from mixlaws.objective import OVERALL, Objective
 from mixlaws.observations import Observations, Target
@@ -91,6 +93,27 @@ def _fit_boosted(fit: NestedFit, panels: Panels, settings: Settings) -> dict[str
         )
         for name, column in zip(panels.names, losses.T, strict=True)
     }
+
+
+def write_extrapolation(
+    study: Study,
+    groups: Mapping[str, Sequence[str]],
+    settings: Settings,
+    outputs: Mapping[str, str | Path],
+) -> None:
+    """Run the pipeline and write each of its tables to the path that `outputs` gives its name."""
+    found = extrapolate(study, groups, settings)
+    grid = candidates(found)
+    tables = law_tables(found) | {
+        "extrapolated": extrapolated_losses(found),
+        "target_predictions": target_predictions(found),
+        "candidates": grid,
+        "optima": optima(found, grid),
+        "sharing_sensitivity": sharing_sensitivity(found),
+        "fitting_points": fitting_points(found),
+    }
+    for name, path in outputs.items():
+        write_table(tables[name], path)
 
 
 def law_tables(found: Extrapolation) -> dict[str, pd.DataFrame]:

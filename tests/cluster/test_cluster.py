@@ -100,6 +100,8 @@ def partial(project, smoke):
     for size in SIZES:
         for mixture in ("mix-001", "uniform"):
             shutil.rmtree(project.results / "runs" / size / mixture)
+    for name in ("losses.parquet", "report.html"):
+        (project.results / name).unlink()
     return project
 
 

@@ -40,7 +40,8 @@ def project(smoke, tmp_path_factory):
     """Create both environments; account, train one proxy, and do everything after it, in them."""
     project = CondaProject(tmp_path_factory.mktemp("conda"))
     subprocess.run(["cp", "-a", f"{smoke.folder}/.", str(project.folder)], check=True)
-    (project.results / "accounting.csv").unlink()
+    for name in ("accounting.csv", "losses.parquet", "report.html"):
+        (project.results / name).unlink()
     shutil.rmtree(project.results / "runs" / "2K" / "uniform")
     done = project.snakemake(*MTIME, timeout=1800)
     for rule in ("account_tokens", "train_proxy_2K", "find_optimum", "write_report"):

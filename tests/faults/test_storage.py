@@ -10,7 +10,7 @@ from contextlib import contextmanager
 import pytest
 from processes import freeze_one, trainings, wait_until
 from recording import trying
-from test_kills import resume, start
+from test_kills import COLLECTED, resume, start
 from test_workflow import byte_stable
 from workflow_project import Project
 
@@ -28,10 +28,10 @@ def project(smoke, tmp_path):
 
 
 def forget(project, *names):
-    """Delete outputs, so that the next run makes them again."""
-    for name in names:
+    """Delete outputs and all that must be missing after them for Snakemake to make them again."""
+    for name in {*names, *COLLECTED}:
         path = project.results / name
-        shutil.rmtree(path) if path.is_dir() else path.unlink()
+        shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
 
 
 def logs(project):
@@ -59,7 +59,7 @@ def test_a_full_disk(project, smoke):
         mounted(results, "-t", "tmpfs", "-o", "size=64m", "tmpfs"),
     ):
         subprocess.run(["cp", "-a", f"{aside}/.", str(results)], check=True)
-        forget(project, RUN, "runs/3K/uniform", "losses.parquet")
+        forget(project, RUN, "runs/3K/uniform")
         filler = results / "filler"
         room = shutil.disk_usage(results).free
         filler.write_bytes(bytes(max(0, room - 16_384)))
@@ -91,7 +91,7 @@ def test_the_clock_was_wrong_when_files_were_written(project, smoke, days):
     with trying(f"files stamped two days {'ahead' if days > 0 else 'behind'}", RESUME):
         for path in sorted(project.results.glob("runs/2K/*/seed-0/*")):
             os.utime(path, (moved, moved))
-        forget(project, RUN, "report.html")
+        forget(project, RUN)
         resume(project)
         assert byte_stable(project.results) == byte_stable(smoke.results)
 
@@ -162,7 +162,7 @@ def test_a_damaged_losses_file(project, smoke, how):
     path = project.results / RUN / "losses.csv"
     with trying(f"losses.csv: {how}", NAMED):
         damage(path, how, random.Random(how))
-        forget(project, "losses.parquet")
+        forget(project)
         output = project.snakemake(check=False) + logs(project)
         assert f"{RUN}/losses.csv has another: delete the folder" in output
         forget(project, RUN)
@@ -175,7 +175,8 @@ def test_a_damaged_table_of_losses(project, smoke, how):
     path = project.results / "losses.parquet"
     with trying(f"losses.parquet: {how}", NAMED):
         damage(path, how, random.Random(how))
-        forget(project, "laws")
+        shutil.rmtree(project.results / "laws")
+        (project.results / "report.html").unlink()
         output = project.snakemake(check=False) + logs(project)
         assert "losses.parquet must be what was written, but it is damaged" in output
         path.unlink()
