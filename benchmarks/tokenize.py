@@ -33,7 +33,7 @@ from tokenizers import Tokenizer
 from mixlaws.documents import document_id
 from mixlaws.domains import domain_source, write_documents
 from mixlaws.duplicates import find_duplicates
-from mixlaws.parts import Part, plan_parts, plan_shards
+from mixlaws.parts import Part, SourceFile, plan_parts, plan_shards
 from mixlaws.tokenization import join_shards, write_shard
 from mixlaws.tokenizer import train_tokenizer
 
@@ -253,7 +253,7 @@ def memory(folder: Path) -> None:
     bench = Bench(folder / "big", folder, ["big"])
     bench.options["big"]["paths"] = [str(folder / "big/big.jsonl")]
     bench.plan = lambda name: plan_shards(  # noqa: ARG005
-        [Part()], {"source": "files"}, shard_bytes=2**30
+        [Part((SourceFile("big.jsonl", 2**30),))], {"source": "files"}, shard_bytes=2**28
     )
     train = {"vocabulary_size": 2000, "max_bytes": 20_000_000, "output": bench.tokenizer}
     steps = {
@@ -262,7 +262,7 @@ def memory(folder: Path) -> None:
             bench.documents, near="validation", output=bench.duplicates
         ),
         "make_tokenizer": lambda: train_tokenizer(bench.documents, bench.duplicates, **train),
-        "tokenize_shard": lambda: bench.tokenize(("big", 0)),
+        "tokenize_shard": lambda: [bench.tokenize(item) for item in bench.shards()],
         "join_shards": lambda: bench.join("big"),
     }
     print(f"{size / 2**30:.2f} GiB of synthetic text: peak memory of each job")
