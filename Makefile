@@ -4,7 +4,7 @@ BIN := .venv/bin
 CORES ?= all
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: demo resume test test-cluster test-full fault-table lint clean
+.PHONY: demo resume test test-faults test-cluster test-full fault-table lint clean
 
 demo: .venv/.installed
 	$(BIN)/snakemake --cores $(CORES) --show-failed-logs
@@ -18,6 +18,10 @@ resume:
 
 test: .venv/.installed-tests
 	$(BIN)/python -m pytest -m "not slow and not full and not cluster"
+
+# Killed processes, full disks, damaged files: the bounded version, some ten minutes.
+test-faults: .venv/.installed-tests
+	$(BIN)/python -m pytest -m "not full and not cluster" tests/faults --durations=5
 
 # A real SLURM of its own, from Debian's packages, as root: installed, started, stopped.
 test-cluster: .venv/.installed-tests .venv-cluster/.installed
