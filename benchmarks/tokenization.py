@@ -1,6 +1,6 @@
 """Speed and memory of reading and tokenizing, beside a plain loop and a peer, on real corpora.
 
-    MIXLAWS_CORPORA=FOLDER python -m benchmarks.tokenize [--peer-python PYTHON] [--memory]
+    MIXLAWS_CORPORA=FOLDER python -m benchmarks.tokenization [--peer-python PYTHON] [--memory]
 
 As a module, from the project's root: as a script it would stand in for Python's own `tokenize`.
 FOLDER holds one .jsonl.gz per domain. Each row gets the same files, tokenizer and two cores.
@@ -234,7 +234,7 @@ def speeds(source: Path, folder: Path, python: str | None) -> None:
 
 def _plain(source: Path, tokenizer: Path) -> Spent:
     environment = os.environ | {"RAYON_NUM_THREADS": str(NUM_CORES)}
-    command = [sys.executable, "-m", "benchmarks.tokenize", "--plain", str(source), str(tokenizer)]
+    command = [sys.executable, "-m", "benchmarks.tokenization", "--plain", str(source), str(tokenizer)]
     result = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
     return Spent(*map(float, result.stdout.split()))
 
