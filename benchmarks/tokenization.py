@@ -234,7 +234,8 @@ def speeds(source: Path, folder: Path, python: str | None) -> None:
 
 def _plain(source: Path, tokenizer: Path) -> Spent:
     environment = os.environ | {"RAYON_NUM_THREADS": str(NUM_CORES)}
-    command = [sys.executable, "-m", "benchmarks.tokenization", "--plain", str(source), str(tokenizer)]
+    command = [sys.executable, "-m", "benchmarks.tokenization", "--plain"]
+    command += [str(source), str(tokenizer)]
     result = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
     return Spent(*map(float, result.stdout.split()))
 

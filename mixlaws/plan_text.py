@@ -30,7 +30,7 @@ def text_rows(config: Mapping[str, Any], vocabulary_size: int) -> list[Row]:
     """Return one row per domain, then the sum; hours are those of one core.
 
     Speeds are the config's tokenization.read_speed and tokenize_speed, MB of text a second and core
-    (their defaults were measured by benchmarks/tokenization.py). Text of unknown size has no numbers.
+    (their defaults: benchmarks/tokenization.py). Text of unknown size has no numbers.
     """
     measured = config["validation"]["domains"]
     rows = [_row(config, d, source, vocabulary_size, 2) for d, source in config["domains"].items()]
