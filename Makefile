@@ -62,13 +62,16 @@ clean:
 	@touch $@ .venv/.installed
 
 # The SLURM plugin asks for a SLURM at every start of Snakemake, ten seconds where none answers: it
-# stays out of .venv, whose packages this environment reads.
+# stays out of .venv, whose packages this environment reads. No pip or setuptools of its own: the
+# demo's text comes from the environment, and must be the same in both.
 .venv-cluster/.installed: pyproject.toml | .venv/.installed
-	$(BIN)/python -m venv .venv-cluster
+	$(BIN)/python -m venv --without-pip .venv-cluster
 	$(BIN)/python -c 'import pathlib, sysconfig; \
 	  base = pathlib.Path(sysconfig.get_path("purelib")); \
 	  own = pathlib.Path(".venv-cluster", *base.parts[-3:]); \
 	  (own / "base.pth").write_text(f"import site; site.addsitedir({str(base)!r})\n")'
-	.venv-cluster/bin/python -m pip install --quiet --ignore-installed --no-deps "$$($(BIN)/python -m pip freeze | grep ^snakemake==)"
-	.venv-cluster/bin/python -m pip install --quiet --editable ".[cluster]"
+	$(BIN)/python -m pip --python .venv-cluster/bin/python install --quiet --ignore-installed \
+	  --no-deps $$($(BIN)/python -m pip freeze | grep ^snakemake==)
+	$(BIN)/python -m pip --python .venv-cluster/bin/python install --quiet \
+	  $$(sed -n 's/^cluster = \["\(.*\)"\]/\1/p' pyproject.toml)
 	@touch $@
