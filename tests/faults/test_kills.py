@@ -35,7 +35,8 @@ STAGES = {
     "reporting": (["figures", "report.html"], r"rule (draw_figures|write_report):"),
 }
 # New token files would train every run again; accounting.csv has the sha256 of each.
-ARGUMENTS = {"tokenizing": ["--until", "account_tokens"]}
+# (The flag in between ends --configfile's list.)
+ARGUMENTS = {"tokenizing": ["--keep-going", "results/smoke/accounting.csv"]}
 # The longest that a kill waits after a stage's beginning: about what the stage takes.
 SECONDS = {"planning": 0.5, "scheduling": 1.0, "tokenizing": 4.0, "training": 1.0}
 MODES = {
