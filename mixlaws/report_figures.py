@@ -97,7 +97,7 @@ CAPTIONS = {
     "paper_size_law": (
         "Size laws at 100k steps, by validation group",
         "Each point is a step law's extrapolation, not an observation. Thin lines: the other "
-        "nineteen mixtures. Dashed: extrapolated to 1B.",
+        "mixtures. Dashed: extrapolated to 1B.",
     ),
     "predictions": (
         "Predicted against observed, overall and by group",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -35,7 +36,7 @@ class Constant:
 
 
 @dataclass(frozen=True)
-class _Falling:
+class _Falling(ABC):
     """A schedule that ends at `num_steps`; a run that stops earlier is a prefix of it."""
 
     warmup_steps: int
@@ -50,9 +51,9 @@ class _Falling:
         rising = steps / max(self.warmup_steps, 1)
         return np.minimum(rising, self.final + (1 - self.final) * self._falling(steps))
 
+    @abstractmethod
     def _falling(self, steps: np.ndarray) -> np.ndarray:
         """Return the way down from 1 to 0."""
-        raise NotImplementedError
 
     def state(self, steps: ArrayLike, tokens_per_step: float) -> tuple[np.ndarray, np.ndarray]:
         """Return effective tokens S and annealing depth A, both shaped like `steps`.
@@ -73,8 +74,9 @@ class _Falling:
         return tokens_per_step * summed[steps], depth
 
     @property
+    @abstractmethod
     def _name(self) -> str:
-        raise NotImplementedError
+        """Return what messages call the schedule."""
 
 
 @dataclass(frozen=True)

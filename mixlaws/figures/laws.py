@@ -31,6 +31,10 @@ MAX_ANNOTATED = 12
 """A matrix with more rows or columns than this has no room for its numbers."""
 
 
+MAX_LEVEL_TICKS = 4
+"""More sizes than this would write over one another."""
+
+
 @dataclass(frozen=True)
 class Target:
     """What is extrapolated to."""
@@ -148,6 +152,8 @@ def plot_size_law(
                 axes.plot("num_params", "loss", style, data=part, color=MUTED, lw=0.6, alpha=0.6)
         axes.set_title(domain)
         log_counts(axes, ticks)
+        if len(ticks) > MAX_LEVEL_TICKS:
+            axes.tick_params(axis="x", rotation=45)
     label_outer(grid, PARAMS_LABEL, LOSS_LABEL)
     entries = [
         key("step law's value, each size", marker="o", markersize=4),

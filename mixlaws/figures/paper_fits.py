@@ -12,18 +12,14 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
 from mixlaws.display import format_count
-from mixlaws.figures.laws import Target
 from mixlaws.figures.style import (
     DOMAIN_PALETTE,
     INK,
     LOSS_LABEL,
     MUTED,
-    PARAMS_LABEL,
     WIDTH,
     key,
-    label_outer,
     legend_below,
-    log_counts,
     panels,
     size_colours,
 )
@@ -123,36 +119,6 @@ def plot_aggregation(table: pd.DataFrame) -> Figure:
         for name, colour in SCORINGS.items()
     ]
     legend_below(figure, entries, columns=3)
-    return figure
-
-
-def plot_size_laws(table: pd.DataFrame, shown: str, target: Target) -> Figure:
-    """Loss over parameters at the target's tokens, one panel per validation group."""
-    groups = list(dict.fromkeys(table["validation_domain"]))
-    figure, grid = panels(len(groups), columns=3, share=False)
-    ticks = sorted({*table.loc[table["kind"] == "fitted", "num_params"], target.num_params})
-    for axes, group in zip(grid, groups, strict=True):
-        rows = table[table["validation_domain"] == group]
-        for (mixture, kind), part in rows.groupby(["mixture", "kind"], sort=False):
-            own = mixture == shown
-            colour, width = (DOMAIN_PALETTE[0], 1.4) if own else (MUTED, 0.5)
-            if kind == "fitted":
-                if own:
-                    axes.plot("num_params", "loss", "o", data=part, color=colour, markersize=4)
-            else:
-                style = "--" if kind == "extrapolated" else "-"
-                axes.plot("num_params", "loss", style, data=part, color=colour, linewidth=width)
-        axes.set_title(group)
-        log_counts(axes, ticks)
-        axes.tick_params(axis="x", rotation=45)
-    label_outer(grid, PARAMS_LABEL, LOSS_LABEL)
-    entries = [
-        key("step law's value, each size", marker="o", color=DOMAIN_PALETTE[0], markersize=4),
-        key(f"size law, {shown}", linestyle="-", color=DOMAIN_PALETTE[0]),
-        key("the other mixtures", linestyle="-", linewidth=0.5),
-        key(f"extrapolated to {format_count(target.num_params)}", linestyle="--"),
-    ]
-    legend_below(figure, entries)
     return figure
 
 

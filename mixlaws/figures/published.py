@@ -10,7 +10,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from mixlaws.figures import laws, paper_fits, paper_target
-from mixlaws.figures.style import save_figure, use_style
+from mixlaws.figures.style import domain_colours, save_figure, use_style
 from mixlaws.losses import read_table
 from mixlaws.paper.points import Panels, complete_runs
 from mixlaws.runtime import read_json
@@ -90,7 +90,8 @@ def _power_laws(tables: Tables) -> Drawn:
     curves = laws.step_curves(losses, step, shown, target)
     yield "paper_step_law", laws.plot_step_law(curves, settings["sizes"]), curves
     curves = laws.size_curves(step, size, counts.to_dict(), target)
-    yield "paper_size_law", paper_fits.plot_size_laws(curves, shown, target), curves
+    colours = domain_colours(list(tables.groups))
+    yield "paper_size_law", laws.plot_size_law(curves, shown, colours, target), curves
 
 
 def _target(tables: Tables) -> Drawn:
