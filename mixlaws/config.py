@@ -17,6 +17,8 @@ from mixlaws.sizes import NAMED_SHAPES
 
 SCHEMAS = Path(__file__).parent.parent / "workflow" / "schemas"
 WEIGHT_TOLERANCE = 1e-6
+# In the order of the schema's branches.
+_SOURCE_KINDS = ["embedded", "files", "huggingface", "tokens"]
 
 
 def complete_config(config: Mapping[str, Any]) -> dict[str, Any]:
@@ -96,7 +98,8 @@ def _explained(error: jsonschema.ValidationError) -> Iterator[str]:
     """Yield one line per fault, in the words of the config's author."""
     key = ".".join(str(part) for part in error.absolute_path) or "config"
     if error.validator == "oneOf" and isinstance(error.instance, dict):
-        branch = {"embedded": 0, "files": 1, "huggingface": 2}.get(error.instance.get("source", ""))
+        kind = error.instance.get("source")
+        branch = _SOURCE_KINDS.index(kind) if kind in _SOURCE_KINDS else None
         for inner in error.context or []:
             if inner.schema_path[0] == branch:
                 yield from _explained(inner)
@@ -146,6 +149,13 @@ def _text_problems(config: Mapping[str, Any]) -> Iterator[str]:
     given = [key for key in ("train", "file", "name") if key in config["tokenizer"]]
     if len(given) != 1:
         yield (f"tokenizer: must have one of train, file, name, found {', '.join(given) or 'none'}")
+    sources = config["domains"] | config["validation"]["domains"]
+    tokens = [name for name, source in sources.items() if source["source"] == "tokens"]
+    if tokens and "train" in config["tokenizer"]:
+        yield (
+            "tokenizer: must be given (file or name) where domains are token files "
+            f"({', '.join(tokens)}), found train: name the tokenizer.json they were made with"
+        )
     for section, domains in (
         ("", config["domains"]),
         ("validation.", config["validation"]["domains"]),

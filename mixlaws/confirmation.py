@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from mixlaws.errors import DataError
+from mixlaws.fingerprints import check_runs
+from mixlaws.losses import read_table
 
 OPTIMUM = "optimum"
 # A gain counts as real when it exceeds the noise of a mixture's effect by this factor.
 NOISE_FACTOR = 2.0
+
+
+def check_same_text(runs: str | Path, confirmation_runs: str | Path) -> None:
+    """Raise DataError when the target's runs saw other text than the proxies did."""
+    tables = [read_table(path, ["size", "mixture"]) for path in (runs, confirmation_runs)]
+    check_runs(pd.concat(tables), f"{runs} and {confirmation_runs}")
 
 
 def seed_noise(losses: np.ndarray) -> float | None:

@@ -96,7 +96,7 @@ def _exact(blocks: Sequence[_Block]) -> tuple[list[np.ndarray], list[pa.Table]]:
     """Return which documents of each block repeat an earlier one, and the rows for them."""
     keys = [_keys(block.column("id")) for block in blocks]
     starts = np.cumsum([0, *map(len, keys)])
-    joined = np.concatenate(keys)
+    joined = np.concatenate([np.empty((0, 2), np.uint64), *keys])
     order = np.lexsort((joined[:, 1], joined[:, 0]))  # stable: the first of equals comes first
     same = (joined[order][1:] == joined[order][:-1]).all(axis=1)
     is_first = np.concatenate([[True], ~same])[: len(order)]

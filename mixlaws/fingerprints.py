@@ -61,6 +61,6 @@ def check_runs(runs: pd.DataFrame, path: object) -> None:
     }
     listed = " and ".join(f"{digest} in {runs}" for digest, runs in names.items())
     raise DataError(
-        f"a law must be fitted to runs on the same text, but text_fingerprint in {path} is "
+        f"runs of one analysis must have seen the same text, but text_fingerprint in {path} is "
         f"{listed}: see their run.json for what differs, and keep the runs of one text"
     )

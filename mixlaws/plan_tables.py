@@ -114,7 +114,7 @@ def domain_rows(config: Mapping[str, Any]) -> list[Row]:
     cuts = {cut.domain: cut for cut in matched_repetition(config)}
     rows = []
     for domain, source in config["domains"].items():
-        available, counted = text_tokens(source, config["validation"]["share"])
+        available, counted = text_tokens(domain, source, config["validation"]["share"])
         most = max(mixtures, key=lambda name: mixtures[name][domain])
         needed = round(mixtures[most][domain] * proxy)
         highest = optimum["limits"].get(domain, [0.0, 1.0])[1]

@@ -8,6 +8,9 @@ from os.path import expandvars
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from mixlaws.given_tokens import given_manifest, is_given
 from mixlaws.parts import Part, SourceFile, plan_parts, plan_shards, reading_limit
 
 Row = dict[str, Any]
@@ -49,6 +52,8 @@ def _row(
     vocabulary_size: int,
     num_splits: int,
 ) -> Row:
+    if is_given(source):
+        return _given_row(domain, source, num_splits)
     sizes = config["tokenization"]
     text, words = text_bytes(source)
     if text is None:
@@ -76,6 +81,22 @@ def _row(
     }
 
 
+def _given_row(domain: str, source: Mapping[str, Any], num_splits: int) -> Row:
+    """Return the row of a domain given as token files: exact, read by nobody, linked in place."""
+    splits = ["validation", "train"][:num_splits]
+    manifests = [given_manifest(domain, source, split) for split in splits]
+    tokens_bytes = sum(each.num_tokens * np.dtype(each.dtype).itemsize for each in manifests)
+    return dict.fromkeys(_SUMMED, 0) | {
+        "domain": domain,
+        "counted_by": "its token files",
+        "text_bytes": sum(each.num_bytes for each in manifests),
+        "jobs": num_splits,
+        "tokens": sum(each.num_tokens for each in manifests),
+        "tokens_bytes": tokens_bytes,
+        "peak_bytes": tokens_bytes,
+    }
+
+
 def _parts(domain: str, source: Mapping[str, Any], text: float, part_bytes: int) -> list[Part]:
     """Return the parts of a domain; of files that are not there yet, as one would cut their sum."""
     if source["source"] != "files" or _files(source["paths"]):
@@ -100,7 +121,9 @@ def text_bytes(source: Mapping[str, Any]) -> tuple[float | None, str]:
     return min(known) if known else (None, "unknown until it is read")
 
 
-def text_tokens(source: Mapping[str, Any], validation_share: float) -> tuple[int | None, str]:
+def text_tokens(
+    domain: str, source: Mapping[str, Any], validation_share: float
+) -> tuple[int | None, str]:
     """Return the training tokens of a domain before any is counted, and how that was known."""
     known = []
     if stated := source.get("available_tokens"):
@@ -112,6 +135,8 @@ def text_tokens(source: Mapping[str, Any], validation_share: float) -> tuple[int
         known.append((int(text * (1 - validation_share) / BYTES_PER_TOKEN), words))
     if capped := source.get("max_tokens"):
         known.append((int(capped * (1 - validation_share)), "max_tokens"))
+    if is_given(source):
+        known.append((given_manifest(domain, source, "train").num_tokens, "its manifest"))
     return min(known) if known else (None, "unknown until it is read")
 
 

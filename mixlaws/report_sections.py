@@ -109,7 +109,7 @@ def text_section(found: Results) -> Section:
         "The text",
         "What was read, what was dropped and what is left, per domain and split. No training "
         "document may repeat validation text: those that did are removed.",
-        report_text.contamination_findings(contamination),
+        report_text.contamination_findings(contamination, accounting),
         found.figures("tokens_per_domain"),
         [
             report_text.trace_table(accounting),

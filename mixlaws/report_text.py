@@ -109,8 +109,22 @@ def _overlap(row: dict[str, Any]) -> str:
     return f"{row['num_overlapping']:,} ({format_share(row['share'])})"
 
 
-def contamination_findings(contamination: pd.DataFrame) -> list[Finding]:
+def contamination_findings(contamination: pd.DataFrame, accounting: pd.DataFrame) -> list[Finding]:
     """Return in words how much training text repeated validation text."""
+    compared = set(contamination["validation_domain"])
+    given = [name for name in accounting["domain"].unique() if name not in compared]
+    unknown = [
+        Finding(
+            "caution",
+            f"{', '.join(given)}: given as token files, whose documents were not compared with "
+            "those of other domains; repetitions within each were removed by the experiment that "
+            "read it.",
+        )
+    ]
+    return [*(unknown if given else []), *(_removals(contamination) if compared else [])]
+
+
+def _removals(contamination: pd.DataFrame) -> list[Finding]:
     exact, near = (int(contamination[f"num_removed_{kind}"].sum()) for kind in ("exact", "near"))
     if exact + near == 0:
         return [Finding("good", "No training document repeated a validation document.")]

@@ -6,17 +6,21 @@ import hashlib
 import os
 import shutil
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from mixlaws.errors import DataError
-from mixlaws.runtime import atomic_path, read_json
+from mixlaws.runtime import atomic_path, read_json, write_json
 
 # Read at a time when a token file is verified.
 _CHUNK_BYTES = 2**24
+_CONTAMINATION_COLUMNS = [
+    *("validation_domain", "training_domain", "num_validation_documents", "num_overlapping"),
+    *("share", "num_removed_exact", "num_removed_near"),
+]
 _OVERLAP_COLUMNS = ["domain", "split", "kept_domain", "kept_split", "kept_id", "kind"]
 
 if TYPE_CHECKING:
@@ -128,19 +132,19 @@ def verify_tokens(tokens: str | Path, manifest: Manifest) -> None:
 
 
 def publish_tokens(
-    joined: tuple[str | Path, str | Path], tokens: str | Path, manifest: str | Path
+    source: str | Path, described: Manifest, *, tokens: str | Path, manifest: str | Path
 ) -> None:
-    """Verify a token file and its manifest, and put both in their place.
+    """Verify a token file against what describes it, and put it and its manifest in their place.
 
     A hard link where the disk allows: no second copy. Raises DataError when they do not agree.
     """
-    verify_tokens(joined[0], read_manifest(joined[1]))
-    for source, target in zip(joined, (tokens, manifest), strict=True):
-        with atomic_path(target) as temporary:
-            try:
-                os.link(source, temporary)
-            except OSError:
-                shutil.copyfile(source, temporary)
+    verify_tokens(source, described)
+    with atomic_path(tokens) as temporary:
+        try:
+            os.link(source, temporary)
+        except OSError:
+            shutil.copyfile(source, temporary)
+    write_json(asdict(described), manifest)
 
 
 def natural_shares(manifests: Sequence[Manifest]) -> dict[str, float]:
@@ -238,8 +242,12 @@ def contamination_table(
     duplicates: str | Path,
     validation: Sequence[Manifest],
     training_domains: Sequence[str],
+    *,
+    not_compared: Collection[str] = (),
 ) -> pd.DataFrame:
     """Return the overlap of each validation domain with each training domain, before its removal.
+
+    Domains `not_compared` (token files have no text) are left out.
 
     Columns: validation_domain, training_domain, num_validation_documents; num_overlapping and
     share: validation documents that a training document repeats; num_removed_exact and
@@ -252,8 +260,8 @@ def contamination_table(
     table = pd.read_parquet(duplicates, columns=_OVERLAP_COLUMNS)
     table = table[(table["split"] == "train") & (table["kept_split"] == "validation")]
     rows = []
-    for manifest in validation:
-        for domain in training_domains:
+    for manifest in (each for each in validation if each.domain not in not_compared):
+        for domain in (each for each in training_domains if each not in not_compared):
             found = table[(table["kept_domain"] == manifest.domain) & (table["domain"] == domain)]
             num_overlapping = found["kept_id"].nunique()
             rows.append(
@@ -267,4 +275,4 @@ def contamination_table(
                     "num_removed_near": int((found["kind"] == "near").sum()),
                 }
             )
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows, columns=_CONTAMINATION_COLUMNS)

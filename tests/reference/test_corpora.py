@@ -45,7 +45,8 @@ def tokenize(corpora, folder, *, shard_bytes, max_bytes):
             join_shards(paths, split=split, tokens=joined, manifest=joined.with_suffix(".json"))
             tokens = folder / f"tokens/{name}/{split}.bin"
             manifest = tokens.with_suffix(".json")
-            publish_tokens((joined, joined.with_suffix(".json")), tokens, manifest)
+            described = read_manifest(joined.with_suffix(".json"))
+            publish_tokens(joined, described, tokens=tokens, manifest=manifest)
             found.append((tokens, manifest))
     return found, sum(map(len, shards.values()))
 

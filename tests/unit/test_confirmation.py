@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mixlaws.confirmation import compare_confirmation, seed_noise
+from mixlaws.confirmation import check_same_text, compare_confirmation, seed_noise
 from mixlaws.errors import DataError
 
 WEIGHTS = {"docs": 0.75, "code": 0.25}
@@ -86,3 +86,13 @@ def test_a_missing_run_is_named():
     table = loss_table().query("not (mixture == 'uniform' and seed == 1)")
     with pytest.raises(DataError, match=r"\('uniform', 1\)"):
         compare_confirmation(table, optimum_record(), WEIGHTS)
+
+
+def test_the_target_must_see_the_text_of_the_proxies(tmp_path):
+    paths = [tmp_path / name for name in ("runs.csv", "confirmation_runs.csv")]
+    for path, size, digest in zip(paths, ("25K", "332K"), ("aaa", "bbb"), strict=True):
+        row = {"size": [size], "mixture": ["uniform"], "text_fingerprint": [digest]}
+        pd.DataFrame(row).to_csv(path, index=False)
+    check_same_text(paths[0], paths[0])
+    with pytest.raises(DataError, match=r"csv is aaa in 25K/uniform and bbb in 332K/uniform"):
+        check_same_text(*paths)

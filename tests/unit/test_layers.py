@@ -11,9 +11,10 @@ PACKAGE = Path(__file__).parents[2] / "mixlaws"
 LAYERS = [
     {"errors"},
     {"runtime", "observations", "arrays", "deadline", "locks", "progress", "sizes", "devices"},
-    {"parts", "published_checks"},
-    {"config", "mixtures", "schedule", "limits", "documents", "fingerprints"} | {"config_files"},
-    {"continual", "losses", "plan", "laws", "tokens", "embedded", "downloads", "logs"}
+    {"parts", "published_checks", "tokens"},
+    {"config", "mixtures", "schedule", "limits", "documents", "fingerprints"}
+    | {"config_files", "given_tokens"},
+    {"continual", "losses", "plan", "laws", "embedded", "downloads", "logs"}
     | {"texts", "minhash", "domain_checks", "plan_text"},
     {"studies", "duplicates"},
     {"tokenizer"},

@@ -99,7 +99,8 @@ class Workplace:
         join_shards(shards, split=split, tokens=joined, manifest=joined.with_suffix(".json"))
         tokens = self.folder / f"tokens/{domain}/{split}.bin"
         manifest = tokens.with_suffix(".json")
-        publish_tokens((joined, joined.with_suffix(".json")), tokens, manifest)
+        described = read_manifest(joined.with_suffix(".json"))
+        publish_tokens(joined, described, tokens=tokens, manifest=manifest)
         return tokens, manifest
 
     def write_all(self) -> list[tuple[Path, Path]]:

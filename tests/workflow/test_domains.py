@@ -298,3 +298,26 @@ def test_ten_thousand_shards_are_planned_within_a_minute(fresh):
     assert counts["tokenize_shard"] == "10000"
     print(f"planned in {seconds:.1f} CPU s")
     assert seconds < 60
+
+
+@pytest.mark.slow
+def test_token_files_of_an_earlier_experiment(project):
+    """One domain as token files, one as text; then both as token files: the same bytes."""
+    run(project)
+    before = token_files(project)
+    earlier = project.folder / "earlier"
+    shutil.copytree(project.folder / "results/text/tokens", earlier)
+    tokenizer = {"file": "earlier/tokenizer.json"}
+    web = {"source": "tokens", "folder": "earlier/web"}
+    docs = {"source": "tokens", "folder": "earlier/docs"}
+    text = {"source": "files", "paths": ["text/docs/*.jsonl.gz"]}
+    for domains, num_read in (({"web": web, "docs": text}, 1), ({"web": web, "docs": docs}, 0)):
+        shutil.rmtree(project.folder / "results")
+        make_config(project.folder, domains=domains, tokenizer=tokenizer)
+        output = run(project)
+        assert output.count("rule read_part:") == num_read
+        assert output.count("rule adopt_tokens:") == 2 * (2 - num_read)
+        found = token_files(project)
+        assert {name for name in before if found[name] != before[name]} == set()
+    assert "rule adopt_tokens:" not in run(project, "--dry-run", target=None)
+    assert "its token files" in run(project, "--cores", "1", target="plan")

@@ -4,6 +4,7 @@ from functools import cache
 
 from mixlaws.config import complete_config
 from mixlaws.config_files import check_repeated_keys
+from mixlaws.given_tokens import given_files, is_given
 from mixlaws.mixtures import choose_mixtures
 from mixlaws.parts import division_of, plan_parts, plan_shards
 from mixlaws.plan import describe_target, design_of, num_proxy_tokens, num_target_steps
@@ -18,6 +19,10 @@ DOMAINS = list(config["domains"])
 VALIDATION_ONLY = list(config["validation"]["domains"])
 VALIDATION_DOMAINS = [*DOMAINS, *VALIDATION_ONLY]
 SOURCES = config["domains"] | config["validation"]["domains"]
+# Token files of earlier experiments are read by nobody; a rule for domains needs a pattern even so.
+GIVEN_DOMAINS = [domain for domain, source in SOURCES.items() if is_given(source)]
+READ_DOMAINS = [domain for domain in SOURCES if domain not in GIVEN_DOMAINS]
+NO_DOMAIN = "(?!)"
 # Without what does not concern the text: a new available_tokens reads nothing again.
 TEXT_OPTIONS = {
     domain: {key: value for key, value in source.items() if key != "available_tokens"}
@@ -121,12 +126,12 @@ def documents_of(domains):
 
 def all_documents(wildcards):
     """Every documents file."""
-    return documents_of(VALIDATION_DOMAINS)
+    return documents_of(READ_DOMAINS)
 
 
 def training_documents(wildcards):
     """The documents files of the training domains."""
-    return documents_of(DOMAINS)
+    return documents_of([domain for domain in DOMAINS if domain in READ_DOMAINS])
 
 
 def shard_of(wildcards):
@@ -148,6 +153,18 @@ def shard_files(wildcards):
         f"results/{EXPERIMENT}/shards/{wildcards.domain}/{k:05d}-of-{count:05d}.parquet"
         for k in range(count)
     ]
+
+
+def given_tokens(wildcards):
+    """The token file of a domain that is given as token files."""
+    source = SOURCES[wildcards.domain]
+    return str(given_files(wildcards.domain, source, wildcards.split)[0])
+
+
+def given_manifests(wildcards):
+    """The manifest beside that token file."""
+    source = SOURCES[wildcards.domain]
+    return str(given_files(wildcards.domain, source, wildcards.split)[1])
 
 
 def token_files(suffix):

@@ -108,6 +108,8 @@ rule publish_tokens:
         manifest="results/{experiment}/tokens/{domain}/{split}.json",
     log:
         "results/{experiment}/logs/publish_tokens/{domain}/{split}.log",
+    wildcard_constraints:
+        domain="|".join(READ_DOMAINS) or NO_DOMAIN,
     conda:
         "../../envs/train.yaml"
     params:
@@ -116,6 +118,24 @@ rule publish_tokens:
         sizes=division_for,
     script:
         "../scripts/publish_tokens.py"
+
+
+rule adopt_tokens:
+    input:
+        tokens=given_tokens,
+        manifest=given_manifests,
+        tokenizer="results/{experiment}/tokens/tokenizer.json",
+    output:
+        tokens="results/{experiment}/tokens/{domain}/{split}.bin",
+        manifest="results/{experiment}/tokens/{domain}/{split}.json",
+    log:
+        "results/{experiment}/logs/adopt_tokens/{domain}/{split}.log",
+    wildcard_constraints:
+        domain="|".join(GIVEN_DOMAINS) or NO_DOMAIN,
+    conda:
+        "../../envs/train.yaml"
+    script:
+        "../scripts/adopt_tokens.py"
 
 
 rule account_tokens:
@@ -133,6 +153,7 @@ rule account_tokens:
         "../../envs/train.yaml"
     params:
         training_domains=DOMAINS,
+        not_compared=GIVEN_DOMAINS,
         sequence_length=TRAINING["sequence_length"],
         source=source_digest("tokens.py"),
     script:

@@ -114,6 +114,8 @@ use rule collect_losses as collect_confirmation with:
 rule compare_confirmation:
     input:
         losses="results/{experiment}/confirmation.parquet",
+        runs="results/{experiment}/runs.csv",
+        confirmation_runs="results/{experiment}/confirmation_runs.csv",
         optimum="results/{experiment}/optimum.json",
     output:
         "results/{experiment}/confirmation.json",
@@ -123,7 +125,7 @@ rule compare_confirmation:
         "../../envs/analysis.yaml"
     params:
         weights=config["validation"]["weights"],
-        source=source_digest("confirmation.py"),
+        source=source_digest("confirmation.py", "fingerprints.py"),
     script:
         "../scripts/compare_confirmation.py"
 

@@ -19,5 +19,10 @@ table = accounting_table(
 write_table(table, snakemake.output.accounting)
 manifests = [read_manifest(manifest) for _, manifest in files]
 validation = [manifest for manifest in manifests if manifest.split == "validation"]
-overlap = contamination_table(snakemake.input.duplicates, validation, domains)
+overlap = contamination_table(
+    snakemake.input.duplicates,
+    validation,
+    domains,
+    not_compared=snakemake.params.not_compared,
+)
 write_table(overlap, snakemake.output.contamination)

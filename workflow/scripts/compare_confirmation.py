@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from mixlaws.confirmation import compare_confirmation
+from mixlaws.confirmation import check_same_text, compare_confirmation
 from mixlaws.losses import read_losses
 from mixlaws.runtime import log_to, read_json, write_json
 
@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
 log_to(snakemake.log[0])
 
+check_same_text(snakemake.input.runs, snakemake.input.confirmation_runs)
 comparison = compare_confirmation(
     read_losses(snakemake.input.losses),
     read_json(snakemake.input.optimum),

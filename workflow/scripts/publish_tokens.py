@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from mixlaws.runtime import log_to, write_json
-from mixlaws.tokens import publish_tokens
+from mixlaws.tokens import publish_tokens, read_manifest
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
@@ -11,8 +11,9 @@ if TYPE_CHECKING:
 log_to(snakemake.log[0])
 
 publish_tokens(
-    (snakemake.input.tokens, snakemake.input.manifest),
-    snakemake.output.tokens,
-    snakemake.output.manifest,
+    snakemake.input.tokens,
+    read_manifest(snakemake.input.manifest),
+    tokens=snakemake.output.tokens,
+    manifest=snakemake.output.manifest,
 )
 write_json(snakemake.params.sizes, snakemake.params.division)

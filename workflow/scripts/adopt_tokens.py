@@ -1,0 +1,20 @@
+"""Take over the token files of an earlier experiment as a domain of this one."""
+
+from typing import TYPE_CHECKING
+
+from mixlaws.given_tokens import adopt_tokens
+from mixlaws.runtime import log_to
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+log_to(snakemake.log[0])
+
+adopt_tokens(
+    (snakemake.input.tokens, snakemake.input.manifest),
+    domain=snakemake.wildcards.domain,
+    split=snakemake.wildcards.split,
+    tokenizer=snakemake.input.tokenizer,
+    tokens=snakemake.output.tokens,
+    manifest=snakemake.output.manifest,
+)
