@@ -22,6 +22,24 @@ if "published" in config:  # laws of losses that others published; nothing is tr
     include: "workflow/rules/published.smk"
     include: "workflow/rules/continual.smk"
 
+    # The download needs a network, and the rest takes minutes: they run where Snakemake does.
+    localrules:
+        download_logs,
+        read_study,
+        fit_two_domains,
+        compare_forms,
+        fit_five_domains,
+        extrapolate_losses,
+        match_steps,
+        rank_mixtures,
+        score_pipelines,
+        predict_target,
+        bound_target,
+        fit_continual,
+        write_verdicts,
+        draw_published,
+        write_published_report,
+
 else:
 
     include: "workflow/rules/common.smk"

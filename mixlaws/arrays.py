@@ -19,6 +19,15 @@ from collections.abc import Mapping, Sequence
 OPTION = "--slurm-jobstep-array-execs"
 
 
+def job_name() -> str:
+    """Return this process's SLURM job as scancel and squeue take it, "" outside one.
+
+    The id alone stands for the whole array where a task has the array's own.
+    """
+    array, task = (os.environ.get(f"SLURM_ARRAY_{name}_ID") for name in ("JOB", "TASK"))
+    return f"{array}_{task}" if array and task else os.environ.get("SLURM_JOB_ID", "")
+
+
 def own_command(arguments: Sequence[str], environment: Mapping[str, str]) -> str | None:
     """Return the shell command of this array task; None outside one, and in an array's first."""
     task = environment.get("SLURM_ARRAY_TASK_ID")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from os.path import expandvars
 from pathlib import Path
@@ -55,11 +56,12 @@ def adopt_tokens(
 ) -> None:
     """Verify a (token file, manifest) pair of an earlier experiment; publish it under a new name.
 
-    Counts and fingerprint stay those of the experiment that read the text. Raises DataError when
-    the file is not what its manifest says, is of another split, or was made with another tokenizer
-    than `tokenizer`, the tokenizer.json of this experiment.
+    Counts and fingerprint stay those of the experiment that read the text. Raises DataError,
+    naming the domain, when the file is not what its manifest says, is of another split, or was made
+    with another tokenizer than `tokenizer`, the tokenizer.json of this experiment.
     """
-    found = read_manifest(given[1])
+    with _explained(domain):
+        found = read_manifest(given[1])
     if found.split != split:
         raise DataError(
             f"domain {domain!r}: {given[1]} must describe a {split} split, but describes "
@@ -70,6 +72,25 @@ def adopt_tokens(
         raise DataError(
             f"domain {domain!r}: token files must be made with the tokenizer of this experiment "
             f"(sha256 {digest[:12]}), but {given[0]} was made with {found.tokenizer_sha256[:12]}: "
-            "set tokenizer.file to the tokenizer.json beside the folders of its domains"
+            "set tokenizer.file to the tokenizer.json beside the folders of its domains, and "
+            "tokenizer.end_of_document to what it was there"
         )
-    publish_tokens(given[0], replace(found, domain=domain), tokens=tokens, manifest=manifest)
+    with _explained(domain):
+        publish_tokens(
+            given[0],
+            replace(found, domain=domain),
+            tokens=tokens,
+            manifest=manifest,
+            is_temporary=False,
+        )
+
+
+@contextmanager
+def _explained(domain: str) -> Iterator[None]:
+    """Name the domain in what goes wrong, and whose the files are."""
+    try:
+        yield
+    except DataError as error:
+        raise DataError(
+            f"domain {domain!r}, given as token files: {error} in the experiment that wrote them"
+        ) from error

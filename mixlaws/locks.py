@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from mixlaws.arrays import job_name
 from mixlaws.errors import DataError
 
 LOCK_NAME = "lock"
@@ -59,19 +60,13 @@ def locked(folder: Path, *, wait_seconds: float = WAIT_SECONDS) -> Iterator[Lock
         owner: dict[str, str | int] = {
             "host": socket.gethostname(),
             "pid": os.getpid(),
-            "job": _job(),
+            "job": job_name(),
             "id": uuid.uuid4().hex,
         }
         file.truncate(0)
         file.write(json.dumps(owner))
         file.flush()
         yield Lock(path, owner)
-
-
-def _job() -> str:
-    """Return this process's SLURM job as scancel takes it, "" outside one."""
-    array, task = (os.environ.get(f"SLURM_ARRAY_{name}_ID") for name in ("JOB", "TASK"))
-    return f"{array}_{task}" if array and task else os.environ.get("SLURM_JOB_ID", "")
 
 
 def _take(file: IO[str], path: Path, deadline: float) -> None:

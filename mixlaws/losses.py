@@ -59,6 +59,16 @@ def write_table(table: pd.DataFrame, path: str | Path) -> None:
             table.to_csv(temporary, index=False)
 
 
+# A name or a digest of digits alone is no number.
+_TEXT_COLUMNS = dict.fromkeys(
+    [
+        *("size", "mixture", "id", "sha256", "text_fingerprint"),
+        *(f"fingerprint_{part}" for part in ("source", "filter", "tokenizer", "code")),
+    ],
+    str,
+)
+
+
 def read_table(path: str | Path, columns: Iterable[str]) -> pd.DataFrame:
     """Read a CSV or Parquet table; raise DataError when it or a column is missing."""
     path = Path(path)
@@ -69,7 +79,7 @@ def read_table(path: str | Path, columns: Iterable[str]) -> pd.DataFrame:
     if path.suffix == ".parquet":
         table = _read_parquet(path)
     else:
-        table = pd.read_csv(path, dtype={"size": str, "mixture": str, "id": str})
+        table = pd.read_csv(path, dtype=_TEXT_COLUMNS)
     if missing := [column for column in columns if column not in table]:
         raise DataError(
             f"{path} must have the columns {', '.join(columns)}, but {', '.join(missing)} are "

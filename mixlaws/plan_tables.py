@@ -122,6 +122,7 @@ def domain_rows(config: Mapping[str, Any]) -> list[Row]:
         if supply:
             highest = min(highest, supply * optimum["max_epochs"] / target)
         cut = cuts.get(domain)
+        at_hand = min(available, cut.tokens) if available and cut else available
         rows.append(
             {
                 "domain": domain,
@@ -130,7 +131,7 @@ def domain_rows(config: Mapping[str, Any]) -> list[Row]:
                 "largest_share": mixtures[most][domain],
                 "in_mixture": most,
                 "proxy_needs": needed,
-                "proxy_epochs": needed / available if available else None,
+                "proxy_epochs": needed / at_hand if at_hand else None,
                 "target_share_at_most": highest,
                 "target_needs_at_most": round(highest * target),
                 "target_epochs_at_most": highest * target / supply if supply else None,
@@ -156,13 +157,17 @@ def write_plan(config: Mapping[str, Any], folder: str | Path) -> str:
 
 
 def check_plan(config: Mapping[str, Any]) -> None:
-    """Raise ConfigError naming every domain that a run would repeat beyond the allowed epochs."""
+    """Raise ConfigError naming every domain that a run would repeat beyond the allowed epochs.
+
+    Repetition that matches the target's is not counted: the text at hand is.
+    """
     allowed = config["training"]["max_epochs"]
     short = [
         f"{row['domain']} ({row['tokens_at_hand']:,} tokens, {row['counted_by']}; "
-        f"{row['in_mixture']} needs {row['proxy_needs']:,}: {row['proxy_epochs']:.2f} epochs)"
+        f"{row['in_mixture']} needs {row['proxy_needs']:,}: "
+        f"{row['proxy_needs'] / row['tokens_at_hand']:.2f} epochs)"
         for row in domain_rows(config)
-        if row["proxy_epochs"] is not None and row["proxy_epochs"] > allowed
+        if row["tokens_at_hand"] and row["proxy_needs"] > allowed * row["tokens_at_hand"]
     ]
     if short:
         raise ConfigError(

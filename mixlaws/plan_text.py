@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from mixlaws.errors import DataError
 from mixlaws.given_tokens import given_manifest, is_given
 from mixlaws.parts import Part, SourceFile, plan_parts, plan_shards, reading_limit
 
@@ -22,6 +23,7 @@ _DOCUMENTS_COMPRESSION = 2.5
 # find_duplicates, make_tokenizer and account_tokens; join_shards and publish_tokens per split.
 _NUM_COMMON_JOBS = 3
 _JOBS_PER_SPLIT = 2
+_NOT_THERE = "unknown: its token files are not there"
 _TWO_BYTE_VOCABULARY = 2**16
 _SUMMED = [
     *("text_bytes", "parts", "shards", "jobs", "read_hours", "tokenize_hours", "tokens"),
@@ -82,9 +84,12 @@ def _row(
 
 
 def _given_row(domain: str, source: Mapping[str, Any], num_splits: int) -> Row:
-    """Return the row of a domain given as token files: exact, read by nobody, linked in place."""
+    """Return the row of a domain given as token files: exact, read by nobody, copied."""
     splits = ["validation", "train"][:num_splits]
-    manifests = [given_manifest(domain, source, split) for split in splits]
+    try:
+        manifests = [given_manifest(domain, source, split) for split in splits]
+    except DataError:  # they may be on another machine, or still to be made
+        return {"domain": domain, "counted_by": _NOT_THERE} | dict.fromkeys(_SUMMED)
     tokens_bytes = sum(each.num_tokens * np.dtype(each.dtype).itemsize for each in manifests)
     return dict.fromkeys(_SUMMED, 0) | {
         "domain": domain,
@@ -136,7 +141,10 @@ def text_tokens(
     if capped := source.get("max_tokens"):
         known.append((int(capped * (1 - validation_share)), "max_tokens"))
     if is_given(source):
-        known.append((given_manifest(domain, source, "train").num_tokens, "its manifest"))
+        try:
+            known.append((given_manifest(domain, source, "train").num_tokens, "its manifest"))
+        except DataError:
+            return min(known) if known else (None, _NOT_THERE)
     return min(known) if known else (None, "unknown until it is read")
 
 

@@ -11,6 +11,7 @@ import pandas as pd
 
 from mixlaws import __version__, report_tables, report_text
 from mixlaws import report_findings as findings
+from mixlaws.given_tokens import is_given
 from mixlaws.losses import read_losses, read_table, schedule_of
 from mixlaws.plan import TRAINING_SOURCES
 from mixlaws.report_figures import PageFigure, page_figures
@@ -104,12 +105,14 @@ def text_section(found: Results) -> Section:
     """Return what was read and what is left of it."""
     accounting = read_table(found.folder / "accounting.csv", ["domain", "split", "num_tokens"])
     contamination = read_table(found.folder / "contamination.csv", ["num_overlapping", "share"])
+    sources = found.config["domains"] | found.config["validation"]["domains"]
+    given = [domain for domain, source in sources.items() if is_given(source)]
     return Section(
         "text",
         "The text",
-        "What was read, what was dropped and what is left, per domain and split. No training "
-        "document may repeat validation text: those that did are removed.",
-        report_text.contamination_findings(contamination, accounting),
+        "What was read, what was dropped and what is left, per domain and split. Training "
+        "documents that were found to repeat validation text are removed.",
+        report_text.contamination_findings(contamination, given),
         found.figures("tokens_per_domain"),
         [
             report_text.trace_table(accounting),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
@@ -109,23 +110,22 @@ def _overlap(row: dict[str, Any]) -> str:
     return f"{row['num_overlapping']:,} ({format_share(row['share'])})"
 
 
-def contamination_findings(contamination: pd.DataFrame, accounting: pd.DataFrame) -> list[Finding]:
-    """Return in words how much training text repeated validation text."""
-    compared = set(contamination["validation_domain"])
-    given = [name for name in accounting["domain"].unique() if name not in compared]
-    unknown = [
-        Finding(
-            "caution",
-            f"{', '.join(given)}: given as token files, whose documents were not compared with "
-            "those of other domains; repetitions within each were removed by the experiment that "
-            "read it.",
-        )
-    ]
-    return [*(unknown if given else []), *(_removals(contamination) if compared else [])]
+def contamination_findings(contamination: pd.DataFrame, given: Sequence[str]) -> list[Finding]:
+    """Return in words how much training text repeated validation text.
 
-
-def _removals(contamination: pd.DataFrame) -> list[Finding]:
+    `given` are the domains that are token files: nothing is known of their documents.
+    """
     exact, near = (int(contamination[f"num_removed_{kind}"].sum()) for kind in ("exact", "near"))
+    if given:
+        return [
+            Finding(
+                "caution",
+                f"{', '.join(given)}: given as token files, whose documents were not compared "
+                "here: training text of one domain may repeat validation text of another. Among "
+                f"the domains that were read, {exact + near:,} training documents repeated "
+                "validation documents and were removed.",
+            )
+        ]
     if exact + near == 0:
         return [Finding("good", "No training document repeated a validation document.")]
     return [

@@ -100,7 +100,7 @@ class Selector:
                 f"{place} must have every field of the filter {text!r}, but lacks "
                 f"{error.name!r} (found {', '.join(sorted(record))}): correct the filter"
             ) from error
-        except (simpleeval.InvalidExpression, TypeError, LookupError, ValueError) as error:
+        except _FILTER_ERRORS as error:
             raise DataError(
                 f"{place}: the filter {text!r} must give true or false, but fails ({error}): "
                 "correct the filter"
@@ -111,6 +111,13 @@ class Selector:
                 "compare with something"
             )
         return kept
+
+
+# What evaluating a well-formed filter on some record may raise.
+_FILTER_ERRORS = (
+    simpleeval.InvalidExpression,
+    *(TypeError, LookupError, ValueError, ArithmeticError),
+)
 
 
 def _names(expression: str) -> set[str]:
@@ -128,6 +135,11 @@ def _parse(line: bytes, place: str) -> Any:
         raise BadRecordError(
             f"{place} must be one JSON object, but {error.msg} at column {error.colno}: "
             "repair the line, remove it, or set on_bad_lines"
+        ) from error
+    except (ValueError, RecursionError) as error:  # a number too long, brackets too deep
+        raise BadRecordError(
+            f"{place} must be one JSON object that Python can read, but {error}: repair the line, "
+            "remove it, or set on_bad_lines"
         ) from error
 
 

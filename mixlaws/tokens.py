@@ -132,19 +132,32 @@ def verify_tokens(tokens: str | Path, manifest: Manifest) -> None:
 
 
 def publish_tokens(
-    source: str | Path, described: Manifest, *, tokens: str | Path, manifest: str | Path
+    source: str | Path,
+    described: Manifest,
+    *,
+    tokens: str | Path,
+    manifest: str | Path,
+    is_temporary: bool = True,
 ) -> None:
     """Verify a token file against what describes it, and put it and its manifest in their place.
 
-    A hard link where the disk allows: no second copy. Raises DataError when they do not agree.
+    A temporary source becomes a hard link where the disk allows: no second copy. Another
+    experiment's file is copied: Snakemake dates its outputs, and with them whatever they are linked
+    to. Raises DataError when file and description do not agree.
     """
     verify_tokens(source, described)
     with atomic_path(tokens) as temporary:
-        try:
-            os.link(source, temporary)
-        except OSError:
+        if not (is_temporary and _linked(source, temporary)):
             shutil.copyfile(source, temporary)
     write_json(asdict(described), manifest)
+
+
+def _linked(source: str | Path, target: Path) -> bool:
+    try:
+        os.link(source, target)
+    except OSError:
+        return False
+    return True
 
 
 def natural_shares(manifests: Sequence[Manifest]) -> dict[str, float]:

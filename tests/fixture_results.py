@@ -67,7 +67,10 @@ class Planted:
             "experiment": "demo",
             "seed": 0,
             "domains": {d: {"source": "embedded", "harvest": d} for d in self.domains},
-            "validation": {"domains": {d: {} for d in EXTRA}, "weights": self.weights},
+            "validation": {
+                "domains": {d: {"source": "embedded", "harvest": d} for d in EXTRA},
+                "weights": self.weights,
+            },
             "mixtures": {"design": "maximin", "count": 8, "held_out": 2, "lattice": 64},
             "training": {"sizes": list(self.sizes), "seeds": [0], "num_steps": STEPS[-1]},
             "target": {"size": TARGET, "tokens": TARGET_TOKENS},

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import shlex
 import signal
 import subprocess
 from dataclasses import dataclass, field
@@ -54,6 +55,13 @@ class SlurmProject(Project):
                 stderr=log,
                 start_new_session=True,
             )
+
+    def resume(self, *arguments):
+        """Run the documented recovery."""
+        _, *options = self.command(*arguments)
+        command = ["make", "-s", "-f", str(ROOT / "Makefile"), "resume"]
+        command += [f"BIN={SNAKEMAKE.parent}", f"ARGS={shlex.join(options)}"]
+        subprocess.run(command, cwd=self.folder, env=self.environment(), check=True, timeout=900)
 
     def log(self):
         """Return what Snakemake printed so far."""

@@ -72,12 +72,12 @@ def trainings(project, under="*"):
     return found
 
 
-def freeze_one(project, under="*", other_than=(), seconds=240.0):
-    """Stop a training process in the middle of its run."""
+def freeze_one(project, under="*", other_than=(), seconds=240.0, where=lambda _: True):
+    """Stop a training process in the middle of its run, one for which `where` holds."""
 
     def caught():
         for training in trainings(project, under):
-            if training.folder in {other.folder for other in other_than}:
+            if training.folder in {other.folder for other in other_than} or not where(training):
                 continue
             with contextlib.suppress(ProcessLookupError):
                 training.stop()

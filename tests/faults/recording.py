@@ -17,10 +17,13 @@ START, END = "<!-- fault table: written by `make fault-table` -->", "<!-- end of
 
 @contextmanager
 def trying(fault, how):
-    """Record one try of a fault and, if the block succeeds, that it was survived, and how."""
+    """Record one try of a fault and, if the block succeeds, that it was survived, and how.
+
+    Yields the record: a block that strikes at random says in `fault` what it hit.
+    """
     record = {"fault": fault, "how": how, "survived": 0}
     try:
-        yield
+        yield record
         record["survived"] = 1
     finally:
         path = os.environ.get("MIXLAWS_FAULT_RECORDS")

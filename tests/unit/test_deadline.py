@@ -18,12 +18,16 @@ from mixlaws.deadline import ask_for_time_left, end_before_limit, seconds_left
         ("00:09", 9),
         ("UNLIMITED", None),
         ("NOT_SET", None),
-        ("INVALID", None),
-        ("", None),
     ],
 )
 def test_squeues_time_left_in_seconds(text, seconds):
     assert seconds_left(text) == seconds
+
+
+@pytest.mark.parametrize("text", ["INVALID", "", "4:00:00\n4:00:00"])
+def test_another_answer_is_no_time(text):
+    with pytest.raises(ValueError, match="squeue says"):
+        seconds_left(text)
 
 
 def answer(monkeypatch, folder, script):
@@ -43,6 +47,20 @@ def test_outside_a_job_nothing_is_asked(monkeypatch):
 def test_the_job_asks_about_itself(monkeypatch, tmp_path):
     answer(monkeypatch, tmp_path, 'test "$3" = --jobs=17 && echo 4:00:00')
     assert ask_for_time_left() == 4 * 3600
+
+
+def test_a_task_of_an_array_asks_about_itself_alone(monkeypatch, tmp_path):
+    """Of the task that has the array's id squeue would list every other one too."""
+    monkeypatch.setenv("SLURM_ARRAY_JOB_ID", "17")
+    monkeypatch.setenv("SLURM_ARRAY_TASK_ID", "3")
+    answer(monkeypatch, tmp_path, 'test "$3" = --jobs=17_3 && echo 4:00:00')
+    assert ask_for_time_left() == 4 * 3600
+
+
+def test_an_answer_that_is_not_understood_is_printed(monkeypatch, tmp_path, capfd):
+    answer(monkeypatch, tmp_path, "echo 4:00:00; echo 3:59:59")
+    assert end_before_limit() is None
+    assert "the end of job 17 is unknown (squeue says" in capfd.readouterr()[0]
 
 
 def test_the_margin_is_two_minutes_or_a_tenth(monkeypatch, tmp_path, capfd):

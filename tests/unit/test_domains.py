@@ -386,6 +386,7 @@ class TestFilters:
             ("text > 3", "line 1: the filter 'text > 3' must give true or false, but fails"),
             ("len(text)", "must give true or false, but gives"),
             ("open('x') == 1", "must give true or false, but fails"),
+            ("1 / len(text[1:]) > 1", "line 1: the filter '1 / len(text[1:]) > 1' must give true"),
         ],
     )
     def test_that_fail(self, fails, tmp_path, expression, message):
@@ -410,6 +411,13 @@ class TestBadLines:
         message = fails(source="files", paths=[str(path)], on_bad_lines=2)
         assert "at most 2 bad lines may be skipped (on_bad_lines), but here is one more" in message
         assert f"{path}, line 43 must be UTF-8" in message
+
+    @pytest.mark.parametrize("value", ["[" * 100_000, "9" * 5_000])
+    def test_beyond_what_python_reads(self, fails, tmp_path, value):
+        path = tmp_path / "a.jsonl"
+        path.write_text(f'{{"text": "x", "meta": {value}}}\n')
+        message = fails(source="files", paths=[str(path)])
+        assert f"{path}, line 1 must be one JSON object that Python can read, but" in message
 
     def test_are_counted_over_all_parts(self, read, path):
         options = {"source": "files", "paths": [str(path)], "on_bad_lines": 4}

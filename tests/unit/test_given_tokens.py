@@ -52,6 +52,13 @@ def test_the_same_tokens_under_a_new_name(workplace, tmp_path, split):
     assert read_manifest(manifest).fingerprint() == before.fingerprint()
 
 
+def test_the_earlier_experiments_files_keep_their_dates(workplace, tmp_path):
+    """Snakemake dates its outputs: of a link, the other experiment's file as well."""
+    earlier = workplace.folder / "tokens/web/train.bin"
+    tokens, _ = adopt(workplace, tmp_path)
+    assert tokens.stat().st_ino != earlier.stat().st_ino
+
+
 def test_a_given_tokenizer_is_adopted_without_a_change(workplace, tmp_path):
     output = tmp_path / "tokenizer.json"
     adopt_tokenizer(open_tokenizer({"file": workplace.tokenizer}), output=output)
@@ -77,9 +84,18 @@ def test_a_token_file_that_was_changed(workplace, tmp_path):
     content = bytearray((copied / "train.bin").read_bytes())
     content[0] ^= 1
     (copied / "train.bin").write_bytes(content)
-    with pytest.raises(DataError, match=r"train\.bin must have the sha256 of its manifest"):
+    with pytest.raises(DataError, match=r"domain 'news', given as token files: .*train\.bin must"):
         adopt(workplace, tmp_path, given=(copied / "train.bin", copied / "train.json"))
     assert not list(tmp_path.glob("train.*"))
+
+
+def test_the_plan_is_written_before_the_token_files_are(tmp_path):
+    away = {"source": "tokens", "folder": str(tmp_path / "away")}
+    unknown = "unknown: its token files are not there"
+    assert text_tokens("news", away, 0.1) == (None, unknown)
+    assert text_tokens("news", away | {"available_tokens": 70}, 0.1) == (70, "stated")
+    config = {"domains": {"news": away}, "validation": {"domains": {}}}
+    assert text_rows(config, 300)[0]["counted_by"] == unknown
 
 
 def test_a_folder_without_token_files(workplace, monkeypatch):
@@ -129,10 +145,10 @@ def test_documents_without_text_are_not_compared(workplace):
     )
     pairs = list(zip(table["validation_domain"], table["training_domain"], strict=True))
     assert pairs == [("test", "code")]
-    accounting = pd.DataFrame({"domain": ["web", "code", "test"]})
-    first, *_ = contamination_findings(table, accounting)
-    assert first.tone == "caution"
-    assert first.text.startswith("web, code: given as token files")
+    (finding,) = contamination_findings(table, ["web"])
+    assert finding.tone == "caution"
+    assert finding.text.startswith("web: given as token files")
+    assert all(each.tone == "good" for each in contamination_findings(table, []))
 
 
 def test_an_experiment_of_token_files_alone(workplace, tmp_path):
@@ -144,5 +160,5 @@ def test_an_experiment_of_token_files_alone(workplace, tmp_path):
     assert table.empty
     table.to_csv(tmp_path / "contamination.csv", index=False)
     read = pd.read_csv(tmp_path / "contamination.csv")
-    (finding,) = contamination_findings(read, pd.DataFrame({"domain": ["web"]}))
+    (finding,) = contamination_findings(read, ["web"])
     assert "web: given as token files" in finding.text

@@ -9,8 +9,8 @@ import pytest
 
 PACKAGE = Path(__file__).parents[2] / "mixlaws"
 LAYERS = [
-    {"errors"},
-    {"runtime", "observations", "arrays", "deadline", "locks", "progress", "sizes", "devices"},
+    {"errors", "arrays"},
+    {"runtime", "observations", "deadline", "locks", "progress", "sizes", "devices"},
     {"parts", "published_checks", "tokens"},
     {"config", "mixtures", "schedule", "limits", "documents", "fingerprints"}
     | {"config_files", "given_tokens"},

@@ -54,6 +54,13 @@ def run_table(mixtures=("mix-001", "uniform")):
     )
 
 
+def test_digests_of_digits_stay_text(tmp_path):
+    path = tmp_path / "runs.csv"
+    digests = ["12345e678901", "000000000012"]
+    run_table().assign(text_fingerprint=digests).to_csv(path, index=False)
+    assert read_table(path, ["text_fingerprint"])["text_fingerprint"].tolist() == digests
+
+
 def test_tables_become_arrays_joined_by_name():
     observations = make_observations(loss_table().sample(frac=1, random_state=0), run_table()[::-1])
     assert observations.domains == ("web", "code")

@@ -70,6 +70,9 @@ def test_repetition_is_matched_where_a_limit_binds_and_says_why(load):
     assert "up to 4 times" in cuts["books"].reason
     assert run_options(config)["unique_tokens"]["books"] == cuts["books"].tokens
     assert "unique_tokens" not in run_options(config, is_target=True)
+    (books,) = (row for row in domain_rows(config) if row["domain"] == "books")
+    assert books["proxy_epochs"] == books["proxy_needs"] / cuts["books"].tokens == 10
+    check_plan(config)  # what matches the target's repetition is none too many
     assert matched_repetition(load("own_text", training__match_repetition=False)) == []
     assert matched_repetition(load("own_text", optimum__max_epochs=1)) == []
 

@@ -39,8 +39,9 @@ def test_every_array_has_a_request_of_its_own():
     settings = profile("slurm")
     arrays = settings["slurm-array-jobs"].split(",")
     assert set(arrays) <= set(settings["set-resources"])
-    sizes = yaml.safe_load((ROOT / "experiments" / "redpajama.yaml").read_text())["training"]
-    assert {f"train_proxy_{size}" for size in sizes["sizes"]} <= set(arrays)
+    for name in ("redpajama", "own_text"):
+        sizes = yaml.safe_load((ROOT / "experiments" / f"{name}.yaml").read_text())["training"]
+        assert {f"train_proxy_{size}" for size in sizes["sizes"]} <= set(arrays)
     assert "train_confirmation" not in arrays  # it may run on several GPUs
 
 
