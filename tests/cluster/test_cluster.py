@@ -206,7 +206,7 @@ def test_a_target_on_two_processes_under_srun(project, smoke):
     )
     shutil.rmtree(project.results / "confirmation")
     file = "confirmation/uniform/seed-0/losses.csv"
-    arguments = [*small_requests(), "--rerun-triggers", "mtime", f"results/smoke/{file}"]
+    arguments = [*small_requests(), "--rerun-triggers", "mtime", "--", f"results/smoke/{file}"]
     with trying("two processes under srun (gloo), no fault", "losses of one process to 1e-4"):
         with running(project, *arguments, config="two.yaml") as process:
             assert project.end(process) == 0, project.log()[-6000:]
@@ -228,6 +228,7 @@ def test_a_target_on_two_processes_under_srun(project, smoke):
 def test_a_sweep_of_200_jobs(project):
     """Four calls of sbatch for 200 runs, and a status query every few seconds at most."""
     cluster = project.cluster
+    shutil.copy(ROOT / "tests/cluster/sweep.yaml", project.folder)
     cluster.command("sdiag", "--reset")
     with (
         trying("a sweep of 200 runs in arrays", "four submissions"),
@@ -236,7 +237,7 @@ def test_a_sweep_of_200_jobs(project):
             *small_requests(),
             "--until",
             "collect_losses",
-            config="tests/cluster/sweep.yaml",
+            config="sweep.yaml",
         ) as process,
     ):
         began = time.monotonic()
