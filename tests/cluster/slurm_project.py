@@ -54,6 +54,8 @@ class SlurmProject(Project):
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
+                # What a shell starts in the background inherits that it ignores Ctrl-C.
+                preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
             )
 
     def resume(self, *arguments):
