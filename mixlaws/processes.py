@@ -66,6 +66,8 @@ def start_processes(execution: Execution) -> None:
             "processes, but this is none: use `snakemake --profile slurm`, or launcher local"
         )
     os.environ[_STARTED] = "1"
+    if execution.num_nodes == 1:  # its name need not resolve, not even on the node itself
+        os.environ.setdefault("MASTER_ADDR", "127.0.0.1")
     command = ["srun", f"--nodes={execution.num_nodes}", f"--ntasks={execution.num_processes}"]
     command += [f"--ntasks-per-node={execution.devices}", "--kill-on-bad-exit=1"]
     command += [f"--cpus-per-task={execution.num_threads}"]
