@@ -155,16 +155,11 @@ def shard_files(wildcards):
     ]
 
 
-def given_tokens(wildcards):
-    """The token file of a domain that is given as token files."""
+def given_pair(wildcards):
+    """The token file and the manifest of a domain that is given as token files."""
     source = SOURCES[wildcards.domain]
-    return str(given_files(wildcards.domain, source, wildcards.split)[0])
-
-
-def given_manifests(wildcards):
-    """The manifest beside that token file."""
-    source = SOURCES[wildcards.domain]
-    return str(given_files(wildcards.domain, source, wildcards.split)[1])
+    tokens, manifest = given_files(wildcards.domain, source, wildcards.split)
+    return {"tokens": str(tokens), "manifest": str(manifest)}
 
 
 def token_files(suffix):

@@ -122,8 +122,7 @@ rule publish_tokens:
 
 rule adopt_tokens:
     input:
-        tokens=given_tokens,
-        manifest=given_manifests,
+        unpack(given_pair),
         tokenizer="results/{experiment}/tokens/tokenizer.json",
     output:
         tokens="results/{experiment}/tokens/{domain}/{split}.bin",
