@@ -5,6 +5,7 @@ import os
 import shlex
 import signal
 import subprocess
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -91,7 +92,17 @@ def slurm_copy(folder, cluster):
 
 
 def kill_node(cluster, node):
-    """Take a node away as a power failure does: slurmd, its steps and everything in them."""
+    """Take a node away as a power failure does: slurmd, its steps and everything in them.
+
+    It gets no new job from a second before: one that is sent to a dead node is started twice when the
+    node returns in seconds, and SLURM then holds it until an operator releases it.
+    """
+
+    def set_state(state):
+        cluster.command("scontrol", "update", f"nodename={node}", f"state={state}", "reason=test")
+
+    set_state("drain")
+    time.sleep(1)
     jobs = cluster.command("squeue", "-h", "-w", node, "-o", "%A").split()
     cluster.stop(f"slurmd-{node}", signal.SIGKILL)
     steps = []
@@ -103,6 +114,8 @@ def kill_node(cluster, node):
     for pid in [*steps, *cluster.job_processes(node)]:
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
+    set_state("down")
+    set_state("undrain")
 
 
 def drained(cluster):
