@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import struct
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -134,9 +135,12 @@ class _Encoder:
     def table(self, rows: Sequence[Mapping[str, Any]]) -> pa.Table:
         """Return rows of SCHEMA for documents."""
         encodings = self._tokenizer.encode_batch_fast([row["text"] for row in rows])
-        dtype = self.dtype.newbyteorder("<")
-        ids = [np.asarray(encoding.ids, dtype).tobytes() for encoding in encodings]
+        ids = [self._packed(encoding.ids) for encoding in encodings]
         return pa.table({"num_bytes": [row["num_bytes"] for row in rows], "ids": ids}, SCHEMA)
+
+    def _packed(self, ids: Sequence[int]) -> bytes:
+        """Return ids as little-endian bytes: struct takes half of numpy's time for a list."""
+        return struct.pack(f"<{len(ids)}{self.dtype.char}", *ids)
 
 
 def join_shards(

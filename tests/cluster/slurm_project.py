@@ -94,8 +94,8 @@ def slurm_copy(folder, cluster):
 def kill_node(cluster, node):
     """Take a node away as a power failure does: slurmd, its steps and everything in them.
 
-    It gets no new job from a second before: one that is sent to a dead node is started twice when the
-    node returns in seconds, and SLURM then holds it until an operator releases it.
+    It gets no new job from a second before: one that is sent to a dead node is started twice when
+    the node returns in seconds, and SLURM then holds it until an operator releases it.
     """
 
     def set_state(state):
