@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import argparse
 import gzip
+import itertools
 import json
 import multiprocessing
 import os
@@ -23,7 +24,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,12 +39,13 @@ from mixlaws.tokenization import join_shards, write_shard
 from mixlaws.tokenizer import train_tokenizer
 
 NUM_CORES = 2
-NUM_ROUNDS = 4
+NUM_ROUNDS = 5
 VOCABULARY_SIZE = 32_768
 DOMAINS = ["arxiv", "book", "c4", "common_crawl", "stackexchange", "ubuntu_irc", "wikipedia"]
-# Small enough that two cores end together. The start of a shard (0.05 s, and a cold cache of words,
-# 0.2 s) is then some 8 % of it; of one of the default size, 256 MiB, it is nothing.
-SIZES = {"part_bytes": 2**30, "shard_bytes": 5_000_000}
+# The config's defaults, by which each of these files is one shard.
+SIZES = {"part_bytes": 2**30, "shard_bytes": 2**28}
+# Each core tokenizes each shard: seven shards of these sizes would not keep two busy to the end.
+NUM_COPIES = NUM_CORES
 BATCH_BYTES = 2**22
 
 _PEER = """
@@ -86,25 +88,20 @@ class Bench:
         write_documents(domain, Part(), self.documents[name][0])
         return time.process_time() - began
 
-    def shards(self) -> list[tuple[str, int]]:
-        """Return the shards of all domains, large ones first: cores then end together."""
-        sizes = {
-            (name, shard): self.documents[name][0].stat().st_size / len(self.plan(name))
-            for name in self.options
-            for shard in range(len(self.plan(name)))
-        }
-        return sorted(sizes, key=lambda item: -sizes[item])
+    def shards(self, name: str) -> list[tuple[str, int, int]]:
+        """Return the shards of a domain, once for each core."""
+        return [(name, k, copy) for k in range(len(self.plan(name))) for copy in range(NUM_COPIES)]
 
     def plan(self, name: str) -> list:
         """Return the shards of a domain."""
         parts = plan_parts(name, self.options[name], part_bytes=SIZES["part_bytes"])
         return plan_shards(parts, self.options[name], shard_bytes=SIZES["shard_bytes"])
 
-    def tokenize(self, item: tuple[str, int]) -> float:
+    def tokenize(self, item: tuple[str, int, int]) -> float:
         """Tokenize one shard."""
-        name, number = item
+        name, number, copy = item
         shard = self.plan(name)[number]
-        output = self.folder / f"shards/{name}/{number}.parquet"
+        output = self.folder / f"shards/{name}/{number}-{copy}.parquet"
         began = time.process_time()
         write_shard(self.documents[name], shard, self.duplicates, self.tokenizer, output=output)
         return time.process_time() - began
@@ -112,7 +109,7 @@ class Bench:
     def join(self, name: str) -> float:
         """Join the shards of a domain."""
         began = time.process_time()
-        shards = [self.folder / f"shards/{name}/{k}.parquet" for k in range(len(self.plan(name)))]
+        shards = [self.folder / f"shards/{name}/{k}-0.parquet" for k in range(len(self.plan(name)))]
         for split in ("train", "validation"):
             tokens = self.folder / f"tokens/{name}/{split}.bin"
             join_shards(shards, split=split, tokens=tokens, manifest=tokens.with_suffix(".json"))
@@ -130,38 +127,43 @@ class Spent:
         return Spent(self.seconds + other.seconds, self.cpu_seconds + other.cpu_seconds)
 
 
-def best(*spent: Spent) -> Spent:
-    """Return the least of several repetitions: what else runs on the machine must not decide."""
-    return Spent(min(s.seconds for s in spent), min(s.cpu_seconds for s in spent))
+def best(rounds: list[list[Spent]]) -> Spent:
+    """Return the sum over domains of the least of several rounds: the machine has other users."""
+    return Spent(
+        sum(min(spent.seconds for spent in domain) for domain in zip(*rounds, strict=True)),
+        sum(min(spent.cpu_seconds for spent in domain) for domain in zip(*rounds, strict=True)),
+    )
 
 
-def spread(work: Callable, items: list) -> Spent:
-    """Do the work in NUM_CORES processes of one thread each."""
+def spread(work: Callable, groups: list[list]) -> list[Spent]:
+    """Do the work in NUM_CORES processes of one thread each, one group after the other."""
     context = multiprocessing.get_context("spawn")
     with context.Pool(NUM_CORES) as pool:
         pool.map(abs, range(100), chunksize=1)
-        began = time.perf_counter()
-        cpu_seconds = sum(pool.map(work, items, chunksize=1))
-        return Spent(time.perf_counter() - began, cpu_seconds)
+        spent = []
+        for items in groups:
+            began = time.perf_counter()
+            cpu_seconds = sum(pool.map(work, items, chunksize=1))
+            spent.append(Spent(time.perf_counter() - began, cpu_seconds))
+        return spent
 
 
-def texts_of(source: Path) -> Iterator[str]:
-    """Yield the texts of every domain, repetitions left out, as the workflow leaves them."""
+def texts_of(source: Path) -> dict[str, list[str]]:
+    """Return the texts of each domain, repetitions left out, as the workflow leaves them."""
     seen = set()
+    texts = {name: [] for name in DOMAINS}
     for name in DOMAINS:
         with gzip.open(source / f"{name}.jsonl.gz") as file:
             for line in file:
                 text = json.loads(line)["text"]
                 if (key := document_id(text)) not in seen:
                     seen.add(key)
-                    yield text
+                    texts[name].append(text)
+    return texts
 
 
-def plain_loop(source: Path, tokenizer: Path) -> Spent:
-    """Return the time of encode_batch_fast over all texts in memory, nothing written."""
-    texts = list(texts_of(source))
-    encoder = Tokenizer.from_file(str(tokenizer))
-    encoder.encode_special_tokens = True
+def batches_of(texts: list[str]) -> list[list[str]]:
+    """Return the texts in batches."""
     batches, size = [[]], 0
     for text in texts:
         if size > BATCH_BYTES or len(batches[-1]) == 256:
@@ -169,21 +171,32 @@ def plain_loop(source: Path, tokenizer: Path) -> Spent:
             size = 0
         batches[-1].append(text)
         size += len(text)
-    encoder.encode_batch_fast(batches[0][:8])
-    began, cpu = time.perf_counter(), time.process_time()
-    for batch in batches:
-        encoder.encode_batch_fast(batch)
-    return Spent(time.perf_counter() - began, time.process_time() - cpu)
+    return batches
+
+
+def plain_loop(source: Path, tokenizer: Path) -> list[Spent]:
+    """Return the times of encode_batch_fast over all texts in memory, nothing written."""
+    encoder = Tokenizer.from_file(str(tokenizer))
+    encoder.encode_special_tokens = True
+    domains = [batches_of(texts) for texts in texts_of(source).values()]
+    encoder.encode_batch_fast(domains[0][0][:8])
+    spent = []
+    for batches in domains:
+        began, cpu = time.perf_counter(), time.process_time()
+        for batch in batches:
+            encoder.encode_batch_fast(batch)
+        spent.append(Spent(time.perf_counter() - began, time.process_time() - cpu))
+    return spent
 
 
 def peer(python: str, source: Path, bench: Bench) -> Spent:
     """Return the time of datatrove's tokenization of the same files; its CPU seconds are unseen."""
     links = bench.folder / "links"
     links.mkdir(exist_ok=True)
-    for name in DOMAINS:
-        link = links / f"{name}.jsonl.gz"
+    for name, copy in itertools.product(DOMAINS, range(NUM_COPIES)):
+        link = links / f"{name}-{copy}.jsonl.gz"
         if not link.exists():
-            link.symlink_to((source / link.name).resolve())
+            link.symlink_to((source / f"{name}.jsonl.gz").resolve())
     script = bench.folder / "peer.py"
     script.write_text(_PEER)
     with tempfile.TemporaryDirectory() as output:
@@ -193,7 +206,7 @@ def peer(python: str, source: Path, bench: Bench) -> Spent:
         result = subprocess.run(command, capture_output=True, text=True, env=environment)
     if result.returncode:
         raise SystemExit(result.stderr[-3000:])
-    return Spent(float(result.stdout.split("SECONDS")[1]), float("nan"))
+    return Spent(float(result.stdout.split("SECONDS")[1]) / NUM_COPIES, float("nan"))
 
 
 def _row(name: str, num_bytes: int, spent: Spent, plain: Spent) -> None:
@@ -209,9 +222,9 @@ def _row(name: str, num_bytes: int, spent: Spent, plain: Spent) -> None:
 def speeds(source: Path, folder: Path, python: str | None) -> None:
     """Print a row for each way of reading and tokenizing the corpora."""
     bench = Bench(source, folder, DOMAINS)
-    num_bytes = sum(len(text.encode()) for text in texts_of(source))
+    num_bytes = sum(len(t.encode()) for texts in texts_of(source).values() for t in texts)
     print(f"{num_bytes / 1e6:.1f} MB of text, {NUM_CORES} cores, vocabulary {VOCABULARY_SIZE:,}")
-    read = spread(bench.read, DOMAINS)
+    (read,) = spread(bench.read, [DOMAINS])
     began, cpu = time.perf_counter(), time.process_time()
     find_duplicates(bench.documents, near="validation", output=bench.duplicates)
     compare = Spent(time.perf_counter() - began, time.process_time() - cpu)
@@ -223,17 +236,18 @@ def speeds(source: Path, folder: Path, python: str | None) -> None:
             max_bytes=20_000_000,
             output=bench.tokenizer,
         )
-    rounds = [
-        (_plain(source, bench.tokenizer), spread(bench.tokenize, bench.shards()))
-        for _ in range(NUM_ROUNDS)
-    ]
-    plain, ours = (best(*each) for each in zip(*rounds, strict=True))
-    join = spread(bench.join, DOMAINS)
+    plain_rounds, rounds = [], []
+    for _ in range(NUM_ROUNDS):
+        plain_rounds.append(_plain(source, bench.tokenizer))
+        rounds.append(spread(bench.tokenize, [bench.shards(name) for name in DOMAINS]))
+    plain, copies = best(plain_rounds), best(rounds)
+    ours = Spent(copies.seconds / NUM_COPIES, copies.cpu_seconds / NUM_COPIES)
+    (join,) = spread(bench.join, [DOMAINS])
     print("x: times the speed of the plain loop, by the clock and by CPU seconds")
     _row("plain loop: encode_batch_fast, nothing written", num_bytes, plain, plain)
     _row("tokenize_shard: documents to token ids on disk", num_bytes, ours, plain)
     if python:
-        theirs = best(*(peer(python, source, bench) for _ in range(2)))
+        theirs = best([[peer(python, source, bench)] for _ in range(2)])
         _row("datatrove: files to token ids on disk", num_bytes, theirs, plain)
     _row("read_part: files to documents, split and signatures", num_bytes, read, plain)
     _row("find_duplicates (one core)", num_bytes, compare, plain)
@@ -241,12 +255,12 @@ def speeds(source: Path, folder: Path, python: str | None) -> None:
     _row("all of ours", num_bytes, read + compare + ours + join, plain)
 
 
-def _plain(source: Path, tokenizer: Path) -> Spent:
+def _plain(source: Path, tokenizer: Path) -> list[Spent]:
     environment = os.environ | {"RAYON_NUM_THREADS": str(NUM_CORES)}
     command = [sys.executable, "-m", "benchmarks.tokenization", "--plain"]
     command += [str(source), str(tokenizer)]
     result = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
-    return Spent(*map(float, result.stdout.split()))
+    return [Spent(*map(float, line.split())) for line in result.stdout.splitlines()]
 
 
 def memory(folder: Path) -> None:
@@ -272,7 +286,9 @@ def memory(folder: Path) -> None:
             bench.documents, near="validation", output=bench.duplicates
         ),
         "make_tokenizer": lambda: train_tokenizer(bench.documents, bench.duplicates, **train),
-        "tokenize_shard": lambda: [bench.tokenize(item) for item in bench.shards()],
+        "tokenize_shard": lambda: [
+            bench.tokenize(item) for item in bench.shards("big")[::NUM_COPIES]
+        ],
         "join_shards": lambda: bench.join("big"),
     }
     print(f"{size / 2**30:.2f} GiB of synthetic text: peak memory of each job")
@@ -296,15 +312,17 @@ def main() -> None:
     parser.add_argument("--plain", nargs=2, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.plain:
-        spent = plain_loop(*map(Path, arguments.plain))
-        print(spent.seconds, spent.cpu_seconds)
+        for spent in plain_loop(*map(Path, arguments.plain)):
+            print(spent.seconds, spent.cpu_seconds)
         return
+    corpora = os.environ.get("MIXLAWS_CORPORA")
+    if not (corpora or arguments.memory):
+        parser.error("MIXLAWS_CORPORA must name the folder of the corpora, but is not set")
     with tempfile.TemporaryDirectory() as folder:
         if arguments.memory:
             memory(Path(folder))
         else:
-            source = Path(os.environ["MIXLAWS_CORPORA"])
-            speeds(source, Path(folder), arguments.peer_python)
+            speeds(Path(corpora), Path(folder), arguments.peer_python)
 
 
 if __name__ == "__main__":
