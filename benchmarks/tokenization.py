@@ -3,8 +3,8 @@
     MIXLAWS_CORPORA=FOLDER python -m benchmarks.tokenization [--peer-python PYTHON] [--memory]
 
 As a module, from the project's root: as a script it would stand in for Python's own `tokenize`.
-FOLDER holds one .jsonl.gz per domain. Each row gets the same files, tokenizer and two cores.
-For the row of datatrove give the Python of an environment of its own:
+FOLDER holds the .jsonl.gz files, which are read as one domain. Each row gets the same files,
+tokenizer and two cores. For the row of datatrove give the Python of an environment of its own:
 
     python -m venv peers && peers/bin/pip install "datatrove[io,processing]" tokenizers==0.23.3
 
@@ -24,7 +24,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,17 +34,19 @@ from tokenizers import Tokenizer
 from mixlaws.documents import document_id
 from mixlaws.domains import domain_source, write_documents
 from mixlaws.duplicates import find_duplicates
-from mixlaws.parts import Part, SourceFile, plan_parts, plan_shards
+from mixlaws.parts import plan_parts, plan_shards
 from mixlaws.tokenization import join_shards, write_shard
 from mixlaws.tokenizer import train_tokenizer
 
 NUM_CORES = 2
 NUM_ROUNDS = 5
 VOCABULARY_SIZE = 32_768
-DOMAINS = ["arxiv", "book", "c4", "common_crawl", "stackexchange", "ubuntu_irc", "wikipedia"]
-# The config's defaults, by which each of these files is one shard.
-SIZES = {"part_bytes": 2**30, "shard_bytes": 2**28}
-# Each core tokenizes each shard: seven shards of these sizes would not keep two busy to the end.
+DOMAIN = "corpora"
+FILES = ["arxiv", "book", "c4", "common_crawl", "stackexchange", "ubuntu_irc", "wikipedia"]
+# The config's default, by which all of these files are one shard: of shards of a few MB the start
+# (the tokenizer's file, an empty cache of words; some 0.5 s) would be a tenth.
+SHARD_BYTES = 2**28
+# Each core tokenizes the whole, so that both are busy to the end.
 NUM_COPIES = NUM_CORES
 BATCH_BYTES = 2**22
 
@@ -69,51 +71,62 @@ if __name__ == "__main__":
 
 
 class Bench:
-    """A folder with the corpora as domains of the workflow, read and tokenized step by step."""
+    """A folder with files as one domain of the workflow, read and tokenized job by job."""
 
-    def __init__(self, source: Path, folder: Path, domains: list[str]) -> None:
+    def __init__(self, paths: list[Path], folder: Path) -> None:
         self.folder = folder
-        self.options = {
-            name: {"source": "files", "paths": [str(source / f"{name}.jsonl.gz")]}
-            for name in domains
-        }
-        self.documents = {name: [folder / f"text/{name}/0.parquet"] for name in domains}
+        self.options = {"source": "files", "paths": [str(path) for path in paths]}
+        self.parts = plan_parts(DOMAIN, self.options, part_bytes=1)  # one a file
+        self.shards = plan_shards(self.parts, self.options, shard_bytes=SHARD_BYTES)
+        self.documents = [folder / f"text/{part}.parquet" for part in range(len(self.parts))]
         self.duplicates = folder / "duplicates.parquet"
         self.tokenizer = folder / "tokenizer.json"
 
-    def read(self, name: str) -> float:
-        """Read one domain."""
-        domain = domain_source(name, self.options[name], validation_share=0.1)
+    def read(self, part: int) -> float:
+        """Read one part; return the CPU seconds, as all of these do."""
+        domain = domain_source(DOMAIN, self.options, validation_share=0.1)
         began = time.process_time()
-        write_documents(domain, Part(), self.documents[name][0])
+        write_documents(domain, self.parts[part], self.documents[part])
         return time.process_time() - began
 
-    def shards(self, name: str) -> list[tuple[str, int, int]]:
-        """Return the shards of a domain, once for each core."""
-        return [(name, k, copy) for k in range(len(self.plan(name))) for copy in range(NUM_COPIES)]
-
-    def plan(self, name: str) -> list:
-        """Return the shards of a domain."""
-        parts = plan_parts(name, self.options[name], part_bytes=SIZES["part_bytes"])
-        return plan_shards(parts, self.options[name], shard_bytes=SIZES["shard_bytes"])
-
-    def tokenize(self, item: tuple[str, int, int]) -> float:
-        """Tokenize one shard."""
-        name, number, copy = item
-        shard = self.plan(name)[number]
-        output = self.folder / f"shards/{name}/{number}-{copy}.parquet"
+    def compare(self) -> float:
+        """Find the duplicates."""
         began = time.process_time()
-        write_shard(self.documents[name], shard, self.duplicates, self.tokenizer, output=output)
+        documents = {DOMAIN: self.documents}
+        find_duplicates(documents, near="validation", output=self.duplicates)
         return time.process_time() - began
 
-    def join(self, name: str) -> float:
-        """Join the shards of a domain."""
+    def train_tokenizer(self, vocabulary_size: int) -> None:
+        """Train the tokenizer."""
+        train_tokenizer(
+            {DOMAIN: self.documents},
+            self.duplicates,
+            vocabulary_size=vocabulary_size,
+            max_bytes=20_000_000,
+            output=self.tokenizer,
+        )
+
+    def tokenize(self, item: tuple[int, int]) -> float:
+        """Tokenize one shard, into files of the copy's number."""
+        number, copy = item
+        shard = self.shards[number]
+        documents = [self.documents[part] for part in shard.parts]
         began = time.process_time()
-        shards = [self.folder / f"shards/{name}/{k}-0.parquet" for k in range(len(self.plan(name)))]
-        for split in ("train", "validation"):
-            tokens = self.folder / f"tokens/{name}/{split}.bin"
-            join_shards(shards, split=split, tokens=tokens, manifest=tokens.with_suffix(".json"))
+        write_shard(
+            documents, shard, self.duplicates, self.tokenizer, output=self._shard(number, copy)
+        )
         return time.process_time() - began
+
+    def join(self, split: str) -> float:
+        """Join the shards of a split."""
+        began = time.process_time()
+        shards = [self._shard(number, 0) for number in range(len(self.shards))]
+        tokens = self.folder / f"tokens/{split}.bin"
+        join_shards(shards, split=split, tokens=tokens, manifest=tokens.with_suffix(".json"))
+        return time.process_time() - began
+
+    def _shard(self, number: int, copy: int) -> Path:
+        return self.folder / f"shards/{number}-{copy}.parquet"
 
 
 @dataclass(frozen=True)
@@ -127,73 +140,56 @@ class Spent:
         return Spent(self.seconds + other.seconds, self.cpu_seconds + other.cpu_seconds)
 
 
-def best(rounds: list[list[Spent]]) -> Spent:
-    """Return the sum over domains of the least of several rounds: the machine has other users."""
-    return Spent(
-        sum(min(spent.seconds for spent in domain) for domain in zip(*rounds, strict=True)),
-        sum(min(spent.cpu_seconds for spent in domain) for domain in zip(*rounds, strict=True)),
-    )
+def best(rounds: list[Spent]) -> Spent:
+    """Return the least of several rounds: what else runs on the machine must not decide."""
+    return Spent(min(s.seconds for s in rounds), min(s.cpu_seconds for s in rounds))
 
 
-def spread(work: Callable, groups: list[list]) -> list[Spent]:
-    """Do the work in NUM_CORES processes of one thread each, one group after the other."""
+def spread(work: Callable, items: list) -> Spent:
+    """Do the work in NUM_CORES processes of one thread each."""
     context = multiprocessing.get_context("spawn")
     with context.Pool(NUM_CORES) as pool:
         pool.map(abs, range(100), chunksize=1)
-        spent = []
-        for items in groups:
-            began = time.perf_counter()
-            cpu_seconds = sum(pool.map(work, items, chunksize=1))
-            spent.append(Spent(time.perf_counter() - began, cpu_seconds))
-        return spent
+        began = time.perf_counter()
+        cpu_seconds = sum(pool.map(work, items, chunksize=1))
+        return Spent(time.perf_counter() - began, cpu_seconds)
 
 
-def texts_of(source: Path) -> dict[str, list[str]]:
-    """Return the texts of each domain, repetitions left out, as the workflow leaves them."""
+def texts_of(source: Path) -> Iterator[str]:
+    """Yield the texts of every file, repetitions left out, as the workflow leaves them."""
     seen = set()
-    texts = {name: [] for name in DOMAINS}
-    for name in DOMAINS:
+    for name in FILES:
         with gzip.open(source / f"{name}.jsonl.gz") as file:
             for line in file:
                 text = json.loads(line)["text"]
                 if (key := document_id(text)) not in seen:
                     seen.add(key)
-                    texts[name].append(text)
-    return texts
+                    yield text
 
 
-def batches_of(texts: list[str]) -> list[list[str]]:
-    """Return the texts in batches."""
+def plain_loop(source: Path, tokenizer: Path) -> Spent:
+    """Return the time of encode_batch_fast over all texts in memory, nothing written."""
+    encoder = Tokenizer.from_file(str(tokenizer))
+    encoder.encode_special_tokens = True
     batches, size = [[]], 0
-    for text in texts:
+    for text in texts_of(source):
         if size > BATCH_BYTES or len(batches[-1]) == 256:
             batches.append([])
             size = 0
         batches[-1].append(text)
         size += len(text)
-    return batches
-
-
-def plain_loop(source: Path, tokenizer: Path) -> list[Spent]:
-    """Return the times of encode_batch_fast over all texts in memory, nothing written."""
-    encoder = Tokenizer.from_file(str(tokenizer))
-    encoder.encode_special_tokens = True
-    domains = [batches_of(texts) for texts in texts_of(source).values()]
-    encoder.encode_batch_fast(domains[0][0][:8])
-    spent = []
-    for batches in domains:
-        began, cpu = time.perf_counter(), time.process_time()
-        for batch in batches:
-            encoder.encode_batch_fast(batch)
-        spent.append(Spent(time.perf_counter() - began, time.process_time() - cpu))
-    return spent
+    encoder.encode_batch_fast(batches[0][:8])
+    began, cpu = time.perf_counter(), time.process_time()
+    for batch in batches:
+        encoder.encode_batch_fast(batch)
+    return Spent(time.perf_counter() - began, time.process_time() - cpu)
 
 
 def peer(python: str, source: Path, bench: Bench) -> Spent:
     """Return the time of datatrove's tokenization of the same files; its CPU seconds are unseen."""
     links = bench.folder / "links"
     links.mkdir(exist_ok=True)
-    for name, copy in itertools.product(DOMAINS, range(NUM_COPIES)):
+    for name, copy in itertools.product(FILES, range(NUM_COPIES)):
         link = links / f"{name}-{copy}.jsonl.gz"
         if not link.exists():
             link.symlink_to((source / f"{name}.jsonl.gz").resolve())
@@ -221,33 +217,27 @@ def _row(name: str, num_bytes: int, spent: Spent, plain: Spent) -> None:
 
 def speeds(source: Path, folder: Path, python: str | None) -> None:
     """Print a row for each way of reading and tokenizing the corpora."""
-    bench = Bench(source, folder, DOMAINS)
-    num_bytes = sum(len(t.encode()) for texts in texts_of(source).values() for t in texts)
+    bench = Bench([source / f"{name}.jsonl.gz" for name in FILES], folder)
+    num_bytes = sum(len(text.encode()) for text in texts_of(source))
     print(f"{num_bytes / 1e6:.1f} MB of text, {NUM_CORES} cores, vocabulary {VOCABULARY_SIZE:,}")
-    (read,) = spread(bench.read, [DOMAINS])
-    began, cpu = time.perf_counter(), time.process_time()
-    find_duplicates(bench.documents, near="validation", output=bench.duplicates)
-    compare = Spent(time.perf_counter() - began, time.process_time() - cpu)
-    if not bench.tokenizer.exists():
-        train_tokenizer(
-            bench.documents,
-            bench.duplicates,
-            vocabulary_size=VOCABULARY_SIZE,
-            max_bytes=20_000_000,
-            output=bench.tokenizer,
-        )
+    read = spread(bench.read, list(range(len(bench.parts))))
+    began = time.perf_counter()
+    compare_cpu = bench.compare()
+    compare = Spent(time.perf_counter() - began, compare_cpu)
+    bench.train_tokenizer(VOCABULARY_SIZE)
     plain_rounds, rounds = [], []
+    shards = list(itertools.product(range(len(bench.shards)), range(NUM_COPIES)))
     for _ in range(NUM_ROUNDS):
         plain_rounds.append(_plain(source, bench.tokenizer))
-        rounds.append(spread(bench.tokenize, [bench.shards(name) for name in DOMAINS]))
+        rounds.append(spread(bench.tokenize, shards))
     plain, copies = best(plain_rounds), best(rounds)
     ours = Spent(copies.seconds / NUM_COPIES, copies.cpu_seconds / NUM_COPIES)
-    (join,) = spread(bench.join, [DOMAINS])
+    join = spread(bench.join, ["train", "validation"])
     print("x: times the speed of the plain loop, by the clock and by CPU seconds")
     _row("plain loop: encode_batch_fast, nothing written", num_bytes, plain, plain)
     _row("tokenize_shard: documents to token ids on disk", num_bytes, ours, plain)
     if python:
-        theirs = best([[peer(python, source, bench)] for _ in range(2)])
+        theirs = best([peer(python, source, bench) for _ in range(2)])
         _row("datatrove: files to token ids on disk", num_bytes, theirs, plain)
     _row("read_part: files to documents, split and signatures", num_bytes, read, plain)
     _row("find_duplicates (one core)", num_bytes, compare, plain)
@@ -255,41 +245,34 @@ def speeds(source: Path, folder: Path, python: str | None) -> None:
     _row("all of ours", num_bytes, read + compare + ours + join, plain)
 
 
-def _plain(source: Path, tokenizer: Path) -> list[Spent]:
+def _plain(source: Path, tokenizer: Path) -> Spent:
     environment = os.environ | {"RAYON_NUM_THREADS": str(NUM_CORES)}
     command = [sys.executable, "-m", "benchmarks.tokenization", "--plain"]
     command += [str(source), str(tokenizer)]
     result = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
-    return [Spent(*map(float, line.split())) for line in result.stdout.splitlines()]
+    return Spent(*map(float, result.stdout.split()))
 
 
 def memory(folder: Path) -> None:
     """Print the peak memory of each job on a synthetic domain of 1 GiB."""
-    (folder / "big").mkdir()
     generator = np.random.default_rng(0)
     words = np.array([f"word{number}" for number in range(50_000)])
     size = 0
-    with (folder / "big/big.jsonl").open("w") as file:
+    path = folder / "big.jsonl"
+    with path.open("w") as file:
         while size < 2**30:
             text = " ".join(words[generator.zipf(1.3, 700) % len(words)])
             size += len(text)
             file.write(json.dumps({"text": text}) + "\n")
-    bench = Bench(folder / "big", folder, ["big"])
-    bench.options["big"]["paths"] = [str(folder / "big/big.jsonl")]
-    bench.plan = lambda name: plan_shards(  # noqa: ARG005
-        [Part((SourceFile("big.jsonl", 2**30),))], {"source": "files"}, shard_bytes=2**28
-    )
-    train = {"vocabulary_size": 2000, "max_bytes": 20_000_000, "output": bench.tokenizer}
+    bench = Bench([path], folder)
     steps = {
-        "read_part": lambda: bench.read("big"),
-        "find_duplicates": lambda: find_duplicates(
-            bench.documents, near="validation", output=bench.duplicates
-        ),
-        "make_tokenizer": lambda: train_tokenizer(bench.documents, bench.duplicates, **train),
+        "read_part": lambda: bench.read(0),
+        "find_duplicates": bench.compare,
+        "make_tokenizer": lambda: bench.train_tokenizer(2000),
         "tokenize_shard": lambda: [
-            bench.tokenize(item) for item in bench.shards("big")[::NUM_COPIES]
+            bench.tokenize((number, 0)) for number in range(len(bench.shards))
         ],
-        "join_shards": lambda: bench.join("big"),
+        "join_shards": lambda: [bench.join(split) for split in ("train", "validation")],
     }
     print(f"{size / 2**30:.2f} GiB of synthetic text: peak memory of each job")
     for name, step in steps.items():
@@ -312,8 +295,8 @@ def main() -> None:
     parser.add_argument("--plain", nargs=2, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.plain:
-        for spent in plain_loop(*map(Path, arguments.plain)):
-            print(spent.seconds, spent.cpu_seconds)
+        spent = plain_loop(*map(Path, arguments.plain))
+        print(spent.seconds, spent.cpu_seconds)
         return
     corpora = os.environ.get("MIXLAWS_CORPORA")
     if not (corpora or arguments.memory):
