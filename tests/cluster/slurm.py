@@ -165,12 +165,12 @@ class Cluster:
         return None
 
     def stop(self, daemon: str, sent: int = signal.SIGTERM) -> None:
-        """End one daemon and wait for its end; one that does not end in a minute is killed."""
+        """End one daemon and wait for its end; kill it after 20 s: slurmdbd sometimes hangs."""
         pid = self.pid(daemon)
         if pid is not None:
             os.kill(pid, sent)
             try:
-                wait_until(lambda: self.pid(daemon) is None, f"{daemon} must end", 60)
+                wait_until(lambda: self.pid(daemon) is None, f"{daemon} must end", 20)
             except ClusterError:
                 os.kill(pid, signal.SIGKILL)
         (self.folder / "run" / f"{daemon}.pid").unlink(missing_ok=True)
