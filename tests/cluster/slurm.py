@@ -204,6 +204,10 @@ class Cluster:
         """Return the state of one node as sinfo writes it, such as "idle" or "down*"."""
         return self.command("sinfo", "-h", "-n", name, "-p", "cpu", "-o", "%T", check=False).strip()
 
+    def set_state(self, name: str, state: str) -> None:
+        """Set the state of one node as an operator does, such as "drain" or "resume"."""
+        self.command("scontrol", "update", f"nodename={name}", f"state={state}", "reason=test")
+
     def _spawn(self, daemon: str, command: list[str]) -> None:
         if self.pid(daemon) is None:
             with open(self.folder / "log" / f"{daemon}.out", "ab") as out:

@@ -97,11 +97,7 @@ def kill_node(cluster, node):
     It gets no new job from a second before: one that is sent to a dead node is started twice when
     the node returns in seconds, and SLURM then holds it until an operator releases it.
     """
-
-    def set_state(state):
-        cluster.command("scontrol", "update", f"nodename={node}", f"state={state}", "reason=test")
-
-    set_state("drain")
+    cluster.set_state(node, "drain")
     time.sleep(1)
     jobs = cluster.command("squeue", "-h", "-w", node, "-o", "%A").split()
     cluster.stop(f"slurmd-{node}", signal.SIGKILL)
@@ -114,8 +110,8 @@ def kill_node(cluster, node):
     for pid in [*steps, *cluster.job_processes(node)]:
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
-    set_state("down")
-    set_state("undrain")
+    cluster.set_state(node, "down")
+    cluster.set_state(node, "undrain")
 
 
 def drained(cluster):

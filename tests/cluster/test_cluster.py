@@ -116,11 +116,11 @@ def test_a_node_is_drained_in_mid_run(partial, smoke):
     ):
         held = freeze_one(partial)
         node = partial.node_of(held.job)
-        cluster.command("scontrol", "update", f"nodename={node}", "state=drain", "reason=test")
+        cluster.set_state(node, "drain")
         time.sleep(5)
         held.go_on()
         finish(partial, process, smoke)
-        cluster.command("scontrol", "update", f"nodename={node}", "state=resume")
+        cluster.set_state(node, "resume")
 
 
 @pytest.mark.full
