@@ -87,7 +87,6 @@ def test_a_cancelled_job_a_time_out_and_a_node_that_goes_down(project, smoke):
         wait_until(lambda: "'CANCELLED'" in project.log(), "the cancelled job noticed", 120)
         down = project.node_of(lost.job)
         kill_node(cluster, down)
-        cluster.command("scontrol", "update", f"nodename={down}", "state=down", "reason=test")
         time.sleep(3)
         cluster.start_node(down)
         finish(project, process, smoke)
