@@ -183,7 +183,10 @@ def joint_stages(seen: Observations, target: Target) -> Iterator[Stage]:
 
 def main() -> None:
     """Print the table."""
-    published = Path(os.environ["MIXLAWS_PUBLISHED"])
+    folder = os.environ.get("MIXLAWS_PUBLISHED")
+    if not folder:
+        sys.exit("MIXLAWS_PUBLISHED must name the folder of the published logs, but is not set")
+    published = Path(folder)
     study = read_logs(published, "redpajama")
     seen = common_mixtures(study, PROXIES, range(10_000, 30_001))
     target = study.target("1B", 100_000)

@@ -112,7 +112,7 @@ class ClusterError(RuntimeError):
     """The test cluster cannot be started, or did not start."""
 
 
-def wait_until(true: Callable[[], bool], what: str, seconds: float = 30.0) -> None:
+def wait_until(true: Callable[[], bool], what: str, seconds: float = 120.0) -> None:
     """Return once `true()` holds; raise ClusterError naming `what` after so many seconds."""
     deadline = time.monotonic() + seconds
     while not true():
@@ -160,8 +160,10 @@ class Cluster:
         """Return the id of a daemon that this cluster started and that still lives."""
         with contextlib.suppress(OSError, ValueError):
             pid = int((self.folder / "run" / f"{daemon}.pid").read_text())
-            name = Path(f"/proc/{pid}/comm").read_text().strip()
-            return pid if daemon.startswith(name.removesuffix("d")) else None
+            line = Path(f"/proc/{pid}/stat").read_text()
+            name, state = line.partition("(")[2].rsplit(")", 1)
+            ended = state.split()[0] == "Z"  # mariadbd is our own child
+            return None if ended or not daemon.startswith(name.removesuffix("d")) else pid
         return None
 
     def stop(self, daemon: str, sent: int = signal.SIGTERM) -> None:

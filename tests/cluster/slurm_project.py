@@ -5,7 +5,6 @@ import os
 import shlex
 import signal
 import subprocess
-import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -91,22 +90,30 @@ def slurm_copy(folder, cluster):
     return SlurmProject(copied, cluster=cluster)
 
 
+def steps_of(job):
+    """Return the ids of SLURM's processes that run a job's steps."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            if path.read_bytes().startswith(f"slurmstepd: [{job}.".encode()):
+                found.append(int(path.parent.name))
+    return found
+
+
 def kill_node(cluster, node):
     """Take a node away as a power failure does: slurmd, its steps and everything in them.
 
-    It gets no new job from a second before: one that is sent to a dead node is started twice when
-    the node returns in seconds, and SLURM then holds it until an operator releases it.
+    It gets no new job, and its last one has arrived: one that is sent to a dead node is started
+    twice when the node returns in seconds, and SLURM then holds it until an operator releases it.
     """
     cluster.set_state(node, "drain")
-    time.sleep(1)
-    jobs = cluster.command("squeue", "-h", "-w", node, "-o", "%A").split()
+
+    def jobs():
+        return cluster.command("squeue", "-h", "-t", "R", "-w", node, "-o", "%A").split()
+
+    wait_until(lambda: all(map(steps_of, jobs())), "every job's step on the node", 120, 0.1)
+    steps = [pid for job in jobs() for pid in steps_of(job)]
     cluster.stop(f"slurmd-{node}", signal.SIGKILL)
-    steps = []
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
-        with contextlib.suppress(OSError):
-            line = path.read_bytes().decode()
-            if any(line.startswith(f"slurmstepd: [{job}.") for job in jobs):
-                steps.append(int(path.parent.name))
     for pid in [*steps, *cluster.job_processes(node)]:
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)

@@ -71,7 +71,7 @@ def finish(project, process, smoke, seconds=900):
 def test_a_cancelled_job_a_time_out_and_a_node_that_goes_down(project, smoke):
     """Three faults strike three runs of one sweep: arrays, one of the sizes on a fake GPU."""
     cluster = project.cluster
-    requests = small_requests(train_proxy_3K=1)
+    requests = small_requests()
     with (
         trying("`scancel` of a running job", BY_ITSELF),
         trying("a job reaches its time limit", BY_ITSELF),
@@ -79,12 +79,13 @@ def test_a_cancelled_job_a_time_out_and_a_node_that_goes_down(project, smoke):
         running(project, *requests, f"train_proxy_2K:{GPU}") as process,
     ):
         late = freeze_one(project, "3K")
+        cluster.command("scontrol", "update", f"job={late.job}", "timelimit=1")
         kept = project.node_of(late.job)
         lost = freeze_one(project, "2K", where=lambda t: project.node_of(t.job) != kept)
         assert "gres/gpu" in cluster.command("scontrol", "show", "job", lost.job)
         cancelled = freeze_one(project, other_than=[late, lost])
         cluster.command("scancel", cancelled.job)
-        wait_until(lambda: "'CANCELLED'" in project.log(), "the cancelled job noticed", 120)
+        wait_until(lambda: "'CANCELLED'" in project.log(), "the cancelled job noticed", 300)
         down = project.node_of(lost.job)
         kill_node(cluster, down)
         time.sleep(3)

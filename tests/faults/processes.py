@@ -72,16 +72,16 @@ def trainings(project, under="*"):
     return found
 
 
-def freeze_one(project, under="*", other_than=(), seconds=240.0, where=lambda _: True):
+def freeze_one(project, under="*", other_than=(), seconds=900.0, where=lambda _: True):
     """Stop a training process in the middle of its run, one for which `where` holds."""
 
     def caught():
         for training in trainings(project, under):
-            if training.folder in {other.folder for other in other_than} or not where(training):
+            if training.folder in {other.folder for other in other_than}:
                 continue
             with contextlib.suppress(ProcessLookupError):
                 training.stop()
-                if training in trainings(project, under):
+                if training in trainings(project, under) and where(training):
                     return training
                 training.go_on()
         return None

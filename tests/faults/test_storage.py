@@ -219,7 +219,7 @@ def test_a_damaged_state_of_a_run(project, smoke, how):
         process.kill()
         os.kill(training.pid, 9)
         process.wait()
-        newest = max(training.folder.glob("step-*.ckpt"))
+        newest = training.folder / f"step-{training.step():09d}.ckpt"
         damage(newest, how, random.Random(how))
         resume(project)
         assert f"passed over, because it is damaged: {newest.relative_to(project.folder)}" in logs(
