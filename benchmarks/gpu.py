@@ -279,7 +279,7 @@ def profile(scale: Scale, size: str) -> None:
     corpus = make_corpus(scale)
     run = make_run_of(scale, size)
     module = Proxy(run, corpus.vocabulary_size)
-    micro = choose_micro_batch(module, run.batch_size, None)
+    micro = choose_micro_batch(module, run.batch_size, stated=None)
     bare = Bare(run, corpus, micro)
     for _ in range(scale.warmup):
         bare.take()

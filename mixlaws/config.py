@@ -143,6 +143,7 @@ def _cross_problems(config: Mapping[str, Any]) -> Iterator[str]:
     yield from _size_problems(config)
     yield from _target_problems(config)
     yield from _training_problems(config)
+    yield from _process_problems(config)
 
 
 def _text_problems(config: Mapping[str, Any]) -> Iterator[str]:
@@ -265,12 +266,20 @@ def _training_problems(config: Mapping[str, Any]) -> Iterator[str]:
             )
     elif horizon:
         yield "training.schedule_horizon: must be null with schedule constant, which has no end"
-    shares = training["devices"] * training["num_nodes"]
-    micro = (training["micro_batch_size"] or 1) * shares
-    if training["batch_size"] % micro:
-        yield (
-            "training.batch_size: must be a multiple of micro_batch_size * devices * num_nodes "
-            f"({micro}), found {training['batch_size']}"
-        )
-    if shares > 1 and training["strategy"] == "auto":
-        yield f"training.strategy: must be ddp or fsdp on {shares} devices, found auto"
+
+
+def _process_problems(config: Mapping[str, Any]) -> Iterator[str]:
+    training, own = config["training"], config.get("confirmation", {})
+    stages = {"training": training}
+    if own.keys() & {"devices", "num_nodes", "strategy"}:
+        stages["confirmation"] = training | own
+    for stage, options in stages.items():
+        devices = options["devices"] * options["num_nodes"]
+        multiple = (options["micro_batch_size"] or 1) * devices
+        if options["batch_size"] % multiple:
+            yield (
+                "training.batch_size: must be a multiple of micro_batch_size * devices * num_nodes "
+                f"of {stage} ({multiple}), found {options['batch_size']}"
+            )
+        if devices > 1 and options["strategy"] == "auto":
+            yield f"{stage}.strategy: must be ddp or fsdp on {devices} devices, found auto"

@@ -19,8 +19,16 @@ FILLED_SHARE = 0.85
 OPTIMIZER_BYTES = 8
 
 
-def choose_micro_batch(module: Proxy, batch_size: int, stated: int | None) -> int:
-    """Return the sequences per forward pass for this device's `batch_size` of a step."""
+def choose_micro_batch(
+    module: Proxy, batch_size: int, *, stated: int | None, before: int | None = None
+) -> int:
+    """Return the sequences per forward pass for this device's `batch_size` of a step.
+
+    That of the attempt `before` is kept, because sums depend on the grouping; on another number
+    of devices it is the most below it that divides the batch.
+    """
+    if before is not None:
+        return max(n for n in range(1, before + 1) if batch_size % n == 0)
     if stated is not None:
         return stated
     divisors = [n for n in range(1, batch_size + 1) if batch_size % n == 0]

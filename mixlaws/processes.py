@@ -40,6 +40,20 @@ class Execution:
         """Return how many processes train the run together."""
         return self.devices * self.num_nodes
 
+    def share_of(self, batch_size: int) -> int:
+        """Return the sequences of a step that each process trains on.
+
+        Raises ConfigError where the batch cannot be divided evenly: what is left over would be
+        counted and not seen.
+        """
+        multiple = self.num_processes * (self.micro_batch_size or 1)
+        if batch_size % multiple:
+            raise ConfigError(
+                "batch_size must be a multiple of micro_batch_size * devices * num_nodes "
+                f"({multiple}), but is {batch_size}: change one of them"
+            )
+        return batch_size // self.num_processes
+
 
 # Where each launcher writes a process's place among the others.
 _RANKS = {

@@ -48,8 +48,9 @@ def trained(
     result down succeeds, unless `keep`; the folder stays locked until then. Of several processes,
     only the first one comes to that block; the others end here.
 
-    Raises DataError when the corpus cannot serve the run or a saved state is another run's, and
-    TrainingError when the loss diverges or the device is too small.
+    Raises DataError when the corpus cannot serve the run or a saved state is another run's,
+    ConfigError when the batch cannot be divided over the processes, and TrainingError when the
+    loss diverges or the device is too small.
     """
     execution = Execution(**settings)
     torch.set_num_threads(execution.num_threads)
@@ -154,12 +155,13 @@ class _Attempt:
         module = Proxy(run, self.corpus.vocabulary_size, compiled=compiled)
         saved = self.states.newest()
         self.first_step = step_of(saved)
+        share = execution.share_of(run.batch_size)
         if self.micro_batch is None:
-            self.micro_batch = self.states.micro_batch(saved) or choose_micro_batch(
-                module, run.batch_size // execution.num_processes, execution.micro_batch_size
+            before = self.states.micro_batch(saved)
+            self.micro_batch = choose_micro_batch(
+                module, share, stated=execution.micro_batch_size, before=before
             )
-        per_step = self.micro_batch * execution.num_processes
-        accumulate = run.batch_size // per_step
+        accumulate = share // self.micro_batch
         self._make_callbacks(accumulate)
         trainer = pl.Trainer(
             max_steps=run.num_steps,

@@ -127,3 +127,20 @@ def test_what_training_cannot_do_is_named(demo, change, expected):
     demo["sizes"]["50K"] = {"num_layers": 2, "model_width": 48, "num_heads": 4}
     demo["training"] |= change
     assert expected in problems(demo)
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({"devices": 2}, "confirmation.strategy: must be ddp or fsdp on 2 devices, found auto"),
+        (
+            {"devices": 3, "strategy": "ddp"},
+            "training.batch_size: must be a multiple of micro_batch_size * devices * num_nodes of "
+            "confirmation (3), found 8",
+        ),
+    ],
+)
+def test_what_a_target_on_devices_of_its_own_cannot_do_is_named(demo, change, expected):
+    demo["training"]["batch_size"] = 8
+    demo["confirmation"] |= change
+    assert expected in problems(demo)

@@ -7,7 +7,7 @@ import torch
 from mixlaws import model as model_module
 from mixlaws import proxy as proxy_module
 from mixlaws.data import Corpus, TokenFile
-from mixlaws.errors import DataError, TrainingError
+from mixlaws.errors import ConfigError, DataError, TrainingError
 from mixlaws.evaluation import evaluation_steps
 from mixlaws.model import Transformer, mean_cross_entropy
 from mixlaws.plan import Run
@@ -174,6 +174,13 @@ def test_accumulated_micro_batches_make_the_same_step(tmp_path, size):
     for (*_, one), (*_, other) in zip(losses(whole), losses(parts), strict=True):
         assert other == pytest.approx(one, abs=2e-3)
     assert parts.record == whole.record
+
+
+@pytest.mark.parametrize("options", [{"devices": 3, "strategy": "ddp"}, {"micro_batch_size": 3}])
+def test_a_batch_that_cannot_be_divided_is_refused(tmp_path, options):
+    """What is left over would be counted and not seen."""
+    with pytest.raises(ConfigError, match=r"num_nodes \(3\), but is 4: change one"):
+        train(RUN, make_corpus(), checkpoints=tmp_path, **options)
 
 
 def test_chunked_cross_entropy_has_the_loss_and_gradients_of_the_whole(monkeypatch):
