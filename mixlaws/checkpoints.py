@@ -31,6 +31,8 @@ STATE_NAME = re.compile(r"step-(\d+)\.ckpt")
 # SIGINT too: a Ctrl-C in the terminal reaches the training processes of a local run.
 STOPPING = (signal.SIGTERM, signal.SIGINT)
 SAVING = (*STOPPING, signal.SIGUSR1)
+# Several processes agree on saving once in so many steps: they wait for their devices to do so.
+AGREEING_STEPS = 4
 
 
 class Interrupted(SystemExit):
@@ -126,7 +128,11 @@ class States:
                 "micro_batch": self.kept_micro_batch,
             }
             temporary.replace(path)
-            write_json(record, path.with_suffix(".json"))
+            try:
+                write_json(record, path.with_suffix(".json"))
+            except (OSError, DataError):
+                _delete(path)  # without its record it does not count, but takes room
+                raise
         finally:
             temporary.unlink(missing_ok=True)
         for old in self.paths()[NUM_KEPT:]:
@@ -162,7 +168,7 @@ class StateIO(TorchCheckpointIO):
         """Write a state; where it cannot be written, say so and train on with the earlier one."""
         try:
             self.states.write(checkpoint, Path(path))
-        except (OSError, RuntimeError) as error:
+        except (OSError, RuntimeError, DataError) as error:
             # torch.save reports a full disk as a RuntimeError of its stream writer.
             kept = self.states.paths()
             where = f"{kept[0].name} is kept" if kept else "there is no earlier one"
@@ -215,12 +221,14 @@ class Checkpoints(pl.Callback):
         if trainer.global_step == self._step:
             return
         self._step = trainer.global_step
+        if trainer.world_size > 1 and self._step % AGREEING_STEPS:
+            return
         handled = list(self.pending)  # another may come while this one is dealt with
         agree = trainer.strategy.reduce_boolean_decision
-        stop = agree(any(number in STOPPING for number in handled), all=False)
-        if agree(bool(handled) or time.monotonic() >= self._due, all=False):
-            self.save(trainer)
-        if stop:
+        if not agree(bool(handled) or time.monotonic() >= self._due, all=False):
+            return
+        self.save(trainer)
+        if agree(any(number in STOPPING for number in handled), all=False):
             number = next((n for n in handled if n in STOPPING), signal.SIGTERM)
             print(f"ended by signal {int(number)} after step {self._step:,}", flush=True)
             self.note(trainer, f"signal {int(number)}")
@@ -250,7 +258,8 @@ class Checkpoints(pl.Callback):
         path = self.states.folder / f"step-{trainer.global_step:09d}.ckpt"
         trainer.save_checkpoint(path, weights_only=False)
         self._due = time.monotonic() + self.every_seconds
-        self.note(trainer, "saved")
+        if path.with_suffix(".json").exists():
+            self.note(trainer, "saved")
         self.seconds += time.perf_counter() - began
 
     def note(self, trainer: pl.Trainer, event: str) -> None:

@@ -70,8 +70,11 @@ class Progress:
             "num_devices": self.num_devices,
             "device": self.device,
         }
-        with self.path.open("a") as file:
-            file.write(json.dumps(row | more) + "\n")
+        try:
+            with self.path.open("a") as file:
+                file.write(json.dumps(row | more) + "\n")
+        except OSError as error:  # a full disk costs a line, not the run
+            print(f"{self.path} could not be written: {error}", flush=True)
 
 
 def read_progress(path: Path) -> list[dict[str, Any]]:

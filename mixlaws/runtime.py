@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import io
 import json
 import os
 import shutil
@@ -20,6 +21,7 @@ PACKAGE = Path(__file__).parent
 # Stands in the key of Snakemake's cache, where the code does not: raise it when equal text gives
 # other documents or tokens than before (tests/unit/test_tokens.py holds the sums that show it).
 TEXT_VERSION = 2
+_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 def log_to(path: str | Path) -> None:
@@ -35,6 +37,28 @@ def log_to(path: str | Path) -> None:
     os.dup2(log, 1)
     os.dup2(log, 2)
     os.close(log)
+    sys.stdout, sys.stderr = (
+        io.TextIOWrapper(
+            io.BufferedWriter(_LogFile(number, "w", closefd=False)),
+            "utf-8",
+            errors="backslashreplace",
+            line_buffering=True,
+        )
+        for number in (1, 2)
+    )
+
+
+class _LogFile(io.FileIO):
+    """A log that loses lines where its disk is full, instead of ending what writes them."""
+
+    def write(self, data: Any) -> int:
+        """Write what there is room for."""
+        try:
+            return super().write(data)
+        except OSError as error:
+            if error.errno not in _FULL:
+                raise
+            return len(data)
 
 
 @contextmanager
@@ -50,7 +74,7 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
         yield temporary
         temporary.replace(path)
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+        if error.errno not in _FULL:
             raise
         free = shutil.disk_usage(path.parent).free
         raise DataError(

@@ -7,7 +7,9 @@ import os
 import random
 import resource
 import signal
+import subprocess
 import time
+from contextlib import suppress
 from dataclasses import replace
 
 import pytest
@@ -17,6 +19,8 @@ from test_training import RUN, losses, make_corpus
 from mixlaws.checkpoints import States
 from mixlaws.errors import DataError
 from mixlaws.locks import is_locked, locked
+from mixlaws.progress import read_progress
+from mixlaws.runtime import log_to
 from mixlaws.training import train, trained
 
 # Long enough that kills at random moments meet every phase.
@@ -33,9 +37,7 @@ def straight(tmp_path_factory):
 
 def train_in_child(folder, results, file_limit=None):
     """Train; at the end write the losses as JSON, to the last bit."""
-    with (folder / "log").open("a") as log:
-        os.dup2(log.fileno(), 1)
-        os.dup2(log.fileno(), 2)
+    log_to(folder / "log")
     if file_limit is not None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (file_limit, file_limit))
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
@@ -193,6 +195,28 @@ def test_a_full_disk_leaves_the_earlier_states_valid(folder, straight):
     assert f"step-{before:09d}.ckpt is kept: [Errno {errno.EFBIG}]" in log
     found = json.loads((folder.parent / "results.json").read_text())["losses"]
     assert [tuple(row) for row in found] == straight
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount a small disk")
+def test_a_disk_without_a_byte_left_does_not_end_the_run(folder, straight):
+    """Nothing is written but what has room already: no state, no progress, no line of the log."""
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "none", str(folder)], check=True)
+    try:
+        child = start(folder)
+        wait_for(lambda: saved_step(folder) >= 5)
+        while child.is_alive():
+            with suppress(OSError), (folder / "filler").open("ab", buffering=0) as filler:
+                while True:
+                    filler.write(bytes(512))
+            time.sleep(0.01)
+        child.join()
+        assert child.exitcode == 0
+        found = json.loads((folder.parent / "results.json").read_text())["losses"]
+        assert [tuple(row) for row in found] == straight
+        events = read_progress(folder / "progress.jsonl")
+        assert max(row["step"] for row in events if row["event"] == "saved") < LONG.num_steps
+    finally:
+        subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
 
 def test_states_are_kept_until_the_results_are_written(tmp_path):

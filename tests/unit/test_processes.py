@@ -36,7 +36,7 @@ def test_two_processes_end_where_one_does_and_resume(tmp_path, strategy):
     (tmp_path / "two" / "step-000000040.ckpt").unlink()
     (tmp_path / "two" / "step-000000040.json").unlink()
     first, resumed = train_together(tmp_path / "two", strategy)
-    assert first == 39
+    assert first == 36  # they agree on saving every fourth step
     assert resumed == pytest.approx(found, rel=1e-6)
 
 
