@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Container, Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -70,7 +71,7 @@ class DocumentWriter:
     """Writes documents to Parquet in the order given, in row groups of bounded size."""
 
     def __init__(self, path: Path) -> None:
-        self._writer = pq.ParquetWriter(path, SCHEMA, compression="zstd")
+        self._writer = pq.ParquetWriter(path, SCHEMA, compression="zstd", write_page_checksum=True)
 
     def write(self, rows: list[dict[str, Any]]) -> None:
         """Append rows with the columns of SCHEMA as one row group."""
@@ -89,19 +90,26 @@ class DocumentWriter:
 
 def read_record(path: str | Path) -> dict[str, Any]:
     """Return the record that a documents file carries: the domain and what was read and dropped."""
-    metadata = _open(path).metadata.metadata or {}
-    if _RECORD_KEY not in metadata:
+    return read_key(path, _RECORD_KEY)
+
+
+def read_key(path: str | Path, key: bytes) -> dict[str, Any]:
+    """Return the record that a Parquet file of this workflow carries under a key."""
+    with opened(path) as file:
+        metadata = file.metadata.metadata or {}
+    if key not in metadata:
         raise DataError(
-            f"{path} must be a documents file of this workflow, but carries no record of its "
-            "domain: delete it and rerun write_documents"
+            f"{path} must carry the record {key.decode()}, but has none: delete it and run again"
         )
-    record: dict[str, Any] = json.loads(metadata[_RECORD_KEY])
+    with undamaged(path):
+        record: dict[str, Any] = json.loads(metadata[key])
     return record
 
 
 def read_columns(path: str | Path, *columns: str) -> pa.Table:
     """Return the named columns of a documents file, whole."""
-    return _open(path).read(list(columns))
+    with opened(path) as file, undamaged(path):
+        return file.read(list(columns))
 
 
 def read_texts(path: str | Path, *, split: str, dropped: Container[str]) -> Iterator[str]:
@@ -119,17 +127,33 @@ def read_rows(
 
     The pieces of a file are runs of row groups; there may be more of them than row groups.
     """
-    file = _open(path)
-    first, last = (file.num_row_groups * k // num_pieces for k in (piece, piece + 1))
-    for group in range(first, last):
-        yield file.read_row_group(group, columns=list(columns)).to_pylist()
+    with opened(path) as file:
+        first, last = (file.num_row_groups * k // num_pieces for k in (piece, piece + 1))
+        for group in range(first, last):
+            yield read_group(file, path, group, columns).to_pylist()
 
 
-def _open(path: str | Path) -> pq.ParquetFile:
+def opened(path: str | Path) -> pq.ParquetFile:
+    """Open a Parquet file that verifies the checksums of the pages that it reads."""
+    with undamaged(path):
+        return pq.ParquetFile(path, page_checksum_verification=True)
+
+
+def read_group(
+    file: pq.ParquetFile, path: str | Path, group: int, columns: Sequence[str]
+) -> pa.Table:
+    """Return the named columns of one row group."""
+    with undamaged(path):
+        return file.read_row_group(group, columns=list(columns))
+
+
+@contextmanager
+def undamaged(path: str | Path) -> Iterator[None]:
+    """Name the file in whatever reading Parquet raises."""
     try:
-        return pq.ParquetFile(path)
-    except (FileNotFoundError, pa.ArrowInvalid) as error:
+        yield
+    except (OSError, ValueError) as error:
         raise DataError(
-            f"{path} must be a readable documents file, but {error}: delete it and rerun "
-            "write_documents"
+            f"{path} must be what was written, but cannot be read ({error}): delete it and run "
+            "again"
         ) from error

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from mixlaws.documents import NUM_HASHES, SPLITS, read_columns
+from mixlaws.documents import NUM_HASHES, SPLITS, read_columns, undamaged
 from mixlaws.minhash import FixedIndex, GrowingIndex
 from mixlaws.runtime import atomic_path
 
@@ -89,7 +89,7 @@ def find_duplicates(
     table = table.sort_by([(name, "ascending") for name in ("domain", "part", "id")])
     table = table.replace_schema_metadata({_NEAR_KEY: near})
     with atomic_path(output) as temporary:
-        pq.write_table(table, temporary, row_group_size=_ROW_GROUP)
+        pq.write_table(table, temporary, row_group_size=_ROW_GROUP, write_page_checksum=True)
 
 
 def _exact(blocks: Sequence[_Block]) -> tuple[list[np.ndarray], list[pa.Table]]:
@@ -212,10 +212,14 @@ def _rows(
 def dropped_ids(duplicates: str | Path, domain: str, part: int = 0) -> dict[str, str]:
     """Return the ids to drop from one part of one domain, each with its kind: exact or near."""
     filters = [("domain", "==", domain), ("part", "==", part)]
-    table = pq.read_table(duplicates, filters=filters, columns=["id", "kind"])
+    with undamaged(duplicates):
+        table = pq.read_table(
+            duplicates, filters=filters, columns=["id", "kind"], page_checksum_verification=True
+        )
     return dict(zip(table["id"].to_pylist(), table["kind"].to_pylist(), strict=True))
 
 
 def near_mode(duplicates: str | Path) -> str:
     """Return the `near` that a table of duplicates was made with."""
-    return str(pq.read_schema(duplicates).metadata[_NEAR_KEY].decode())
+    with undamaged(duplicates):
+        return str(pq.read_schema(duplicates).metadata[_NEAR_KEY].decode())

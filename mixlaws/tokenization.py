@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from tokenizers import Tokenizer
 
-from mixlaws.documents import SPLITS, read_record, read_rows
+from mixlaws.documents import SPLITS, opened, read_group, read_key, read_record, read_rows
 from mixlaws.duplicates import dropped_ids, near_mode
 from mixlaws.errors import DataError
 from mixlaws.parts import BYTES_PER_CAPPED_TOKEN, Shard
@@ -84,7 +84,9 @@ def write_shard(
 
 
 def _writer(path: Path) -> pq.ParquetWriter:
-    return pq.ParquetWriter(path, SCHEMA, compression="none", use_dictionary=False)
+    return pq.ParquetWriter(
+        path, SCHEMA, compression="none", use_dictionary=False, write_page_checksum=True
+    )
 
 
 @contextmanager
@@ -153,7 +155,7 @@ def join_shards(
     DataError when no document is left, or the reading stopped before the cap was reached. Memory:
     about 0.2 GiB.
     """
-    joined = _Joined([_shard_record(path) for path in shards], split)
+    joined = _Joined([read_key(path, _RECORD_KEY) for path in shards], split)
     with _explained(joined.domain):
         with atomic_path(tokens) as temporary:
             for path, record in zip(shards, joined.records, strict=True):
@@ -162,17 +164,12 @@ def join_shards(
         write_json(asdict(joined.manifest()), manifest)
 
 
-def _shard_record(path: str | Path) -> dict[str, Any]:
-    record: dict[str, Any] = json.loads(pq.read_metadata(path).metadata[_RECORD_KEY])
-    return record
-
-
 def _append(path: str | Path, record: Mapping[str, Any], joined: _Joined, output: Path) -> None:
     """Write the documents of one shard to the end of a token file, as far as the cap allows."""
-    with pq.ParquetFile(path) as file, output.open("ab") as tokens:
+    with opened(path) as file, output.open("ab") as tokens:
         for group, split in enumerate(record["groups"]):
             if split == joined.split:
-                table = file.read_row_group(group)
+                table = read_group(file, path, group, SCHEMA.names)
                 lengths = pc.binary_length(table["ids"]).to_numpy() // joined.itemsize
                 count = joined.take(lengths, table["num_bytes"].to_numpy())
                 data = b"".join(table["ids"].slice(0, count).to_pylist())

@@ -566,8 +566,10 @@ def test_documents_files_have_ids_and_signatures(read, tmp_path):
 def test_a_file_that_is_no_documents_file(tmp_path):
     path = tmp_path / "a.parquet"
     pq.write_table(pa.table({"id": ["x"]}), path)
-    with pytest.raises(DataError, match="carries no record of its domain: delete it and rerun"):
+    with pytest.raises(
+        DataError, match=r"must carry the record mixlaws\.record, but has none: delete"
+    ):
         read_record(path)
     path.write_bytes(path.read_bytes()[:-3])
-    with pytest.raises(DataError, match="must be a readable documents file, but"):
+    with pytest.raises(DataError, match="must be what was written, but cannot be read"):
         read_record(path)

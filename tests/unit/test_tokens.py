@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import random
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -129,6 +130,35 @@ def decode(ids, manifest, tokenizer):
     assert len(parts[-1]) == 0
     decoder = Tokenizer.from_file(str(tokenizer))
     return [decoder.decode(part[:-1].tolist(), skip_special_tokens=False) for part in parts[:-1]]
+
+
+@pytest.mark.parametrize("kind", ["documents", "duplicates", "shard"])
+def test_a_flipped_bit_in_what_tokens_are_made_of_is_named(workplace, kind):
+    """In the pages, that is: what is read of them gives the same tokens or an error."""
+    before = workplace.write("web", "train")[0].read_bytes()
+    shard = workplace.folder / "shards/web/0.parquet"
+    paths = {"documents": workplace.documents["web"][0], "duplicates": workplace.duplicates}
+    path = paths.get(kind, shard)
+    joined = workplace.folder / "again.bin"
+    whole = path.read_bytes()
+    footer = int.from_bytes(whole[-8:-4], "little") + 8
+    named = []
+    for seed in range(30):
+        damaged, draw = bytearray(whole), random.Random(seed)
+        damaged[draw.randrange(4, len(whole) - footer)] ^= 1 << draw.randrange(8)
+        path.write_bytes(damaged)
+        try:
+            if kind != "shard":
+                work = (workplace.documents["web"], workplace.shards["web"][0])
+                write_shard(*work, workplace.duplicates, workplace.tokenizer, output=shard)
+            join_shards([shard], split="train", tokens=joined, manifest=joined.with_suffix(".json"))
+            assert joined.read_bytes() == before
+        except DataError as error:
+            named.append(str(error))
+        finally:
+            path.write_bytes(whole)
+    assert len(named) >= 5  # the others hit columns that are not read
+    assert all(f"{path} must be what was written, but cannot be read (" in text for text in named)
 
 
 @pytest.mark.parametrize(("domain", "split"), [("web", "train"), ("test", "validation")])
