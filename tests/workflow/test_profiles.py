@@ -4,6 +4,8 @@ from pathlib import Path
 
 import yaml
 
+from mixlaws.sizes import NAMED_SHAPES
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -42,6 +44,8 @@ def test_every_array_has_a_request_of_its_own():
     for name in ("redpajama", "own_text"):
         sizes = yaml.safe_load((ROOT / "experiments" / f"{name}.yaml").read_text())["training"]
         assert {f"train_proxy_{size}" for size in sizes["sizes"]} <= set(arrays)
+    assert {f"train_proxy_{size}" for size in NAMED_SHAPES} == set(arrays)
+    assert all(settings["set-resources"][rule]["gpu"] == 1 for rule in arrays)
     assert "train_confirmation" not in arrays  # it may run on several GPUs
 
 
