@@ -231,9 +231,10 @@ def check_supply(
     ]
     if short:
         raise DataError(
-            f"the training text must serve every mixture within {max_epochs:g} epochs, but "
-            f"{'; '.join(short)}: give these domains more text, lower the tokens of a run, set "
-            "upper limits in mixtures.limits, or raise training.max_epochs"
+            f"the training text must serve runs of {tokens:,} tokens within {max_epochs:g} epochs, "
+            f"but {'; '.join(short)}: give these domains more text, lower the tokens of a run, set "
+            "upper limits in mixtures.limits, leave the mixture out of confirmation.mixtures, or "
+            "raise training.max_epochs"
         )
 
 

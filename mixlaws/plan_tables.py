@@ -7,7 +7,7 @@ sizes of local files.
 from __future__ import annotations
 
 import csv
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -112,9 +112,12 @@ def domain_rows(config: Mapping[str, Any]) -> list[Row]:
     mixtures, proxy = _mixtures(config), num_proxy_tokens(config)
     target, optimum = config["target"]["tokens"], config["optimum"]
     cuts = {cut.domain: cut for cut in matched_repetition(config)}
+    share = config["validation"]["share"]
+    known = {d: text_tokens(d, source, share) for d, source in config["domains"].items()}
+    confirmed = _confirmed(config, {domain: tokens for domain, (tokens, _) in known.items()})
     rows = []
     for domain, source in config["domains"].items():
-        available, counted = text_tokens(domain, source, config["validation"]["share"])
+        available, counted = known[domain]
         most = max(mixtures, key=lambda name: mixtures[name][domain])
         needed = round(mixtures[most][domain] * proxy)
         highest = optimum["limits"].get(domain, [0.0, 1.0])[1]
@@ -123,6 +126,8 @@ def domain_rows(config: Mapping[str, Any]) -> list[Row]:
             highest = min(highest, supply * optimum["max_epochs"] / target)
         cut = cuts.get(domain)
         at_hand = min(available, cut.tokens) if available and cut else available
+        baseline = max(confirmed, key=lambda name: confirmed[name][domain], default=None)
+        trained = round(confirmed[baseline][domain] * target) if baseline else None
         rows.append(
             {
                 "domain": domain,
@@ -132,6 +137,9 @@ def domain_rows(config: Mapping[str, Any]) -> list[Row]:
                 "in_mixture": most,
                 "proxy_needs": needed,
                 "proxy_epochs": needed / at_hand if at_hand else None,
+                "confirmed_mixture": baseline,
+                "confirmation_needs": trained,
+                "confirmation_epochs": trained / available if trained and available else None,
                 "target_share_at_most": highest,
                 "target_needs_at_most": round(highest * target),
                 "target_epochs_at_most": highest * target / supply if supply else None,
@@ -140,6 +148,23 @@ def domain_rows(config: Mapping[str, Any]) -> list[Row]:
             }
         )
     return rows
+
+
+def _confirmed(
+    config: Mapping[str, Any], at_hand: Mapping[str, int | None]
+) -> dict[str, dict[str, float]]:
+    """Return the baselines that a confirmation trains; natural where all text is counted.
+
+    The optimum's own share is bounded by the text when it is found.
+    """
+    chosen = config.get("confirmation", {}).get("mixtures", [])
+    counts = {domain: tokens or 0 for domain, tokens in at_hand.items()}
+    found = {}
+    if "uniform" in chosen:
+        found["uniform"] = dict.fromkeys(counts, 1 / len(counts))
+    if "natural" in chosen and all(counts.values()):
+        found["natural"] = {d: tokens / sum(counts.values()) for d, tokens in counts.items()}
+    return found
 
 
 def write_plan(config: Mapping[str, Any], folder: str | Path) -> str:
@@ -162,19 +187,29 @@ def check_plan(config: Mapping[str, Any]) -> None:
     Repetition that matches the target's is not counted: the text at hand is.
     """
     allowed = config["training"]["max_epochs"]
-    short = [
-        f"{row['domain']} ({row['tokens_at_hand']:,} tokens, {row['counted_by']}; "
-        f"{row['in_mixture']} needs {row['proxy_needs']:,}: "
-        f"{row['proxy_needs'] / row['tokens_at_hand']:.2f} epochs)"
-        for row in domain_rows(config)
-        if row["tokens_at_hand"] and row["proxy_needs"] > allowed * row["tokens_at_hand"]
-    ]
+    short = [text for row in domain_rows(config) for text in _too_often(row, allowed)]
     if short:
         raise ConfigError(
             f"no run may repeat a domain more than training.max_epochs {allowed:g} times, but "
             f"these would be: {'; '.join(short)}: give them more text, lower the tokens of a run, "
-            "set upper limits in mixtures.limits, or raise training.max_epochs"
+            "set upper limits in mixtures.limits, leave a mixture out of confirmation.mixtures, or "
+            "raise training.max_epochs"
         )
+
+
+def _too_often(row: Row, allowed: float) -> Iterator[str]:
+    """Yield what would be repeated too often of a domain: by a proxy, by a confirmation."""
+    runs = {
+        row["in_mixture"]: row["proxy_needs"],
+        f"{row['confirmed_mixture']} of the confirmation": row["confirmation_needs"],
+    }
+    at_hand = row["tokens_at_hand"]
+    for mixture, needed in runs.items():
+        if at_hand and needed and needed > allowed * at_hand:
+            yield (
+                f"{row['domain']} ({at_hand:,} tokens, {row['counted_by']}; {mixture} needs "
+                f"{needed:,}: {needed / at_hand:.2f} epochs)"
+            )
 
 
 def format_rows(rows: Sequence[Row]) -> str:

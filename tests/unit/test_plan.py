@@ -93,6 +93,21 @@ def test_the_plan_is_written_before_it_is_refused(load, tmp_path):
     check_plan(load("demo"))
 
 
+def test_a_confirmation_that_would_repeat_too_often_is_refused(load):
+    """The target's runs are the largest."""
+    config = load("demo", target__tokens=2_457_600)
+    target, domains = config["target"]["tokens"], len(config["domains"])
+    rows = {row["domain"]: row for row in domain_rows(config)}
+    docs = rows["docs"]
+    assert docs["confirmed_mixture"] == "uniform"
+    assert docs["confirmation_needs"] == target / domains
+    assert docs["confirmation_epochs"] == pytest.approx(target / domains / 787_500)
+    with pytest.raises(ConfigError, match=r"uniform of the confirmation needs 819,200: 1.04 epoc"):
+        check_plan(config)
+    config["confirmation"]["mixtures"] = []
+    check_plan(config)
+
+
 def test_the_text_of_local_files_is_counted_by_their_bytes(load, tmp_path):
     (tmp_path / "a.txt").write_text("x" * 4000)
     config = load("own_text")

@@ -21,6 +21,8 @@ rule write_mixtures:
         mixtures=MIXTURES,
         lattice=config["mixtures"]["lattice"],
         tokens=num_proxy_tokens(config),
+        confirmed=CONFIRMATION["mixtures"],
+        target_tokens=config["target"]["tokens"],
         max_epochs=TRAINING["max_epochs"],
     script:
         "../scripts/write_mixtures.py"

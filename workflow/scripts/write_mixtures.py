@@ -16,10 +16,10 @@ log_to(snakemake.log[0])
 
 shares = resolve_proportions("natural", snakemake.input.manifests, snakemake.params.lattice)
 mixtures = [*snakemake.params.mixtures.values(), Mixture("natural", "baseline", shares)]
-check_supply(
-    {mixture.id: mixture.proportions for mixture in mixtures},
-    {m.domain: m.num_tokens for m in map(read_manifest, snakemake.input.manifests)},
-    tokens=snakemake.params.tokens,
-    max_epochs=snakemake.params.max_epochs,
-)
+proportions = {mixture.id: mixture.proportions for mixture in mixtures}
+available = {m.domain: m.num_tokens for m in map(read_manifest, snakemake.input.manifests)}
+allowed = snakemake.params.max_epochs
+check_supply(proportions, available, tokens=snakemake.params.tokens, max_epochs=allowed)
+confirmed = {name: proportions[name] for name in snakemake.params.confirmed}
+check_supply(confirmed, available, tokens=snakemake.params.target_tokens, max_epochs=allowed)
 write_table(mixture_table(mixtures), snakemake.output[0])
