@@ -4,8 +4,8 @@
 
 Two layers, the width doubling; the hidden rate is base * 64 / width, the embedding's stays. A rule
 that transfers has its best base rate in the same column for every width. Rules: `tied`, the demo's
-model; `scaled`, whose logits are multiplied by 64 / width; `untied`, with a head of its own; and
-`plain`, which uses the base rate at every width.
+model; `scaled`, whose logits are multiplied by 64 / width; `untied`, with a head of its own;
+`neox`, the same in the GPT-NeoX layout; and `plain`, which uses the base rate at every width.
 """
 
 from __future__ import annotations
@@ -68,7 +68,9 @@ def variant(run: Run, rule: str, width: int, base: float) -> Run:
     run = replace(run, model_width=width, num_heads=max(2, width // 32), learning_rate=base)
     if rule == "plain":
         return replace(run, learning_rate=base * width / 64)
-    return replace(run, scale_logits=rule == "scaled", tied_embeddings=rule != "untied")
+    if rule in ("untied", "neox"):
+        run = replace(run, tied_embeddings=False, layout="neox" if rule == "neox" else "rope")
+    return replace(run, scale_logits=rule == "scaled")
 
 
 def main() -> None:
@@ -76,7 +78,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("results", type=Path, help="results/{experiment}, with its tokens")
     parser.add_argument("--widths", type=int, nargs="+", default=[32, 64, 128, 256])
-    parser.add_argument("--rules", nargs="+", default=["tied", "scaled", "untied", "plain"])
+    parser.add_argument("--rules", nargs="+", default=["tied", "scaled", "untied", "neox", "plain"])
     parser.add_argument("--bases", type=float, nargs="+", default=BASES)
     parser.add_argument("--steps", type=int, default=200)
     arguments = parser.parse_args()

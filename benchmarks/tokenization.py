@@ -2,9 +2,9 @@
 
     MIXLAWS_CORPORA=FOLDER python -m benchmarks.tokenization [--peer-python PYTHON] [--memory]
 
-As a module, from the project's root: as a script it would stand in for Python's own `tokenize`.
-FOLDER holds the .jsonl.gz files, which are read as one domain. Each row gets the same files,
-tokenizer and two cores. For the row of datatrove give the Python of an environment of its own:
+As a module, from the project's root, because it starts itself again as one. FOLDER holds the
+.jsonl.gz files, which are read as one domain. Each row gets the same files, tokenizer and two
+cores. For the row of datatrove give the Python of an environment of its own:
 
     python -m venv peers && peers/bin/pip install "datatrove[io,processing]" tokenizers==0.23.3
 

@@ -15,8 +15,8 @@ _NUM_NAMED = 3
 
 
 def text_fingerprint(record: Mapping[str, Any]) -> str:
-    """Return one digest, 12 hex digits, of all fingerprints in a run's record."""
-    text = json.dumps(record["fingerprints"], sort_keys=True)
+    """Return one digest, 12 hex digits, of what a run's record says of its token files."""
+    text = json.dumps([record["fingerprints"], record["token_files"]], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
@@ -24,13 +24,14 @@ def check_records(records: Sequence[Mapping[str, Any]]) -> None:
     """Raise DataError when runs saw different text: which token file, what differs, which runs.
 
     `records` are those of run.json; what differs is the list of sources, the filter (all options
-    that choose documents), the tokenizer or the code that made the tokens.
+    that choose documents), the tokenizer, the code that made the tokens, or only the tokens: the
+    list of sources has their sizes, not their bytes.
     """
     found: dict[tuple[str, str], dict[str, list[str]]] = {}
     for record in records:
         name = f"{record['size']}/{record['mixture']}/seed-{record['seed']}"
         for file, parts in record["fingerprints"].items():
-            for part, digest in parts.items():
+            for part, digest in (parts | {"sha256": record["token_files"][file][:12]}).items():
                 found.setdefault((file, part), {}).setdefault(digest, []).append(name)
     problems = [
         f"the {part} of {file} is "

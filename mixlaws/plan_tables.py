@@ -1,7 +1,7 @@
 """What an experiment will cost, from its config alone: the tables of `snakemake plan`.
 
 Each table is a list of rows with the same keys; `plan_tables` names them. Nothing is read but the
-sizes of local files.
+sizes of local files and a tokenizer that is given.
 """
 
 from __future__ import annotations

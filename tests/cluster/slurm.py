@@ -167,7 +167,7 @@ class Cluster:
         return None
 
     def stop(self, daemon: str, sent: int = signal.SIGTERM) -> None:
-        """End one daemon and wait for its end; kill it after 20 s: slurmdbd sometimes hangs."""
+        """End one daemon and wait for its end; kill it after 20 s."""
         pid = self.pid(daemon)
         if pid is not None:
             os.kill(pid, sent)

@@ -13,8 +13,10 @@ SAME = {"source": "aaa", "filter": "bbb", "tokenizer": "ccc", "code": "ddd"}
 
 
 def record(mixture, **changes):
+    sums = {"web/train": changes.pop("sha256", "0" * 64), "web/validation": "1" * 64}
     files = {"web/train": SAME | changes, "web/validation": dict(SAME)}
-    return {"size": "2K", "mixture": mixture, "seed": 0, "fingerprints": files}
+    run = {"size": "2K", "mixture": mixture, "seed": 0}
+    return run | {"fingerprints": files, "token_files": sums}
 
 
 def test_equal_text_passes():
@@ -22,6 +24,14 @@ def test_equal_text_passes():
     check_records(records)
     assert text_fingerprint(records[0]) == text_fingerprint(records[1])
     assert text_fingerprint(record("mix-000", code="x")) != text_fingerprint(records[0])
+
+
+def test_other_bytes_of_the_same_sources_are_refused():
+    """A file that was replaced by one of its size: the list of sources is the same."""
+    other = record("mix-001", sha256="f" * 64)
+    with pytest.raises(DataError, match=r"the sha256 of web/train is 0{12} in 2K/mix-000/seed-0"):
+        check_records([record("mix-000"), other])
+    assert text_fingerprint(other) != text_fingerprint(record("mix-001"))
 
 
 @pytest.mark.parametrize("part", SAME)
