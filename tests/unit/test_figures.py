@@ -192,7 +192,7 @@ def test_costs_are_summed_over_jobs(folder):
     costs = stage_costs(folder, runs, confirmed).set_index("stage")
     assert costs.loc["train proxies", "seconds"] == pytest.approx(36 * 12.5)
     assert costs.loc["train proxies", "flops"] == pytest.approx(8 * 12 * 614_400 * 180_000)
-    assert costs.loc["tokenize domain", ["num_jobs", "seconds"]].tolist() == [1, 2.5]
+    assert costs.loc["tokenize shard", ["num_jobs", "seconds"]].tolist() == [1, 2.5]
     assert "train confirmation" not in stage_costs(folder, runs, None)["stage"].tolist()
 
 
