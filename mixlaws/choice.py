@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -187,7 +187,11 @@ def _forecaster(draft: LawChoice, pipeline: str) -> Forecaster:
     choice = LawChoice(pipeline, draft.mixing, draft.early_cut, draft.joint, {})
 
     def forecast(fitted: Observations, unseen: Observations) -> np.ndarray:
-        fitters = choice.fitters(target_of(unseen)).values()
+        target, sizes = target_of(unseen), np.unique(fitted.num_params)
+        if len(sizes) == 1:
+            # No law in size from one size: its loss is the forecast, and the errors say how bad.
+            target = replace(target, num_params=float(sizes[0]))
+        fitters = choice.fitters(target).values()
         return np.mean([fit(fitted, None).predict(unseen.proportions) for fit in fitters], axis=0)
 
     return forecast

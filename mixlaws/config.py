@@ -13,7 +13,7 @@ import yaml
 from mixlaws.errors import ConfigError
 from mixlaws.parts import filter_problem
 from mixlaws.published_checks import published_problems
-from mixlaws.sizes import NAMED_SHAPES
+from mixlaws.sizes import NAMED_SHAPES, Shape
 
 SCHEMAS = Path(__file__).parent.parent / "workflow" / "schemas"
 WEIGHT_TOLERANCE = 1e-6
@@ -220,6 +220,24 @@ def _size_problems(config: Mapping[str, Any]) -> Iterator[str]:
         yield (
             f"target.size: must name one of sizes ({', '.join(sizes)}), "
             f"found {config['target']['size']!r}"
+        )
+    yield from _extrapolation_problems(config)
+
+
+def _extrapolation_problems(config: Mapping[str, Any]) -> Iterator[str]:
+    """Yield a lone proxy size that is not the target's: nothing tells how loss falls with size."""
+    sizes, proxies, target = config["sizes"], config["training"]["sizes"], config["target"]["size"]
+    if not set(proxies) <= sizes.keys() or target not in sizes:
+        return
+    layout = config["training"]["layout"]
+    num_params = {name: Shape(**sizes[name], layout=layout).num_params for name in sizes}
+    observed = {num_params[name] for name in proxies}
+    if len(observed) == 1 and num_params[target] not in observed:
+        yield (
+            f"training.sizes: losses of one proxy size ({', '.join(proxies)}) cannot be "
+            f"extrapolated to another size, the target's {target}. Add sizes to training.sizes (a "
+            "size law needs two, and three to be scored on a size that it has not seen), or set "
+            f"target.size to {proxies[0]}"
         )
 
 

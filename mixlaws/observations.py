@@ -6,6 +6,8 @@ from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
+from mixlaws.errors import FitError
+
 
 @dataclass(frozen=True, eq=False)
 class Observations:
@@ -68,3 +70,14 @@ class Target:
     """S, tokens weighted by learning rate / peak rate."""
     annealing: float = 0.0
     """1 - learning rate / peak rate at the last step."""
+
+
+def check_size_reach(observations: Observations, target: Target) -> None:
+    """Raise FitError when the only observed size is not the target's."""
+    observed = np.unique(observations.num_params)
+    if len(observed) == 1 and not np.isclose(observed[0], target.num_params):
+        raise FitError(
+            f"losses of one size ({observed[0]:,.0f} parameters) cannot be extrapolated to another "
+            f"size, the target's {target.num_params:,.0f}. Observe a second size, or predict at "
+            "the observed one"
+        )

@@ -19,7 +19,7 @@ from mixlaws.errors import FitError
 from mixlaws.laws.form import MixingLaw, MixingPriors
 from mixlaws.laws.mixing import fit_mixing_law
 from mixlaws.laws.varpro import Fit
-from mixlaws.observations import Observations, Target
+from mixlaws.observations import Observations, Target, check_size_reach
 
 
 @dataclass(frozen=True)
@@ -89,8 +89,10 @@ def fit_loglog(
 ) -> LogLogFit:
     """Fit the lines, carry every mixture to the target and fit a mixing law there.
 
-    Raises FitError if there are fewer than two mixtures, or nothing that varies within one.
+    Raises FitError if there are fewer than two mixtures, nothing that varies within one, or a
+    single size that is not the target's.
     """
+    check_size_reach(observations, target)
     settings = settings or LogLogSettings()
     kept = _late_rows(observations, settings.early_cut)
     columns, at_target = _regressors(kept, target, settings)

@@ -12,7 +12,7 @@ from mixlaws.laws.form import MixingLaw, MixingPriors
 from mixlaws.laws.mixing import fit_mixing_law
 from mixlaws.laws.power import PowerLaw, PowerPriors, fit_power_laws
 from mixlaws.laws.varpro import Fit
-from mixlaws.observations import Observations, Target
+from mixlaws.observations import Observations, Target, check_size_reach
 
 Sharing = Literal["curve", "row", "validation_domain", "all"]
 """Which curves share an exponent: none; those of one run or mixture; those of one validation
@@ -82,7 +82,7 @@ class NestedFit:
     step: Curves | None
     """None if every run has a checkpoint at the target's tokens: that loss is used."""
     size: Curves | None
-    """None if there is one size: all that follows is for that size."""
+    """None if there is one size: the target's own."""
     mixing: MixingLaw
     mixing_fit: Fit
     mixtures: np.ndarray
@@ -104,9 +104,11 @@ def fit_nested(
 
     Seeds are averaged after the step law. A mixture seen at one size borrows the exponent of
     its validation domain, and the irreducible part of its loss from the other mixtures. Raises
-    FitError for a run that is too short for a step law, and for mixtures at one size when no
-    exponent is shared between mixtures, or when no mixture was seen at several sizes.
+    FitError for a run that is too short for a step law, for a single size that is not the
+    target's, and for mixtures at one size when no exponent is shared between mixtures, or when no
+    mixture was seen at several sizes.
     """
+    check_size_reach(observations, target)
     settings = settings or NestedSettings()
     runs = _Runs.of(observations)
     step = None if runs.reach(target.tokens) else _fit_steps(runs, settings)

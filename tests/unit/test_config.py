@@ -33,6 +33,24 @@ def test_every_shipped_experiment_is_valid(root):
         assert complete_config(config)["experiment"], path
 
 
+def test_one_proxy_size_cannot_be_extrapolated_to_another(demo):
+    demo["training"]["sizes"] = ["56K"]
+    text = problems(demo)
+    assert "one proxy size (56K) cannot be extrapolated to another size, the target's 332K" in text
+    assert "Add sizes to training.sizes" in text
+    assert "set target.size to 56K" in text
+    demo["target"]["size"] = "56K"
+    assert complete_config(demo)
+    demo["training"]["sizes"], demo["target"]["size"] = ["25K", "56K"], "332K"
+    assert complete_config(demo)
+
+
+def test_sizes_of_one_shape_are_one_size(demo):
+    demo["sizes"]["same"] = demo["sizes"]["56K"]
+    demo["training"]["sizes"] = ["56K", "same"]
+    assert "one proxy size (56K, same)" in problems(demo)
+
+
 def test_every_key_of_the_schema_is_described(root):
     schema = yaml.safe_load((root / "workflow/schemas/config.schema.yaml").read_text())
 

@@ -93,6 +93,15 @@ def test_observed_losses_are_used_at_observed_tokens():
     assert np.abs(fit.size.predict(56e3) - last.losses).max() < 0.05
 
 
+@pytest.mark.parametrize("fit", [fit_nested, fit_loglog])
+def test_one_size_is_not_extrapolated_to_another(fit):
+    seen = observations()
+    alone = seen.select(seen.size == "99k")
+    with pytest.raises(FitError, match=r"one size \(99,000 .*another size, the target's 332,000"):
+        fit(alone, target())
+    assert fit(alone, target(99e3)).losses.shape == (12, 4)
+
+
 def test_seeds_are_averaged():
     seen = observations(noise=0.02, seeds=(0, 1, 2))
     fit = fit_nested(seen, target(99e3))
@@ -165,7 +174,7 @@ def test_a_run_that_is_too_short_is_named():
     with pytest.raises(
         FitError, match="at least 3 checkpoints of every run, got fewer for 25k/mix"
     ):
-        fit_nested(seen, target())
+        fit_nested(seen, target(25e3))
 
 
 @pytest.mark.parametrize("regressors", ["size-and-tokens", "compute"])
