@@ -227,17 +227,14 @@ def _size_problems(config: Mapping[str, Any]) -> Iterator[str]:
 def _extrapolation_problems(config: Mapping[str, Any]) -> Iterator[str]:
     """Yield a lone proxy size that is not the target's: nothing tells how loss falls with size."""
     sizes, proxies, target = config["sizes"], config["training"]["sizes"], config["target"]["size"]
-    if not set(proxies) <= sizes.keys() or target not in sizes:
+    if not {*proxies, target} <= sizes.keys():
         return
-    layout = config["training"]["layout"]
-    num_params = {name: Shape(**sizes[name], layout=layout).num_params for name in sizes}
-    observed = {num_params[name] for name in proxies}
-    if len(observed) == 1 and num_params[target] not in observed:
+    num_params = {name: Shape(**sizes[name]).num_params for name in {*proxies, target}}
+    if {num_params[name] for name in proxies} == {num_params[proxies[0]]} != {num_params[target]}:
         yield (
             f"training.sizes: losses of one proxy size ({', '.join(proxies)}) cannot be "
-            f"extrapolated to another size, the target's {target}. Add sizes to training.sizes (a "
-            "size law needs two, and three to be scored on a size that it has not seen), or set "
-            f"target.size to {proxies[0]}"
+            f"extrapolated to another size, the target's {target}. Add sizes to training.sizes "
+            f"(two at least, better three), or set target.size to {proxies[0]}"
         )
 
 

@@ -104,25 +104,32 @@ def crossing(law: Law, loss: float) -> float:
     return float(brentq(excess, low, high))
 
 
+@dataclass(frozen=True)
+class Redraws:
+    """How the interval of a critical proportion is drawn."""
+
+    level: float = 0.9
+    replicates: int = 200
+    seed: int = 0
+
+
 def critical_proportion(
     shares: np.ndarray,
     losses: np.ndarray,
     original_loss: float,
     *,
     noise: float,
-    level: float = 0.9,
-    replicates: int = 200,
-    seed: int = 0,
+    redraws: Redraws = Redraws(),
 ) -> CriticalProportion:
     """Return where the original domain's loss is `original_loss`, with an interval.
 
     `noise` is the sd of one loss, nats; the interval holds the crossings of every form refitted to
-    `replicates` redraws of the losses (n,). It depends on the number of steps: state them. Raises
+    so many redraws of the losses (n,). It depends on the number of steps: state them. Raises
     FitError where no share keeps the loss.
     """
     by_form = {form: crossing(fit_share_law(form, shares, losses), original_loss) for form in FORMS}
-    generator, draws = np.random.default_rng(seed), []
-    for _ in range(replicates):
+    generator, draws = np.random.default_rng(redraws.seed), []
+    for _ in range(redraws.replicates):
         redrawn = losses + noise * generator.standard_normal(len(losses))
         draws += [crossing(fit_share_law(form, shares, redrawn), original_loss) for form in FORMS]
     if np.isnan(draws).all():
@@ -131,7 +138,7 @@ def critical_proportion(
             f"nats, got losses from {losses.min():.4g} to {losses.max():.4g}: train mixtures on "
             "both sides of it"
         )
-    tail = (1 - level) / 2
+    tail = (1 - redraws.level) / 2
     lower, upper = np.nanquantile(draws, [tail, 1 - tail])
     return CriticalProportion(by_form["exponential"], float(lower), float(upper), by_form)
 

@@ -16,7 +16,6 @@ import torch
 from torch.utils.data import DataLoader, IterableDataset
 
 from mixlaws.errors import DataError
-from mixlaws.mixtures import round_to_lattice
 from mixlaws.tokens import natural_shares, open_tokens, read_manifest, verify_tokens
 
 # Streams of the counter-based generator: the second half of its 128-bit key.
@@ -93,15 +92,11 @@ def read_corpus(train: Sequence[str | Path], validation: Sequence[str | Path]) -
 def resolve_proportions(
     proportions: Mapping[str, float] | Literal["natural"],
     manifests: Sequence[str | Path],
-    lattice: int,
 ) -> dict[str, float]:
-    """Return proportions as given, or the text's own shares rounded to the lattice."""
+    """Return proportions as given, or the text's own shares."""
     if not isinstance(proportions, str):
         return dict(proportions)
-    shares = natural_shares([read_manifest(path) for path in manifests])
-    limits = dict.fromkeys(shares, (0.0, 1.0))
-    counts = round_to_lattice(list(shares.values()), lattice, limits)
-    return dict(zip(shares, (counts / lattice).tolist(), strict=True))
+    return natural_shares([read_manifest(path) for path in manifests])
 
 
 def num_windows(num_tokens: int, sequence_length: int) -> int:

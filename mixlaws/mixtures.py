@@ -1,7 +1,8 @@
 """Mixtures: proportions on a lattice, and designs that choose which ones to train.
 
-A mixture is known by its id; its proportions are multiples of 1/lattice and sum exactly to 1.
-A larger count adds ids and changes none.
+A mixture is known by its id. The proportions of sampled and held-out mixtures are multiples of
+1/lattice and sum exactly to 1; uniform and natural have their exact shares. A larger count adds
+ids and changes none.
 """
 
 from __future__ import annotations
@@ -69,48 +70,72 @@ def lattice_limits(lattice: int, limits: Limits) -> tuple[np.ndarray, np.ndarray
     return lowest, highest
 
 
+def equal_shares(limits: Limits) -> dict[str, float]:
+    """Return 1/K for each of K domains, or the nearest shares within the limits.
+
+    Nearest in the Euclidean sense: a common shift of all shares, clipped to the limits, which
+    leave a mixture.
+    """
+    share = 1 / len(limits)
+    low, high = np.array([limits[domain] for domain in limits], dtype=float).T
+    if (low <= share).all() and (share <= high).all():
+        return dict.fromkeys(limits, share)
+    # The sum grows with the shift and is linear between the points where a share meets a limit.
+    shifts = np.unique(np.concatenate([low - share, high - share]))
+    sums = np.clip(share + shifts[:, None], low, high).sum(axis=1)
+    shares = np.clip(share + np.interp(1.0, sums, shifts), low, high)
+    return dict(zip(limits, shares.tolist(), strict=True))
+
+
 def default_count(num_domains: int) -> int:
     """Return how many mixtures to sample: 2.5 per domain + 4 fitted runs, two of them baselines."""
     return math.ceil(2.5 * num_domains + 4) - 2
 
 
-def choose_mixtures(
-    domains: Sequence[str],
-    *,
-    design: str,
-    count: int,
-    num_held_out: int,
-    lattice: int,
-    limits: Limits,
-    seed: int,
-) -> list[Mixture]:
+@dataclass(frozen=True)
+class Design:
+    """How the mixtures of an experiment are chosen."""
+
+    name: str
+    """A key of DESIGNS."""
+    count: int
+    """Sampled mixtures."""
+    num_held_out: int
+    lattice: int
+    """Sampled and held-out proportions are multiples of 1/lattice."""
+    limits: Limits
+    seed: int
+
+
+def choose_mixtures(design: Design) -> list[Mixture]:
     """Return the sampled, the held-out and the uniform mixture, in this order.
 
     The natural mixture is not among them: its shares are known only from the text.
     Raises ConfigError when the limits leave fewer mixtures than asked for.
     """
-    uniform = round_to_lattice([1 / len(domains)] * len(domains), lattice, limits)
+    lattice, limits, seed = design.lattice, design.limits, design.seed
+    # The design keeps its distance from the lattice point next to uniform.
+    middle = round_to_lattice([1 / len(limits)] * len(limits), lattice, limits)
     held_out = _distinct(
-        _interior(lattice, limits, seed), MAX_HELD_OUT, taken=[uniform], strict=False
+        _interior(lattice, limits, seed), MAX_HELD_OUT, taken=[middle], strict=False
     )
-    taken = [uniform, *held_out]
-    candidates = DESIGNS[design](lattice, limits, seed, uniform)
-    sample = _distinct(candidates, count, taken=taken, strict=True)
-    if num_held_out > len(held_out):
+    candidates = DESIGNS[design.name](lattice, limits, seed, middle)
+    sample = _distinct(candidates, design.count, taken=[middle, *held_out], strict=True)
+    if design.num_held_out > len(held_out):
         raise ConfigError(
             f"mixtures.held_out must be at most {len(held_out)} under mixtures.limits on this "
-            f"lattice, got {num_held_out}: lower it, or make mixtures.lattice finer"
+            f"lattice, got {design.num_held_out}: lower it, or make mixtures.lattice finer"
         )
     named = [(f"mix-{i:03d}", "sample", counts) for i, counts in enumerate(sample, start=1)]
     named += [
         (f"held-{i:03d}", "held-out", counts)
-        for i, counts in enumerate(held_out[:num_held_out], start=1)
+        for i, counts in enumerate(held_out[: design.num_held_out], start=1)
     ]
-    named.append(("uniform", "baseline", uniform))
-    return [
-        Mixture(id, kind, dict(zip(domains, (counts / lattice).tolist(), strict=True)))
+    chosen = [
+        Mixture(id, kind, dict(zip(limits, (counts / lattice).tolist(), strict=True)))
         for id, kind, counts in named
     ]
+    return [*chosen, Mixture("uniform", "baseline", equal_shares(limits))]
 
 
 def _distinct(

@@ -7,7 +7,7 @@ from dataclasses import MISSING, asdict, dataclass, field, fields
 from typing import Any
 
 from mixlaws.errors import DataError
-from mixlaws.mixtures import default_count
+from mixlaws.mixtures import Design, default_count
 from mixlaws.schedule import Schedule, make_schedule
 from mixlaws.sizes import Shape
 
@@ -185,19 +185,17 @@ def matched_repetition(config: Mapping[str, Any]) -> list[Cut]:
     return cuts
 
 
-def design_of(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the arguments of `choose_mixtures` that a complete config asks for."""
+def design_of(config: Mapping[str, Any]) -> Design:
+    """Return the design of the mixtures that a complete config asks for."""
     mixtures = config["mixtures"]
-    return {
-        "design": mixtures["design"],
-        "count": mixtures["count"] or default_count(len(config["domains"])),
-        "num_held_out": mixtures["held_out"],
-        "lattice": mixtures["lattice"],
-        "limits": {
-            domain: mixtures["limits"].get(domain, [0.0, 1.0]) for domain in config["domains"]
-        },
-        "seed": config["seed"],
-    }
+    return Design(
+        name=mixtures["design"],
+        count=mixtures["count"] or default_count(len(config["domains"])),
+        num_held_out=mixtures["held_out"],
+        lattice=mixtures["lattice"],
+        limits={domain: mixtures["limits"].get(domain, [0.0, 1.0]) for domain in config["domains"]},
+        seed=config["seed"],
+    )
 
 
 def num_target_steps(config: Mapping[str, Any]) -> int:

@@ -40,8 +40,8 @@ def run_rows(config: Mapping[str, Any]) -> list[Row]:
     training, target = config["training"], config["target"]
     design, seeds = design_of(config), len(training["seeds"])
     kinds = {
-        "sampled mixtures": design["count"],
-        "held-out mixtures": design["num_held_out"],
+        "sampled mixtures": design.count,
+        "held-out mixtures": design.num_held_out,
         "baselines": NUM_BASELINES,
     }
     rows = [
@@ -103,7 +103,7 @@ def vocabulary_size(config: Mapping[str, Any]) -> int:
 
 
 def _mixtures(config: Mapping[str, Any]) -> dict[str, Mapping[str, float]]:
-    found = choose_mixtures(list(config["domains"]), **design_of(config))
+    found = choose_mixtures(design_of(config))
     return {mixture.id: mixture.proportions for mixture in found}
 
 

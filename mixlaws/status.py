@@ -46,40 +46,52 @@ class RunStatus:
 
 def find_runs(config: Mapping[str, Any], root: Path) -> list[RunStatus]:
     """Return every proxy and confirmation run of a complete config, under the results' root."""
-    return [_look(root / config["experiment"], *run) for run in _expected(config)]
+    return [_look(root / config["experiment"], run) for run in _expected(config)]
 
 
-def _expected(config: Mapping[str, Any]) -> Iterator[tuple[str, str, str, int, int, int]]:
-    """Yield folder below the experiment, size, mixture, seed, steps and tokens of every run."""
+@dataclass(frozen=True)
+class _Expected:
+    """A run that the config asks for."""
+
+    folder: str
+    """Below the experiment's checkpoints."""
+    size: str
+    mixture: str
+    seed: int
+    num_steps: int
+    tokens: int
+
+
+def _expected(config: Mapping[str, Any]) -> Iterator[_Expected]:
+    """Yield every run of a complete config."""
     training = config["training"]
     batch_tokens = training["batch_size"] * training["sequence_length"]
-    mixtures = [m.id for m in choose_mixtures(list(config["domains"]), **design_of(config))]
+    mixtures = [m.id for m in choose_mixtures(design_of(config))]
     tokens = num_proxy_tokens(config)
     for size in training["sizes"]:
         for mixture in [*mixtures, "natural"]:
             for seed in training["seeds"]:
                 folder = f"{size}/{mixture}/seed-{seed}"
-                yield folder, size, mixture, seed, training["num_steps"], tokens
+                yield _Expected(folder, size, mixture, seed, training["num_steps"], tokens)
     confirmation = config.get("confirmation", {"mixtures": [], "seeds": []})
     target = config["target"]
     for seed in confirmation["seeds"]:
         for mixture in ["optimum", *confirmation["mixtures"]]:
             folder = f"confirmation/{mixture}/seed-{seed}"
             steps = target["tokens"] // batch_tokens
-            yield folder, target["size"], mixture, seed, steps, steps * batch_tokens
+            yield _Expected(folder, target["size"], mixture, seed, steps, steps * batch_tokens)
 
 
-def _look(
-    results: Path, folder: str, size: str, mixture: str, seed: int, num_steps: int, tokens: int
-) -> RunStatus:
-    outputs = results / (folder if folder.startswith("confirmation") else f"runs/{folder}")
-    checkpoints = results / "checkpoints" / folder
+def _look(results: Path, run: _Expected) -> RunStatus:
+    is_proxy = not run.folder.startswith("confirmation")
+    outputs = results / (f"runs/{run.folder}" if is_proxy else run.folder)
+    checkpoints = results / "checkpoints" / run.folder
     rows = read_progress(checkpoints / PROGRESS_NAME)
     rates = [row["tokens_per_second"] for row in rows if row.get("tokens_per_second")]
     timing = outputs / "timing.json"
     if timing.exists():
         record = read_json(timing)
-        state, step, rates = "done", num_steps, [record["tokens_per_second_training"]]
+        state, step, rates = "done", run.num_steps, [record["tokens_per_second_training"]]
         spent = record["device_seconds_of_all_attempts"]
     else:
         state = "running" if is_locked(checkpoints) else "stopped" if rows else "waiting"
@@ -87,13 +99,13 @@ def _look(
         if state == "running":
             spent += max(0.0, time.time() - rows[-1]["time"]) if rows else 0.0
     return RunStatus(
-        size=size,
-        mixture=mixture,
-        seed=seed,
+        size=run.size,
+        mixture=run.mixture,
+        seed=run.seed,
         state=state,
         step=step,
-        num_steps=num_steps,
-        tokens=tokens,
+        num_steps=run.num_steps,
+        tokens=run.tokens,
         spent=spent,
         tokens_per_second=rates[-1] if rates else None,
         num_devices=rows[-1]["num_devices"] if rows else 1,

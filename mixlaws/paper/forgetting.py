@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 
-from mixlaws.continual import FORMS, critical_proportion, fit_share_law, late_noise
+from mixlaws.continual import FORMS, Redraws, critical_proportion, fit_share_law, late_noise
 from mixlaws.paper.points import Settings, overall_losses
 from mixlaws.paper.two_domains import fit_by_grid
 from mixlaws.studies import Study
@@ -46,6 +46,7 @@ def critical_proportions(study: Study, settings: Settings, seed: int, level: flo
     wide = original.pivot(index="share", columns="step", values="loss")
     late = wide.columns >= settings["noise_from_step"]
     noise = late_noise(wide.columns[late].to_numpy(dtype=float), wide.loc[:, late].to_numpy())
+    redraws = Redraws(level, settings["replicates"], seed)
     goal, shares = base_losses(study, settings)["original"], wide.index.to_numpy(dtype=float)
     rows = []
     for step in settings["steps"]:
@@ -54,10 +55,7 @@ def critical_proportions(study: Study, settings: Settings, seed: int, level: flo
             shares, losses, num_constants=settings["num_constants"], huber=settings["huber"]
         )
         rows.append([step, "paper", law.share_at(goal), np.nan, np.nan])
-        ours = critical_proportion(
-            shares, losses, goal, noise=noise, level=level, seed=seed,
-            replicates=settings["replicates"],
-        )  # fmt: skip
+        ours = critical_proportion(shares, losses, goal, noise=noise, redraws=redraws)
         rows.append([step, "ours", ours.value, ours.lower, ours.upper])
         rows += [[step, form, value, np.nan, np.nan] for form, value in ours.by_form.items()]
     return pd.DataFrame(rows, columns=["step", "procedure", "value", "lower", "upper"])

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from mixlaws.continual import critical_proportion, fit_share_law, late_noise
+from mixlaws.continual import Redraws, critical_proportion, fit_share_law, late_noise
 from mixlaws.errors import FitError
 
 SHARES = np.array([0.125, 0.25, 0.375, 0.5])
@@ -32,7 +32,8 @@ def test_the_interval_holds_the_truth_as_often_as_it_says():
     held = 0
     for seed in range(20):
         noisy = losses_of(SHARES) + 1e-3 * np.random.default_rng(seed).standard_normal(4)
-        found = critical_proportion(SHARES, noisy, losses_of(0.29), noise=1e-3, replicates=40)
+        redraws = Redraws(replicates=40)
+        found = critical_proportion(SHARES, noisy, losses_of(0.29), noise=1e-3, redraws=redraws)
         held += found.lower <= 0.29 <= found.upper
     assert held >= 15
 

@@ -1,3 +1,5 @@
+from dataclasses import fields
+
 import numpy as np
 import pytest
 import torch
@@ -8,9 +10,13 @@ from mixlaws.data import (
     Slice,
     num_windows,
     read_windows,
+    resolve_proportions,
     validation_windows,
 )
 from mixlaws.errors import DataError
+from mixlaws.mixtures import Design, choose_mixtures
+from mixlaws.runtime import write_json
+from mixlaws.tokens import Manifest
 
 WINDOWS = {"web": 500, "code": 300, "books": 40}
 PROPORTIONS = {"web": 0.5, "code": 0.375, "books": 0.125}
@@ -19,6 +25,16 @@ PROPORTIONS = {"web": 0.5, "code": 0.375, "books": 0.125}
 def make_plan(proportions=PROPORTIONS, num_steps=400, **other):
     arguments = {"batch_size": 8, "seed": 3} | other
     return BatchPlan(proportions, WINDOWS, num_steps=num_steps, **arguments)
+
+
+def write_manifest(path, domain, num_tokens):
+    """Write the manifest of a training split of this many tokens."""
+    values = {field.name: 0 for field in fields(Manifest)}
+    digests = [name for name in values if name.endswith(("sha256", "digest"))]
+    known = {"domain": domain, "split": "train", "num_tokens": num_tokens, "dtype": "uint16"}
+    known |= {"num_bytes": 4 * num_tokens, "text_bytes_before_cap": 4 * num_tokens}
+    write_json(values | dict.fromkeys(digests, "") | known, path)
+    return path
 
 
 def test_a_batch_is_a_function_of_seed_and_step_only():
@@ -70,6 +86,24 @@ def test_mixtures_share_their_random_numbers():
         shared = min(len(first), len(second))
         assert shared > 10
         assert first[:shared] == second[:shared]
+
+
+def test_a_hundred_equal_domains_all_get_windows():
+    names = [f"d{i:02d}" for i in range(100)]
+    limits = dict.fromkeys(names, (0.0, 1.0))
+    design = Design("dirichlet", count=1, num_held_out=0, lattice=64, limits=limits, seed=0)
+    uniform = choose_mixtures(design)[-1].proportions
+    windows = dict.fromkeys(names, 1000)
+    draws = BatchPlan(uniform, windows, batch_size=8, num_steps=5000, seed=0).num_draws()
+    expected = 8 * 5000 / 100
+    assert all(abs(count - expected) < 5 * np.sqrt(expected) for count in draws.values())
+
+
+def test_natural_shares_are_those_of_the_text(tmp_path):
+    sizes = {"web": 70_001, "code": 1}
+    paths = [write_manifest(tmp_path / f"{name}.json", name, n) for name, n in sizes.items()]
+    shares = resolve_proportions("natural", paths)
+    assert shares == {"web": 70_001 / 70_002, "code": 1 / 70_002}
 
 
 def test_a_domain_with_a_zero_share_is_never_drawn():

@@ -8,7 +8,7 @@ from mixlaws.config import complete_config
 from mixlaws.decision import decide_mixture, gather_evidence, round_decision
 from mixlaws.errors import DataError, FitError
 from mixlaws.experiment import supply
-from mixlaws.mixtures import choose_mixtures
+from mixlaws.mixtures import Design, choose_mixtures
 from mixlaws.objective import Columns
 from mixlaws.observations import Observations, Target
 from mixlaws.plan import check_supply
@@ -35,7 +35,7 @@ def planted(shares, num_params, tokens):
 def observations():
     limits = dict.fromkeys(DOMAINS, (1 / 16, 14 / 16))
     mixtures = choose_mixtures(
-        DOMAINS, design="maximin", count=9, num_held_out=2, lattice=64, limits=limits, seed=0
+        Design("maximin", count=9, num_held_out=2, lattice=64, limits=limits, seed=0)
     )
     rows = [(s, m, step) for s in SIZES for m in mixtures for step in STEPS]
     shares = np.array([list(m.proportions.values()) for _, m, _ in rows])

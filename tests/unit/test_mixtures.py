@@ -5,9 +5,11 @@ from hypothesis import strategies as st
 
 from mixlaws.errors import ConfigError
 from mixlaws.mixtures import (
+    Design,
     choose_mixtures,
     default_count,
     diminishing_candidates,
+    equal_shares,
     round_to_lattice,
 )
 
@@ -28,18 +30,15 @@ PAPER_LIMITS = {
 def choose(design="maximin", count=8, num_held_out=2, limits=FREE, **other):
     arguments = {"lattice": 64, "seed": 0} | other
     return choose_mixtures(
-        list(limits),
-        design=design,
-        count=count,
-        num_held_out=num_held_out,
-        limits=limits,
-        **arguments,
+        Design(design, count=count, num_held_out=num_held_out, limits=limits, **arguments)
     )
 
 
 @pytest.mark.parametrize("design", ["maximin", "dirichlet", "double_diminishing"])
-def test_every_mixture_is_on_the_lattice_and_sums_exactly_to_one(design):
-    for mixture in choose(design):
+def test_every_mixture_but_uniform_is_on_the_lattice_and_sums_exactly_to_one(design):
+    *mixtures, uniform = choose(design)
+    assert uniform.proportions == dict.fromkeys(DOMAINS, 1 / 3)
+    for mixture in mixtures:
         shares = np.array(list(mixture.proportions.values()))
         assert shares.sum() == 1.0
         assert (shares * 64 == np.round(shares * 64)).all()
@@ -67,6 +66,32 @@ def test_limits_hold_for_every_mixture():
     for mixture in choose(count=20, limits=limits):
         for domain, (low, high) in limits.items():
             assert low <= mixture.proportions[domain] <= high
+
+
+def test_uniform_is_exact_with_more_domains_than_lattice_points():
+    limits = {f"d{i:02d}": [0.0, 1.0] for i in range(100)}
+    uniform = choose("dirichlet", count=4, limits=limits, num_held_out=0)[-1]
+    assert uniform.id == "uniform"
+    assert set(uniform.proportions.values()) == {1 / 100}
+
+
+def test_uniform_is_the_nearest_mixture_within_limits():
+    limits = {"web": [0.0, 0.1], "code": [0.5, 1.0], "books": [0.0, 1.0], "news": [0.0, 1.0]}
+    shares = equal_shares(limits)
+    assert shares == pytest.approx({"web": 0.1, "code": 0.5, "books": 0.2, "news": 0.2})
+    assert choose(limits=limits)[-1].proportions == shares
+
+
+@given(
+    st.lists(st.tuples(st.floats(0, 1), st.floats(0, 1)), min_size=2, max_size=8).filter(
+        lambda pairs: sum(map(min, pairs)) < 1 < sum(map(max, pairs))
+    )
+)
+def test_equal_shares_sum_to_one_within_any_limits(pairs):
+    limits = {str(i): sorted(pair) for i, pair in enumerate(pairs)}
+    shares = equal_shares(limits)
+    assert sum(shares.values()) == pytest.approx(1, abs=1e-9)
+    assert all(low <= shares[name] <= high for name, (low, high) in limits.items())
 
 
 def test_maximin_starts_at_the_corners_and_spreads():

@@ -210,4 +210,4 @@ def test_loglog_needs_something_that_varies():
     seen = observations(sizes={"25k": 25e3})
     last = seen.select(seen.tokens == seen.tokens.max())
     with pytest.raises(FitError, match="at least two mixtures, each seen at several values"):
-        fit_loglog(last, target())
+        fit_loglog(last, target(25e3))

@@ -1,5 +1,6 @@
 """What the rules share: the checked config, the runs, and how a run's parameters are looked up."""
 
+from dataclasses import asdict
 from functools import cache
 
 from mixlaws.config import complete_config
@@ -29,8 +30,8 @@ TEXT_OPTIONS = {
     for domain, source in SOURCES.items()
 }
 # Proportions by mixture id; "natural" is known only from the text, inside the job.
-MIXTURES = {m.id: m for m in choose_mixtures(DOMAINS, **design_of(config))}
-PROPORTIONS = {id: m.proportions for id, m in MIXTURES.items()} | {"natural": "natural"}
+MIXTURES = choose_mixtures(design_of(config))
+PROPORTIONS = {m.id: m.proportions for m in MIXTURES} | {"natural": "natural"}
 TRAINING = config["training"]
 CONFIRMATION = config.get("confirmation", {"mixtures": [], "seeds": []})
 TARGET = describe_target(config)

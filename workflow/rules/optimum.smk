@@ -81,7 +81,6 @@ rule train_confirmation:
         checkpoints="results/{experiment}/checkpoints/confirmation/{mixture}/seed-{seed}",
         size=config["target"]["size"],
         proportions=confirmed_proportions,
-        lattice=config["mixtures"]["lattice"],
         num_steps=num_target_steps(config),
         batch_size=TRAINING["batch_size"],
         sequence_length=TRAINING["sequence_length"],

@@ -18,8 +18,8 @@ rule write_mixtures:
         "../../envs/train.yaml"
     params:
         domains=DOMAINS,
-        mixtures=MIXTURES,
-        lattice=config["mixtures"]["lattice"],
+        # As plain dicts: Snakemake compares no other type with the last run's.
+        mixtures=[asdict(mixture) for mixture in MIXTURES],
         tokens=num_proxy_tokens(config),
         confirmed=CONFIRMATION["mixtures"],
         target_tokens=config["target"]["tokens"],
@@ -69,7 +69,6 @@ for size in config["sizes"]:
             checkpoints="results/{experiment}/checkpoints/{size}/{mixture}/seed-{seed}",
             size="{size}",
             proportions=proportions_of,
-            lattice=config["mixtures"]["lattice"],
             num_layers=lookup(dpath="{size}/num_layers", within=config["sizes"]),
             model_width=lookup(dpath="{size}/model_width", within=config["sizes"]),
             num_heads=lookup(dpath="{size}/num_heads", within=config["sizes"]),

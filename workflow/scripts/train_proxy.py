@@ -26,9 +26,7 @@ run = make_run(
     params,
     mixture=snakemake.wildcards.mixture,
     seed=int(snakemake.wildcards.seed),
-    proportions=resolve_proportions(
-        params["proportions"], snakemake.input.train_manifests, params["lattice"]
-    ),
+    proportions=resolve_proportions(params["proportions"], snakemake.input.train_manifests),
 )
 with trained(run, corpus, checkpoints=params["checkpoints"], **options) as result:
     write_table(loss_rows(result.losses), snakemake.output.losses)

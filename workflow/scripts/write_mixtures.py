@@ -14,8 +14,9 @@ if TYPE_CHECKING:
 
 log_to(snakemake.log[0])
 
-shares = resolve_proportions("natural", snakemake.input.manifests, snakemake.params.lattice)
-mixtures = [*snakemake.params.mixtures.values(), Mixture("natural", "baseline", shares)]
+shares = resolve_proportions("natural", snakemake.input.manifests)
+chosen = [Mixture(**mixture) for mixture in snakemake.params.mixtures]
+mixtures = [*chosen, Mixture("natural", "baseline", shares)]
 proportions = {mixture.id: mixture.proportions for mixture in mixtures}
 available = {m.domain: m.num_tokens for m in map(read_manifest, snakemake.input.manifests)}
 allowed = snakemake.params.max_epochs
