@@ -87,7 +87,9 @@ def test_read_only_results(project, smoke):
 def stamp(project, days):
     """Date runs as a clock would that is so many days off."""
     moved = time.time() + days * 86_400
-    for path in sorted(project.results.glob("runs/2K/*/seed-0/*")):
+    paths = sorted(project.results.glob("runs/2K/*/seed-0/*"))
+    assert paths
+    for path in paths:
         os.utime(path, (moved, moved))
     forget(project, RUN)
 

@@ -28,7 +28,9 @@ def test_the_demo_is_complete_and_left_unchanged(demo):
 
 
 def test_every_shipped_experiment_is_valid(root):
-    for path in sorted((root / "experiments").glob("*.yaml")):
+    paths = sorted((root / "experiments").glob("*.yaml"))
+    assert paths
+    for path in paths:
         config = yaml.safe_load(path.read_text())
         assert complete_config(config)["experiment"], path
 

@@ -226,5 +226,7 @@ def test_figures_have_the_same_bytes_every_time(folder, tmp_path):
     config = Planted().config()
     for name in ("first", "second"):
         draw_figures(folder, config, tmp_path / name)
-    for path in sorted((tmp_path / "first").iterdir()):
+    paths = sorted((tmp_path / "first").iterdir())
+    assert paths
+    for path in paths:
         assert path.read_bytes() == (tmp_path / "second" / path.name).read_bytes(), path.name

@@ -1,6 +1,7 @@
 """The package's layers: imports point down only, heavy libraries stay where they belong."""
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -114,14 +115,56 @@ def test_training_needs_torch_and_lightning_alone():
     assert found.stdout.strip() == "[]", found.stderr
 
 
-def test_house_limits():
+@pytest.mark.parametrize("path", MODULES, ids=lambda p: p.relative_to(PACKAGE).as_posix())
+def test_house_limits(path):
     """Functions of at most 50 lines with at most 6 parameters; modules of at most 300 lines."""
-    for path in MODULES:
-        text = path.read_text()
-        limit = 350 if path.name == "model.py" else 300
-        assert len(text.splitlines()) <= limit, f"{path.name} is too long"
-        for node in ast.walk(ast.parse(text)):
-            if isinstance(node, ast.FunctionDef):
-                body = node.body[1:] if ast.get_docstring(node) else node.body
-                lines = body[-1].end_lineno - body[0].lineno + 1 if body else 0
-                assert lines <= 50, f"{path.name}: {node.name} has {lines} lines"
+    text = path.read_text()
+    limit = 350 if path.name == "model.py" else 300
+    assert len(text.splitlines()) <= limit, f"{path.name} is too long"
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            body = node.body[1:] if ast.get_docstring(node) else node.body
+            lines = body[-1].end_lineno - body[0].lineno + 1 if body else 0
+            assert lines <= 50, f"{node.name} has {lines} lines"
+            names = parameters(node.args)
+            assert len(names) <= 6, f"{node.name} has {len(names)} parameters"
+
+
+def parameters(arguments):
+    """Return the names of a function's parameters, without self and cls."""
+    found = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]
+    found += [each for each in (arguments.vararg, arguments.kwarg) if each]
+    return [each.arg for each in found if each.arg not in ("self", "cls")]
+
+
+RULE_FILES = [PACKAGE.parent / "Snakefile", *sorted((PACKAGE.parent / "workflow").rglob("*.smk"))]
+
+
+@pytest.mark.parametrize("path", RULE_FILES, ids=lambda p: p.name)
+def test_rule_files_stay_short(path):
+    """Rules of at most 60 lines, files of at most 400."""
+    lines = path.read_text().splitlines()
+    assert len(lines) <= 400
+    for start, line in enumerate(lines):
+        if re.match(r"\s*(use rule|rule|checkpoint)\b.*:$", line):
+            length = rule_length(lines[start:])
+            assert length <= 60, f"{line.strip()} has {length} lines"
+
+
+def rule_length(lines):
+    """Return how many lines the rule has that starts with the first line."""
+    indent = len(lines[0]) - len(lines[0].lstrip())
+    last = 0
+    for number, line in enumerate(lines[1:], start=1):
+        if line.strip() and len(line) - len(line.lstrip()) <= indent:
+            break
+        last = number if line.strip() else last
+    return last + 1
+
+
+def test_every_limit_is_tested_on_something():
+    """A glob that finds nothing passes any loop over it."""
+    assert len(MODULES) > 50
+    assert len(RULE_FILES) > 5
+    texts = [path.read_text() for path in RULE_FILES]
+    assert sum(len(re.findall(r"(?m)^ *(?:rule|checkpoint)\b.*:$", text)) for text in texts) > 30

@@ -64,7 +64,9 @@ def run(project, *arguments, target=ACCOUNTING, check=True):
 def token_files(project):
     folder = project.folder / "results/text/tokens"
     paths = sorted(path for path in folder.rglob("*") if path.name != "division.json")
-    return {path.relative_to(folder): path.read_bytes() for path in paths if path.is_file()}
+    found = {path.relative_to(folder): path.read_bytes() for path in paths if path.is_file()}
+    assert found
+    return found
 
 
 def left_behind(project):

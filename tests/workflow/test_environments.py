@@ -74,7 +74,9 @@ def sources_of(module):
 
 def rules():
     """Yield (script, environment file) of every rule."""
-    for path in sorted((ROOT / "workflow" / "rules").glob("*.smk")):
+    paths = sorted((ROOT / "workflow" / "rules").glob("*.smk"))
+    assert paths
+    for path in paths:
         text = path.read_text()
         for block in re.split(r"\n(?=(?:    )?(?:rule|checkpoint)\b)", text):
             script = re.search(r'"\.\./scripts/(\w+\.py)"', block)
@@ -99,7 +101,9 @@ def test_every_script_belongs_to_a_rule():
 
 def test_scripts_only_translate():
     """At most 40 lines of code; no def, if or loop."""
-    for path in (ROOT / "workflow" / "scripts").glob("*.py"):
+    paths = sorted((ROOT / "workflow" / "scripts").glob("*.py"))
+    assert paths
+    for path in paths:
         text = path.read_text()
         assert len(text.splitlines()) <= 40, path.name
         tree = ast.parse(text)

@@ -63,6 +63,7 @@ def test_the_page_shows_every_figure_and_the_summary(paper):
     assert not re.search(r"(?:src|href)=\"https?:", page)
     figures = paper.folder / "results/paper/figures"
     names = {path.stem for path in figures.glob("*.svg")}
+    assert names
     assert names == {path.stem for path in figures.glob("*.csv")}
     assert all(len(pd.read_csv(path)) for path in figures.glob("*.csv"))
 

@@ -23,8 +23,10 @@ def byte_stable(results):
     names = ["losses.parquet", "mixtures.csv", "optimum.json", "target_mixture.json"]
     names += ["confirmation.parquet", "confirmation.json", "accounting.csv"]
     paths = [results / name for name in names]
-    paths += sorted(results.glob("runs/**/losses.csv")) + sorted(results.glob("runs/**/run.json"))
-    paths += sorted(results.glob("laws/*")) + sorted(results.glob("figures/*.svg"))
+    for pattern in ("runs/**/losses.csv", "runs/**/run.json", "laws/*", "figures/*.svg"):
+        found = sorted(results.glob(pattern))
+        assert found, f"{results} has no {pattern}: nothing would be compared"
+        paths += found
     paths = [path for path in paths if path.name != "cost.svg"]  # seconds
     return {path.relative_to(results).as_posix(): path.read_bytes() for path in paths}
 
@@ -61,7 +63,9 @@ def test_natural_shares_come_from_the_text_before_any_cap(smoke):
 
 
 def test_tokens_of_every_run_are_accounted_for(smoke):
-    for path in smoke.results.glob("runs/**/run.json"):
+    records = list(smoke.results.glob("runs/**/run.json"))
+    assert records
+    for path in records:
         record = json.loads(path.read_text())
         assert sum(record["realised_tokens"].values()) == record["tokens"] == 60 * 8 * 32
         for domain, intended in record["intended_tokens"].items():
