@@ -24,8 +24,8 @@ def check_records(records: Sequence[Mapping[str, Any]]) -> None:
     """Raise DataError when runs saw different text: which token file, what differs, which runs.
 
     `records` are those of run.json; what differs is the list of sources, the filter (all options
-    that choose documents), the tokenizer, the code that made the tokens, or only the tokens: the
-    list of sources has their sizes, not their bytes.
+    that choose documents), the tokenizer, the version of the code that made the tokens, or only the
+    tokens: the list of sources has their sizes, not their bytes.
     """
     found: dict[tuple[str, str], dict[str, list[str]]] = {}
     for record in records:

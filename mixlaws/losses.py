@@ -46,7 +46,7 @@ RUN_COLUMNS = (
     "num_steps",
     "tokens",
     "flops",
-    "source_digest",
+    "training_version",
 )
 
 
@@ -63,7 +63,7 @@ def write_table(table: pd.DataFrame, path: str | Path) -> None:
 _TEXT_COLUMNS = dict.fromkeys(
     [
         *("size", "mixture", "id", "sha256", "text_fingerprint"),
-        *(f"fingerprint_{part}" for part in ("source", "filter", "tokenizer", "code")),
+        *(f"fingerprint_{part}" for part in ("source", "filter", "tokenizer", "version")),
     ],
     str,
 )

@@ -11,9 +11,6 @@ from mixlaws.mixtures import Design, default_count
 from mixlaws.schedule import Schedule, make_schedule
 from mixlaws.sizes import Shape
 
-TRAINING_SOURCES = ("model.py", "proxy.py", "data.py", "training.py", "sizes.py", "schedule.py")
-"""What decides a run's losses; run.json has their digest."""
-
 
 @dataclass(frozen=True)
 class Run:

@@ -12,9 +12,9 @@ import torch
 
 from mixlaws.data import BatchPlan, Corpus
 from mixlaws.devices import peak_flops
-from mixlaws.plan import TRAINING_SOURCES, Run
+from mixlaws.plan import Run
 from mixlaws.processes import Execution
-from mixlaws.runtime import source_digest, versions
+from mixlaws.runtime import TRAINING_VERSION, versions
 
 
 def flops_per_token(run: Run, corpus: Corpus) -> int:
@@ -40,7 +40,7 @@ def make_record(run: Run, corpus: Corpus, plan: BatchPlan) -> dict[str, Any]:
         "epochs": plan.epochs(),
         "token_files": corpus.digests(),
         "fingerprints": corpus.fingerprints(),
-        "source_digest": source_digest(*TRAINING_SOURCES),
+        "training_version": TRAINING_VERSION,
         "versions": versions("torch", "lightning", "numpy"),
     }
 

@@ -80,7 +80,7 @@ def _ordered_confirmation(record: dict[str, Any], measured: Sequence[str]) -> di
 
 def _read_runs(folder: Path) -> pd.DataFrame:
     """Return proxies and confirmation runs in one table, with their role."""
-    columns = [*RUN_KEY[1:], "num_params", "tokens", "flops", "seconds", "source_digest"]
+    columns = [*RUN_KEY[1:], "num_params", "tokens", "flops", "seconds", "training_version"]
     tables = []
     for role, name in (("proxy", "runs.csv"), ("confirmation", "confirmation_runs.csv")):
         if role == "proxy" or (folder / name).exists():

@@ -17,6 +17,7 @@ from mixlaws.display import (
     format_share,
     format_signed,
 )
+from mixlaws.runtime import TRAINING_VERSION
 
 BASELINE_NAMES = {
     "uniform": "the uniform mixture (equal shares)",
@@ -259,15 +260,16 @@ def fit_warnings(name: str, laws: pd.DataFrame) -> Iterator[Finding]:
         )
 
 
-def digest_warnings(runs: pd.DataFrame, today: str) -> Iterator[Finding]:
-    """Yield the runs that other training code than today's produced."""
-    other = runs[runs["source_digest"] != today]
+def version_warnings(runs: pd.DataFrame) -> Iterator[Finding]:
+    """Yield the runs that another version of training than today's produced."""
+    other = runs[runs["training_version"] != TRAINING_VERSION]
     if not other.empty:
         names = (other["size"] + " / " + other["mixture"]).drop_duplicates().tolist()
         yield Finding(
             "caution",
-            f"{len(other)} of {len(runs)} runs were trained by another version of the training "
-            f"code than today's ({today}): {_some(names)}. Retrain them if the change matters.",
+            f"{len(other)} of {len(runs)} runs were trained by another version of training than "
+            f"today's ({TRAINING_VERSION}), which gives other losses: {_some(names)}. Train them "
+            "again.",
         )
 
 

@@ -13,11 +13,10 @@ from mixlaws import __version__, report_tables, report_text
 from mixlaws import report_findings as findings
 from mixlaws.given_tokens import is_given
 from mixlaws.losses import read_losses, read_table, schedule_of
-from mixlaws.plan import TRAINING_SOURCES
 from mixlaws.report_figures import PageFigure, page_figures
 from mixlaws.report_findings import Finding
 from mixlaws.report_tables import PageTable
-from mixlaws.runtime import read_json, source_digest, versions
+from mixlaws.runtime import read_json, versions
 from mixlaws.schedule import make_schedule
 
 ANALYSIS_PACKAGES = ("numpy", "scipy", "pandas", "seaborn", "matplotlib", "jinja2")
@@ -214,7 +213,7 @@ def warnings_section(found: Results) -> Section:
         if path.exists():
             laws = read_table(path, ["mixture", "validation_domain", "num_agreeing", "at_bound"])
             warnings += findings.fit_warnings(words, laws)
-    warnings += findings.digest_warnings(found.runs, source_digest(*TRAINING_SOURCES))
+    warnings += findings.version_warnings(found.runs)
     lead = "What limits the trust in these numbers."
     return Section("warnings", "Warnings", lead, warnings)
 

@@ -222,12 +222,12 @@ def run_table(runs: pd.DataFrame, overall: pd.Series) -> PageTable:
             format_loss(overall[(row.role, row.size, row.mixture, row.seed)]),
             format_seconds(row.seconds),
             f"{row.tokens_per_second:,.0f}",
-            row.source_digest,
+            f"{row.training_version}",
         ]
         for row in table_rows(runs)
     ]
     header = ["role", "size", "mixture", "seed", "steps", "tokens", "final overall loss"]
-    header += ["time", "tokens per second", "code digest"]
+    header += ["time", "tokens per second", "training version"]
     return PageTable(f"All {len(rows)} runs.", header, rows, num_text_columns=3, folded=True)
 
 

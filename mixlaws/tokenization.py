@@ -23,7 +23,7 @@ from mixlaws.documents import SPLITS, opened, read_group, read_key, read_record,
 from mixlaws.duplicates import dropped_ids, near_mode
 from mixlaws.errors import DataError
 from mixlaws.parts import BYTES_PER_CAPPED_TOKEN, Shard
-from mixlaws.runtime import atomic_path, file_sha256, source_digest, write_json
+from mixlaws.runtime import TEXT_VERSION, atomic_path, file_sha256, write_json
 from mixlaws.tokens import Manifest
 
 # One row a document; a row group holds documents of one split only, in file order.
@@ -33,11 +33,6 @@ SCHEMA = pa.schema(
         pa.field("ids", pa.binary(), nullable=False),
     ]
 )
-# What decides the bytes of a token file, beside the text and the options.
-_SOURCES = [
-    *("documents.py", "domains.py", "duplicates.py", "embedded.py", "minhash.py", "texts.py"),
-    *("sources.py", "tokenization.py", "tokenizer.py"),
-]
 _RECORD_KEY = b"mixlaws.shard"
 
 
@@ -237,7 +232,7 @@ class _Joined:
             tokenizer_sha256=first["tokenizer_sha256"],
             source_digest=_digest([entry for part in self.parts for entry in part["listing"]]),
             filter_digest=_digest([self.choice, first["near"]]),
-            code_digest=source_digest(*_SOURCES),
+            text_version=TEXT_VERSION,
             text_bytes_before_cap=self._bytes_before_cap(),
             text_bytes_before_cap_is_estimated=any(
                 part["text_bytes_before_cap_is_estimated"] for part in self.parts

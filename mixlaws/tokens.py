@@ -53,8 +53,8 @@ class Manifest:
     """Of the list of what was read: names and sizes."""
     filter_digest: str
     """Of the options that decide which documents are kept."""
-    code_digest: str
-    """Of the code that read and tokenized them."""
+    text_version: int
+    """TEXT_VERSION (mixlaws/runtime.py) of the code that read and tokenized them."""
     text_bytes_before_cap: int | None
     """Bytes of the whole source, both splits, without duplicates; None if nobody knows."""
     text_bytes_before_cap_is_estimated: bool
@@ -65,12 +65,12 @@ class Manifest:
         return self.num_bytes / self.num_tokens
 
     def fingerprint(self) -> dict[str, str]:
-        """Return where the tokens come from, 12 hex digits each; equal text has equal ones."""
+        """Return where the tokens come from: digests of 12 hex digits, the version of the code."""
         found = {
             "source": self.source_digest,
             "filter": self.filter_digest,
             "tokenizer": self.tokenizer_sha256,
-            "code": self.code_digest,
+            "version": str(self.text_version),
         }
         return {name: digest[:12] for name, digest in found.items()}
 

@@ -20,12 +20,12 @@ from mixlaws.errors import DataError, TrainingError
 from mixlaws.evaluation import Evaluation
 from mixlaws.locks import Lock, locked
 from mixlaws.micro_batch import choose_micro_batch, is_out_of_memory, smaller_micro_batch
-from mixlaws.plan import TRAINING_SOURCES, Run
+from mixlaws.plan import Run
 from mixlaws.processes import Execution, is_main_process, make_environment, make_strategy
 from mixlaws.progress import PROGRESS_NAME, Progress, device_seconds, read_progress
 from mixlaws.proxy import Proxy
 from mixlaws.records import flops_per_token, make_record, utilisation
-from mixlaws.runtime import source_digest, versions
+from mixlaws.runtime import TRAINING_VERSION, versions
 from mixlaws.watch import Divergence, Stopwatch
 
 
@@ -118,13 +118,14 @@ def check_epochs(run: Run, plan: BatchPlan, corpus: Corpus) -> None:
 
 
 def identity_of(run: Run, corpus: Corpus) -> dict[str, Any]:
-    """Return everything that defines a run, by key: its settings and its token files."""
-    return run.identity() | corpus.digests() | {"vocabulary_size": corpus.vocabulary_size}
+    """Return everything that defines a run, by key: settings, token files, version of training."""
+    other = {"vocabulary_size": corpus.vocabulary_size, "training_version": TRAINING_VERSION}
+    return run.identity() | corpus.digests() | other
 
 
 def training_versions() -> dict[str, str]:
     """Return what a resumed run may differ in from its first attempt, and tells."""
-    return versions("torch", "lightning", "numpy") | {"mixlaws": source_digest(*TRAINING_SOURCES)}
+    return versions("torch", "lightning", "numpy")
 
 
 @dataclass

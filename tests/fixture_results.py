@@ -13,6 +13,7 @@ import pandas as pd
 from scipy.optimize import minimize
 
 from mixlaws.losses import LOSS_COLUMNS
+from mixlaws.runtime import TRAINING_VERSION
 
 EXTRA = ("tests", "rst")
 SIZES = {"25K": 25_000, "56K": 56_000, "99K": 99_000, "332K": 332_000}
@@ -34,6 +35,7 @@ class Planted:
     flat: bool = False
     """Whether every domain helps alike, so that no mixture is better than another by much."""
     law_beats_linear: bool = True
+    training_version: int = TRAINING_VERSION
 
     @property
     def domains(self):
@@ -216,7 +218,7 @@ def _runs(planted, mixtures, sizes, seeds):
                 row |= {"num_params": num_params, "flops_per_token": 8 * num_params}
                 row |= {"schedule": "constant", "batch_tokens": BATCH_TOKENS, "num_steps": steps}
                 row |= {"tokens": tokens, "flops": 8 * num_params * tokens}
-                row |= {"source_digest": "0123456789ab", "seconds": 12.5}
+                row |= {"training_version": planted.training_version, "seconds": 12.5}
                 rows.append(row | {"tokens_per_second": tokens / 12.5} | _named(planted, mixture))
     return pd.DataFrame(rows)
 

@@ -179,6 +179,13 @@ def test_the_state_of_another_run_is_refused_by_the_key_that_differs(folder, cha
         train(replace(LONG, **change), make_corpus(), checkpoints=folder, **OFTEN)
 
 
+def test_a_state_of_another_version_of_training_is_refused(folder, monkeypatch):
+    interrupted(folder)
+    monkeypatch.setattr("mixlaws.training.TRAINING_VERSION", 99)
+    with pytest.raises(DataError, match=r"differs in training_version \(1 then, 99 now\)"):
+        train(LONG, make_corpus(), checkpoints=folder, **OFTEN)
+
+
 def test_other_token_files_are_another_run(folder):
     interrupted(folder)
     with pytest.raises(DataError, match=r"differs in a/train \(0-4000 then, 0-5000 now\)"):

@@ -1,3 +1,5 @@
+import hashlib
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -11,6 +13,7 @@ from mixlaws.errors import ConfigError, DataError, TrainingError
 from mixlaws.evaluation import evaluation_steps
 from mixlaws.model import Transformer, mean_cross_entropy
 from mixlaws.plan import Run
+from mixlaws.runtime import TRAINING_VERSION
 from mixlaws.sizes import NAMED_SHAPES, Shape
 from mixlaws.training import plan_batches, train
 from mixlaws.watch import Divergence
@@ -52,6 +55,57 @@ def make_corpus(num_tokens=4000):
         validation={"a": file(0, 400), "b": file(16, 400)},
         vocabulary_size=32,
     )
+
+
+@pytest.mark.parametrize(
+    ("change", "digest"),
+    [
+        ({}, "3c7f0bcf804b"),
+        ({"unique_tokens": {"b": 480}}, "15e52a0d1336"),
+        ({"seed": 1}, "d65c4be72776"),
+    ],
+)
+def test_known_runs_have_known_batches(change, digest):
+    """Another sum here means that TRAINING_VERSION (mixlaws/runtime.py) must go up by one."""
+    assert TRAINING_VERSION == 1
+    plan = plan_batches(replace(RUN, **change), make_corpus())
+    batches = json.dumps([plan.batch(step) for step in range(RUN.num_steps)])
+    assert hashlib.sha256(batches.encode()).hexdigest()[:12] == digest
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        (
+            {},
+            [
+                *(2.3284655, 3.1836107, 1.6729171, 2.9002683),
+                *(1.3354602, 2.7096653, 1.0650215, 2.1155293),
+            ],
+        ),
+        (
+            {
+                "layout": "neox",
+                "tied_embeddings": False,
+                "schedule": "wsd",
+                "averaging_exponent": None,
+            },
+            [
+                *(1.9865518, 2.9601402, 1.5130174, 2.450361),
+                *(1.4498053, 1.9105577, 1.1270944, 1.5745898),
+            ],
+        ),
+    ],
+)
+def test_known_runs_have_known_losses(tmp_path, change, expected):
+    """Other losses here mean that TRAINING_VERSION (mixlaws/runtime.py) must go up by one.
+
+    To 1e-5 on a CPU: the last bits depend on the processor.
+    """
+    assert TRAINING_VERSION == 1
+    run = replace(RUN, **change)
+    result = train(run, make_corpus(), checkpoints=tmp_path, every_seconds=1e9)
+    assert [row["loss"] for row in result.losses] == pytest.approx(expected, abs=1e-5)
 
 
 def losses(result):

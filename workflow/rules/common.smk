@@ -10,7 +10,7 @@ from mixlaws.mixtures import choose_mixtures
 from mixlaws.parts import division_of, plan_parts, plan_shards
 from mixlaws.plan import describe_target, design_of, num_proxy_tokens, num_target_steps
 from mixlaws.plan import process_resources, run_options
-from mixlaws.runtime import TEXT_VERSION, read_json, source_digest
+from mixlaws.runtime import TEXT_VERSION, TRAINING_VERSION, read_json
 
 check_repeated_keys(workflow.configfiles)
 config.update(complete_config(config))
@@ -38,23 +38,6 @@ TARGET = describe_target(config)
 AVAILABLE_TOKENS = {
     d: source.get("available_tokens") for d, source in config["domains"].items()
 }
-# What the analysis imports: an edit reruns the fits, and nothing else.
-LAW_SOURCES = ["laws/*.py", "choice.py", "experiment.py", "folds.py", "losses.py"]
-LAW_SOURCES += [
-    "observations.py",
-    "scores.py",
-    "selection.py",
-    "law_tables.py",
-    "sizes.py",
-]
-DECISION_SOURCES = [
-    *LAW_SOURCES,
-    "bootstrap.py",
-    "decision.py",
-    "limits.py",
-    "objective.py",
-]
-DECISION_SOURCES += ["optimum.py", "surface.py", "uncertainty.py"]
 CONFIRMED = ["optimum", *CONFIRMATION["mixtures"]] if CONFIRMATION["seeds"] else []
 
 # A confirmation trains on the text at hand: its optimum must fit into that.

@@ -17,6 +17,6 @@ rule fit_continual:
         settings=FIGURES["continual"],
         seed=config["seed"],
         level=config["uncertainty"]["level"],
-        source=source_digest("paper/*.py", "continual.py", "laws/*.py"),
+        source=source_of("fit_continual"),
     script:
         "../scripts/fit_continual.py"

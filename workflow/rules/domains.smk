@@ -154,6 +154,6 @@ rule account_tokens:
         training_domains=DOMAINS,
         not_compared=GIVEN_DOMAINS,
         sequence_length=TRAINING["sequence_length"],
-        source=source_digest("tokens.py"),
+        source=source_of("account_tokens"),
     script:
         "../scripts/account_tokens.py"

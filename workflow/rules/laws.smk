@@ -20,7 +20,7 @@ rule score_laws:
         laws=config["laws"],
         target=TARGET,
         weights=config["validation"]["weights"],
-        source=source_digest(*LAW_SOURCES, "uncertainty.py"),
+        source=source_of("score_laws"),
     script:
         "../scripts/score_laws.py"
 
@@ -45,6 +45,6 @@ rule fit_laws:
     params:
         target=TARGET,
         weights=config["validation"]["weights"],
-        source=source_digest(*LAW_SOURCES),
+        source=source_of("fit_laws"),
     script:
         "../scripts/fit_laws.py"

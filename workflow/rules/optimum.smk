@@ -27,7 +27,7 @@ rule find_optimum:
         measured_factor=MEASURED_FACTOR,
         uncertainty=config["uncertainty"],
         seed=config["seed"],
-        source=source_digest(*DECISION_SOURCES),
+        source=source_of("find_optimum"),
     script:
         "../scripts/find_optimum.py"
 
@@ -45,6 +45,7 @@ checkpoint round_optimum:
         "../../envs/analysis.yaml"
     params:
         lattice=config["mixtures"]["lattice"],
+        source=source_of("round_optimum"),
     script:
         "../scripts/round_optimum.py"
 
@@ -94,6 +95,7 @@ rule train_confirmation:
         first_evaluation=TRAINING["first_evaluation"],
         num_validation_windows=config["validation"]["num_windows"],
         max_epochs=TRAINING["max_epochs"],
+        version=TRAINING_VERSION,
     script:
         "../scripts/train_proxy.py"
 
@@ -124,7 +126,7 @@ rule compare_confirmation:
         "../../envs/analysis.yaml"
     params:
         weights=config["validation"]["weights"],
-        source=source_digest("confirmation.py", "fingerprints.py"),
+        source=source_of("compare_confirmation"),
     script:
         "../scripts/compare_confirmation.py"
 
@@ -140,6 +142,6 @@ rule write_recipes:
     conda:
         "../../envs/analysis.yaml"
     params:
-        source=source_digest("recipes.py"),
+        source=source_of("write_recipes"),
     script:
         "../scripts/write_recipes.py"

@@ -24,6 +24,7 @@ rule write_mixtures:
         confirmed=CONFIRMATION["mixtures"],
         target_tokens=config["target"]["tokens"],
         max_epochs=TRAINING["max_epochs"],
+        source=source_of("write_mixtures"),
     script:
         "../scripts/write_mixtures.py"
 
@@ -85,6 +86,7 @@ for size in config["sizes"]:
             first_evaluation=TRAINING["first_evaluation"],
             num_validation_windows=config["validation"]["num_windows"],
             max_epochs=TRAINING["max_epochs"],
+            version=TRAINING_VERSION,
         script:
             "../scripts/train_proxy.py"
 
@@ -103,6 +105,6 @@ rule collect_losses:
         "../../envs/analysis.yaml"
     params:
         domains=DOMAINS,
-        source=source_digest("losses.py"),
+        source=source_of("collect_losses"),
     script:
         "../scripts/collect_losses.py"

@@ -1,7 +1,6 @@
 """The paper from its published losses: logs -> studies -> each figure's tables -> verdicts, page."""
 
 from mixlaws.config import complete_config
-from mixlaws.runtime import source_digest
 
 config.update(complete_config(config))
 
@@ -23,14 +22,6 @@ STUDY_TABLES = [
 ]
 # Studies with runs of several sizes, steps and mixtures: the joint laws apply.
 JOINT_STUDIES = ["redpajama", "5mix"]
-PAPER_SOURCES = ["paper/*.py", "laws/*.py", "studies.py", "folds.py", "law_tables.py"]
-JOINT_SOURCES = [
-    *PAPER_SOURCES,
-    "bootstrap.py",
-    "decision.py",
-    "uncertainty.py",
-    "optimum.py",
-]
 # What the verdicts rest on: everything that follows the paper's procedure.
 PROCEDURE = {
     "2mix": ["two_domain_laws.csv", "two_domain_points.csv"],
@@ -120,7 +111,7 @@ rule read_study:
     params:
         published=logs_of,
         cache="results/{experiment}/published/download",
-        source=source_digest("published.py", "logs.py", "studies.py"),
+        source=source_of("read_study"),
     script:
         "../scripts/read_study.py"
 
@@ -137,7 +128,7 @@ rule fit_two_domains:
         "../../envs/analysis.yaml"
     params:
         settings=FIGURES["two_domains"],
-        source=source_digest(*PAPER_SOURCES),
+        source=source_of("fit_two_domains"),
     script:
         "../scripts/fit_two_domains.py"
 
@@ -154,7 +145,7 @@ rule compare_forms:
     params:
         settings=FIGURES["forms"],
         seed=config["seed"],
-        source=source_digest(*PAPER_SOURCES),
+        source=source_of("compare_forms"),
     script:
         "../scripts/compare_forms.py"
 
@@ -173,7 +164,7 @@ rule fit_five_domains:
         groups=GROUPS,
         settings=FIGURES["five_domains"],
         seed=config["seed"],
-        source=source_digest(*PAPER_SOURCES),
+        source=source_of("fit_five_domains"),
     script:
         "../scripts/fit_five_domains.py"
 
@@ -199,7 +190,7 @@ rule extrapolate_losses:
     params:
         groups=GROUPS,
         settings=FIGURES["extrapolation"],
-        source=source_digest(*PAPER_SOURCES, "optimum.py", "limits.py"),
+        source=source_of("extrapolate_losses"),
     script:
         "../scripts/extrapolate_losses.py"
 
@@ -218,7 +209,7 @@ rule match_steps:
         settings=FIGURES["matching"],
         seed=config["seed"],
         level=config["uncertainty"]["level"],
-        source=source_digest(*PAPER_SOURCES),
+        source=source_of("match_steps"),
     script:
         "../scripts/match_steps.py"
 
@@ -235,7 +226,7 @@ rule rank_mixtures:
         "../../envs/analysis.yaml"
     params:
         settings=FIGURES["ranks"],
-        source=source_digest(*PAPER_SOURCES),
+        source=source_of("rank_mixtures"),
     script:
         "../scripts/rank_mixtures.py"
 
@@ -252,7 +243,7 @@ rule score_pipelines:
         "../../envs/analysis.yaml"
     params:
         settings=FIGURES["extrapolation"],
-        source=source_digest(*JOINT_SOURCES),
+        source=source_of("score_pipelines"),
     script:
         "../scripts/score_pipelines.py"
 
@@ -270,7 +261,7 @@ rule predict_target:
     params:
         groups=GROUPS,
         settings=FIGURES["extrapolation"],
-        source=source_digest(*JOINT_SOURCES),
+        source=source_of("predict_target"),
     script:
         "../scripts/predict_target.py"
 
@@ -291,7 +282,7 @@ rule bound_target:
     params:
         settings=FIGURES["extrapolation"],
         uncertainty=config["uncertainty"],
-        source=source_digest(*JOINT_SOURCES),
+        source=source_of("bound_target"),
     script:
         "../scripts/bound_target.py"
 
@@ -308,7 +299,7 @@ rule write_verdicts:
     params:
         results=published_results,
         published=PUBLISHED,
-        source=source_digest("paper/*.py"),
+        source=source_of("write_verdicts"),
     script:
         "../scripts/write_verdicts.py"
 
@@ -326,7 +317,7 @@ rule draw_published:
     params:
         results=published_results,
         published=PUBLISHED,
-        source=source_digest("figures/*.py", "display.py"),
+        source=source_of("draw_published"),
     script:
         "../scripts/draw_published.py"
 
@@ -350,7 +341,7 @@ rule write_published_report:
     params:
         results=published_results,
         config=config,
-        source=source_digest("report*.py", "display.py", "*.html.j2"),
+        source=source_of("write_published_report"),
     script:
         "../scripts/write_published_report.py"
 

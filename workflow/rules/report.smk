@@ -15,7 +15,7 @@ rule draw_figures:
     params:
         results=results_folder,
         config=config,
-        source=source_digest("figures/*.py", "display.py"),
+        source=source_of("draw_figures"),
     script:
         "../scripts/draw_figures.py"
 
@@ -38,6 +38,6 @@ rule write_report:
     params:
         results=results_folder,
         config=config,
-        source=source_digest("report*.py", "display.py", "*.html.j2"),
+        source=source_of("write_report"),
     script:
         "../scripts/write_report.py"
