@@ -154,7 +154,7 @@ def _reached(path: Path, package: Path) -> frozenset[Path]:
 
     Found by text, as parsing is ten times slower. An import in a docstring counts: no harm done.
     """
-    text = path.read_text()
+    text = path.read_text("utf-8", errors="replace")
     modules = set(_PLAIN_IMPORT.findall(text))
     for module, names in _FROM_IMPORT.findall(text):
         modules |= {module, *(f"{module}.{name}" for name in re.findall(r"\w+", names))}
