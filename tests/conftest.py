@@ -3,10 +3,13 @@
 With MIXLAWS_NO_SKIPS set (as .ci/run does) a skipped test fails the session.
 """
 
+import copy
 import os
+import shutil
 from pathlib import Path
 
 import pytest
+from fixture_truth import Planted
 from workflow_project import copy_project
 
 _skipped: list[str] = []
@@ -62,3 +65,25 @@ def smoke(tmp_path_factory):
 def fresh(tmp_path):
     """Return a copy of the project without results."""
     return copy_project(tmp_path / "project")
+
+
+@pytest.fixture(scope="session")
+def write_results(tmp_path_factory):
+    """Return a function that puts the results of a planted truth into a folder, and its config.
+
+    Each truth is worked out once a session and then copied.
+    """
+    # Imported here: the results need torch, and most tests do without.
+    from fixture_results import make_results
+
+    made, usual = {}, Planted()
+
+    def write(folder, planted=usual):
+        if planted not in made:
+            results = tmp_path_factory.mktemp("results")
+            made[planted] = results, make_results(results, planted)
+        results, config = made[planted]
+        shutil.copytree(results, folder, dirs_exist_ok=True)
+        return copy.deepcopy(config)
+
+    return write

@@ -1,13 +1,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from fixture_results import (
-    SIZES,
-    TARGET,
-    TARGET_TOKENS,
-    Planted,
-    write_results,
-)
+from fixture_truth import SHAPES, SIZES, TARGET, TARGET_TOKENS, Planted
 from matplotlib.colors import to_rgb
 
 from mixlaws.errors import ConfigError, DataError
@@ -24,6 +18,8 @@ from mixlaws.figures.stages import stage_costs, training_curves
 from mixlaws.figures.style import DOMAIN_PALETTE, domain_colours, size_colours
 from mixlaws.losses import read_losses
 from mixlaws.runtime import read_json
+from mixlaws.sizes import Shape
+from mixlaws.surface import SURFACE_POINTS
 
 ALWAYS = {
     "tokens_per_domain",
@@ -35,12 +31,16 @@ ALWAYS = {
     "simplex",
     "optimum",
 }
+TWO_DOMAINS = Planted(num_domains=2, num_sizes=2, confirmed=False)
+MANY_DOMAINS = Planted(num_domains=12, num_sizes=2, confirmed=False)
+"""More than a figure has room to write numbers for."""
+UNIFORM = [1 / 3, 1 / 3, 1 / 3]
 TARGET_POINT = Target(TARGET, SIZES[TARGET], TARGET_TOKENS)
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("results")
+def folder(tmp_path_factory, write_results):
+    folder = tmp_path_factory.mktemp("figures")
     write_results(folder)
     return folder
 
@@ -86,13 +86,14 @@ def test_sizes_have_one_colour_each():
 def test_step_curves_are_the_planted_losses(folder):
     losses = read_losses(folder / "losses.parquet")
     curves = step_curves(losses, table(folder, "laws/step_law"), "uniform", TARGET_POINT)
-    assert curves["kind"].value_counts()[["fitted", "left out"]].tolist() == [60, 15]
-    assert curves.loc[curves["kind"] == "left out", "tokens"].unique().tolist() == [61_440]
+    # Three sizes; steps 60 and 83 of 600 are in the first 18 %.
+    assert curves["kind"].value_counts()[["fitted", "left out"]].tolist() == [3 * 30, 3 * 10]
+    assert curves.loc[curves["kind"] == "left out", "tokens"].unique().tolist() == [61_440, 84_992]
     beyond = curves[curves["kind"] == "extrapolated"]
     assert beyond["tokens"].agg(["min", "max"]).round().tolist() == [614_400, TARGET_TOKENS]
     last = beyond[(beyond["size"] == "99K") & (beyond["validation_domain"] == "docs")].iloc[-1]
-    expected = Planted().losses(SIZES["99K"], TARGET_TOKENS, [1 / 3, 1 / 3, 1 / 3])[0, 1]
-    assert last["loss"] == pytest.approx(expected, abs=1e-9)
+    expected = Planted().losses(SIZES["99K"], TARGET_TOKENS, UNIFORM)[0, 1]
+    assert last["loss"] == pytest.approx(expected, abs=0.02)
 
 
 def test_only_extrapolated_lines_are_dashed(folder):
@@ -111,9 +112,9 @@ def test_size_curves_end_at_the_planted_target(folder):
     step, size = table(folder, "laws/step_law"), table(folder, "laws/size_law")
     curves = size_curves(step, size, Planted().sizes, TARGET_POINT)
     rows = curves[(curves["mixture"] == "uniform") & (curves["validation_domain"] == "cpp")]
-    expected = Planted().losses(SIZES[TARGET], TARGET_TOKENS, [1 / 3, 1 / 3, 1 / 3])[0, 2]
+    expected = Planted().losses(SIZES[TARGET], TARGET_TOKENS, UNIFORM)[0, 2]
     assert rows["num_params"].max() == pytest.approx(SIZES[TARGET])
-    assert rows.iloc[-1]["loss"] == pytest.approx(expected, abs=1e-9)
+    assert rows.iloc[-1]["loss"] == pytest.approx(expected, abs=0.04)
     assert (rows["kind"] == "fitted").sum() == 3
     figure = plot_size_law(
         curves, "uniform", domain_colours(step["validation_domain"].unique()), TARGET_POINT
@@ -138,9 +139,12 @@ def test_predictions_are_joined_by_name_and_missing_ones_are_listed(folder):
     predictions = table(folder, "laws/predictions")
     observed = observed_losses(read_losses(folder / "losses.parquet"), Planted().weights)
     joined = compared_losses(predictions, observed, Planted().sizes)
-    assert len(joined) == len(predictions)
-    assert (joined["predicted"] - joined["observed"]).abs().max() < 0.15
-    with pytest.raises(DataError, match=r"none for .* \[\['99K', 'held-002', 614400\]\]: rerun"):
+    # Of three sizes, the largest; the laws are exact but for the noise.
+    assert len(joined) == len(predictions) / 3
+    assert set(joined["size"]) == {"99K"}
+    fitted = joined[joined["kind"] == "fitted"]
+    assert (fitted["predicted"] - fitted["observed"]).abs().max() < 0.02
+    with pytest.raises(DataError, match=r"none for .* \[\['99K', 'held-002', 614400.0\]\]: rerun"):
         compared_losses(predictions, observed[observed["mixture"] != "held-002"], Planted().sizes)
 
 
@@ -154,17 +158,17 @@ def test_scores_in_a_panel_count_only_what_was_kept_out_of_the_fit():
     assert len({line.get_marker() for line in axes.lines} - {"None"}) == 3
 
 
-@pytest.mark.parametrize("num_domains", [2, 5])
-def test_a_path_varies_one_share_and_keeps_the_others_ratios(tmp_path, num_domains):
-    planted = Planted(num_domains=num_domains)
+@pytest.mark.parametrize("planted", [TWO_DOMAINS, MANY_DOMAINS], ids=["two", "many"])
+def test_a_path_varies_one_share_and_keeps_the_others_ratios(tmp_path, write_results, planted):
     write_results(tmp_path, planted)
     optimum = read_json(tmp_path / "optimum.json")
     compared = compared_mixtures(table(tmp_path, "mixtures"), optimum, planted.domains)
     paths = share_paths(table(tmp_path, "laws/surface"), compared)
-    assert paths.groupby("domain").size().tolist() == [25] * num_domains
+    assert paths.groupby("domain").size().tolist() == [SURFACE_POINTS] * planted.num_domains
     for domain, path in paths.groupby("domain"):
         best = path.loc[path["overall"].idxmin()]
-        assert best["share"] == pytest.approx(optimum["proportions"][domain], abs=1 / 24)
+        nearest = pytest.approx(optimum["proportions"][domain], abs=1 / (SURFACE_POINTS - 1))
+        assert best["share"] == nearest
         assert best["overall"] >= optimum["predicted"]["overall"]["value"] - 1e-9
 
 
@@ -172,9 +176,10 @@ def test_optimum_shares_stand_beside_the_baselines(folder):
     optimum = read_json(folder / "optimum.json")
     compared = compared_mixtures(table(folder, "mixtures"), optimum, Planted().domains)
     shares = optimum_shares(compared, optimum, Planted().domains).set_index("domain")
-    assert shares["optimum"].tolist() == pytest.approx(Planted().optimum(), abs=1e-9)
-    assert shares["uniform"].tolist() == pytest.approx([1 / 3] * 3)
-    assert shares["natural"].tolist() == pytest.approx([1 / 2, 1 / 3, 1 / 6])
+    assert shares["optimum"].tolist() == pytest.approx(Planted().optimum(), abs=0.03)
+    assert shares["uniform"].tolist() == pytest.approx(UNIFORM, abs=1 / 64)
+    # The text holds 3, 2 and 1 parts, but for what repeats.
+    assert shares["natural"].tolist() == pytest.approx([1 / 2, 1 / 3, 1 / 6], abs=0.04)
     assert (shares["lower"] < shares["optimum"]).all()
 
 
@@ -191,8 +196,13 @@ def test_costs_are_summed_over_jobs(folder):
     runs, confirmed = table(folder, "runs"), table(folder, "confirmation_runs")
     costs = stage_costs(folder, runs, confirmed).set_index("stage")
     assert costs.loc["train proxies", "seconds"] == pytest.approx(36 * 12.5)
-    assert costs.loc["train proxies", "flops"] == pytest.approx(8 * 12 * 614_400 * 180_000)
-    assert costs.loc["tokenize shard", ["num_jobs", "seconds"]].tolist() == [1, 2.5]
+    shapes = [Shape(*SHAPES[size]) for size in Planted().sizes]
+    flops = sum(s.flops_per_token(vocabulary_size=300, sequence_length=128) for s in shapes)
+    assert costs.loc["train proxies", "flops"] == pytest.approx(12 * 614_400 * flops)
+    assert costs.loc["fit laws", ["num_jobs", "seconds"]].tolist() == [1, 2.5]
+    # Reading, duplicates and tokenizing are missing: rules with `cache` cannot have a benchmark.
+    analysis = {"score laws", "fit laws", "find optimum"}
+    assert set(costs.index) == analysis | {"train proxies", "train confirmation"}
     assert "train confirmation" not in stage_costs(folder, runs, None)["stage"].tolist()
 
 
@@ -207,13 +217,13 @@ def test_training_curves_span_the_mixtures(folder):
 @pytest.mark.parametrize(
     ("planted", "optional"),
     [
-        (Planted(num_domains=2, num_sizes=1, confirmed=False), set()),
+        (TWO_DOMAINS, {"size_law"}),
         (Planted(), {"size_law", "confirmation"}),
-        (Planted(num_domains=22, num_sizes=2, confirmed=False), {"size_law"}),
+        (MANY_DOMAINS, {"size_law"}),
     ],
-    ids=["two-domains", "three-domains", "twenty-two-domains"],
+    ids=["two-domains", "three-domains", "many-domains"],
 )
-def test_every_figure_is_drawn_with_its_table(tmp_path, planted, optional):
+def test_every_figure_is_drawn_with_its_table(tmp_path, write_results, planted, optional):
     config = write_results(tmp_path, planted)
     draw_figures(tmp_path, config, tmp_path / "figures")
     drawn = {path.stem for path in (tmp_path / "figures").glob("*.svg")}
@@ -222,8 +232,16 @@ def test_every_figure_is_drawn_with_its_table(tmp_path, planted, optional):
         assert not table(tmp_path / "figures", name).empty
 
 
+def test_a_law_that_was_not_fitted_has_no_figure(tmp_path, write_results):
+    config = write_results(tmp_path, TWO_DOMAINS)
+    path = tmp_path / "laws" / "size_law.csv"
+    pd.read_csv(path)[:0].to_csv(path, index=False)
+    draw_figures(tmp_path, config, tmp_path / "figures")
+    assert {path.stem for path in (tmp_path / "figures").glob("*.svg")} == ALWAYS
+
+
 def test_figures_have_the_same_bytes_every_time(folder, tmp_path):
-    config = Planted().config()
+    config = Planted().config(folder / "source")
     for name in ("first", "second"):
         draw_figures(folder, config, tmp_path / name)
     paths = sorted((tmp_path / "first").iterdir())

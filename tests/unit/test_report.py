@@ -1,9 +1,9 @@
+import math
 import re
-from dataclasses import replace
 
 import pandas as pd
 import pytest
-from fixture_results import Planted, write_results
+from fixture_truth import SIZES, Planted
 
 from mixlaws import display, report_tables
 from mixlaws import report_findings as findings
@@ -11,6 +11,7 @@ from mixlaws.errors import DataError
 from mixlaws.figures import draw_figures
 from mixlaws.report import write_report
 from mixlaws.report_figures import page_figures
+from mixlaws.runtime import read_json
 
 LEVEL = 0.9
 
@@ -21,16 +22,20 @@ def text_of(page):
     return re.sub(r"\s+", " ", re.sub(r"<[^>]*>", " ", page).replace("\xa0", " "))
 
 
-def write_page(folder, planted):
-    config = write_results(folder, planted)
+def write_page(folder, config):
     draw_figures(folder, config, folder / "figures")
     write_report(folder, config, folder / "report.html")
     return (folder / "report.html").read_text(encoding="utf-8")
 
 
 @pytest.fixture(scope="module")
-def page(tmp_path_factory):
-    return write_page(tmp_path_factory.mktemp("page"), Planted())
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("page")
+
+
+@pytest.fixture(scope="module")
+def page(folder, write_results):
+    return write_page(folder, write_results(folder))
 
 
 def test_numbers_are_rounded_with_their_unit():
@@ -60,15 +65,25 @@ def test_names_stand_in_the_order_of_the_config():
     assert display.ordered_rows(table, "domain", ["b", "a"])["row"].tolist() == [2, 0, 3, 1]
 
 
-def test_the_first_screen_says_what_to_train_on(page):
+def test_the_first_screen_says_what_to_train_on(folder, page):
     words = text_of(page)
-    assert "Train on 55 % docs, 26 % python and 19 % cpp." in words
-    assert "332K parameters without embeddings) trained on 1.23M tokens" in words
+    optimum = read_json(folder / "optimum.json")
+    shares = {domain: optimum["proportions"][domain] for domain in Planted().domains}
+    assert list(shares.values()) == pytest.approx(Planted().optimum(), abs=0.03)
+    mixture = display.format_mixture(shares).replace("\xa0", " ")
+    assert f"Train on {mixture}." in words
+    params = display.format_count(SIZES["332K"])
+    assert f"{params} parameters without embeddings) trained on 1.23M tokens" in words
     assert "judged by 70 % docs, 15 % python and 15 % cpp" in words
-    assert "2.923 nats per token (90 % interval 2.893 to 2.953)" in words
-    assert "a probability 2.5 % higher" in words
+    loss = optimum["predicted"]["overall"]
+    assert loss["lower"] < Planted().target_overall(Planted().optimum())[0] < loss["upper"]
+    ends = f"{loss['lower']:.3f} to {loss['upper']:.3f}"
+    assert f"{loss['value']:.3f} nats per token (90 % interval {ends})" in words
+    rise = 100 * math.expm1(optimum["baselines"]["uniform"]["gain"]["value"])
+    assert f"a probability {rise:.1f} % higher" in words
     assert "and the gain held" in words
-    assert re.search(r"Recommended shares python 26.6 % docs 54.8 % cpp 18.6 %", words)
+    percents = (f"{domain} {100 * share:.1f} %" for domain, share in shares.items())
+    assert f"Recommended shares {' '.join(percents)}" in words
     assert words.index("Better than the uniform") < words.index("Better than the natural")
 
 
@@ -83,25 +98,53 @@ def test_the_page_needs_nothing_else(page):
     assert page.count("<table>") == page.count("<caption>")
 
 
-def test_where_the_result_disappoints_the_page_says_so(tmp_path):
-    planted = Planted(flat=True, law_beats_linear=False, training_version=0)
-    words = text_of(write_page(tmp_path, planted))
+def test_where_the_result_disappoints_the_page_says_so(tmp_path, write_results):
+    planted = Planted(flat=True, noise=0.03)
+    words = text_of(write_page(tmp_path, write_results(tmp_path, planted)))
     assert "Cannot be told from the uniform mixture" in words
     assert "covers 0" in words
-    assert "within twice the noise between seeds (2 × 0.020 nats)" in words
-    assert "the additive law does not beat the linear baseline in 6 of 6 losses" in words
-    assert "Size law: 1 of 50 fits were found by one start only: mix-001 / cpp." in words
-    assert "Size law: 1 of 50 fits have a parameter at its bound: mix-001 / cpp (E)." in words
-    assert "42 of 42 runs were trained by another version of training than" in words
-    assert "The target has 3.35 times the parameters and 2 times the tokens" in words
+    noise = read_json(tmp_path / "confirmation.json")["noise"]
+    assert f"within twice the noise between seeds (2 × {noise:.3f} nats)" in words
+    # Where all mixtures are alike, their mean predicts as well as any law.
+    assert "the additive law does not beat the mean baseline in 6 of 6 losses" in words
+    assert re.search(r"Size law: \d+ of 50 fits have a parameter at its bound: .* / cpp", words)
+    factor = SIZES["332K"] / SIZES["99K"]
+    assert f"The target has {factor:.3g} times the parameters and 2 times the tokens" in words
 
 
-def test_what_is_off_leaves_its_part_out(tmp_path):
-    planted = Planted(num_domains=2, num_sizes=1, confirmed=False)
-    page = write_page(tmp_path, planted)
+def test_what_is_off_leaves_its_part_out(tmp_path, write_results):
+    planted = Planted(num_domains=2, num_sizes=2, confirmed=False)
+    config = write_results(tmp_path, planted)
+    (tmp_path / "laws" / "size_law.csv").unlink()
+    page = write_page(tmp_path, config)
     assert "the target model has not been trained to check it" in text_of(page)
     assert 'id="confirmation"' not in page
     assert "Size law" not in text_of(page)
+
+
+def test_doubtful_fits_are_named():
+    laws = pd.DataFrame(
+        {
+            "mixture": ["mix-001", "mix-002", "mix-003"],
+            "validation_domain": ["cpp", "docs", "cpp"],
+            "num_agreeing": [1, 3, 3],
+            "at_bound": ["", float("nan"), "E alpha"],
+        }
+    )
+    texts = [warning.text for warning in findings.fit_warnings("Size law", laws)]
+    assert texts == [
+        "Size law: 1 of 3 fits were found by one start only: mix-001 / cpp.",
+        "Size law: 1 of 3 fits have a parameter at its bound: mix-003 / cpp (E alpha).",
+    ]
+    assert list(findings.fit_warnings("Size law", laws[1:2])) == []
+
+
+def test_runs_of_other_code_are_named(folder, page):
+    assert "another version of the training code" not in text_of(page)
+    runs = pd.read_csv(folder / "runs.csv", dtype={"source_digest": str})
+    (warning,) = findings.digest_warnings(runs, "0123456789ab")
+    start = "36 of 36 runs were trained by another version of the training code than today's"
+    assert warning.text.startswith(f"{start} (0123456789ab): 25K / ")
 
 
 def test_in_sample_numbers_never_stand_without_the_word(page):
@@ -111,8 +154,8 @@ def test_in_sample_numbers_never_stand_without_the_word(page):
     assert "The small grey points are in-sample." in words
 
 
-def test_a_page_without_figures_is_refused(tmp_path):
-    config = write_results(tmp_path, Planted())
+def test_a_page_without_figures_is_refused(tmp_path, write_results):
+    config = write_results(tmp_path)
     with pytest.raises(DataError, match="figures must hold the figures: run draw_figures first"):
         write_report(tmp_path, config, tmp_path / "report.html")
 
@@ -189,11 +232,8 @@ def test_scores_are_those_of_the_largest_observed_size():
     assert kept.values.tolist() == [["held-out", "99K"]]
 
 
-def test_figures_take_the_inks_of_the_page(tmp_path):
-    planted = replace(Planted(), num_domains=2, num_sizes=1, confirmed=False)
-    config = write_results(tmp_path, planted)
-    draw_figures(tmp_path, config, tmp_path / "figures")
-    (figure,) = page_figures(tmp_path / "figures", "optimum", "confirmation")
+def test_figures_take_the_inks_of_the_page(folder, page):  # noqa: ARG001 (it draws them)
+    (figure,) = page_figures(folder / "figures", "optimum", "a figure that was not drawn")
     assert figure.width == pytest.approx(9.0 * 0.85 * 96)
     assert "var(--ink)" in figure.svg
     assert "#1c2127" not in figure.svg
@@ -233,11 +273,20 @@ def test_the_optimum_without_limits_is_shown_where_a_limit_binds():
     assert "without limits" not in report_tables.share_table(free, 0.9).header
 
 
-def test_the_text_is_traced_from_documents_to_splits(tmp_path):
-    words = text_of(write_page(tmp_path, Planted()))
-    assert "15 training documents repeated validation documents (3 exactly, 12 nearly)" in words
+def test_the_text_is_traced_from_documents_to_splits(folder, page):
+    words = text_of(page).replace("\xa0", " ")
+    overlap = pd.read_csv(folder / "contamination.csv")
+    exact, near = overlap["num_removed_exact"].sum(), overlap["num_removed_near"].sum()
+    assert exact > 0
+    assert near > 0
+    repeated = f"{exact + near} training documents repeated validation documents"
+    assert f"{repeated} ({exact} exactly, {near} nearly)" in words
     assert "The way of the text, counted at each stage." in words
-    # 900,000 and 100,000 tokens of the first domain.
-    assert "1,000,000 900,000 90.0 % 100,000 10.0 %" in words.replace("\xa0", " ")
-    assert "3 (1.5 %)" in words.replace("\xa0", " ")
-    assert "bits per byte, mean" in words.replace("\xa0", " ")
+    accounting = pd.read_csv(folder / "accounting.csv").set_index(["domain", "split"])
+    tokens = accounting.loc["python", "num_tokens"]
+    share = 100 * tokens["train"] / tokens.sum()
+    parts = f"{tokens['train']:,} {share:.1f} % {tokens['validation']:,} {100 - share:.1f} %"
+    assert f"{tokens.sum():,} {parts}" in words
+    own = overlap[overlap["validation_domain"] == overlap["training_domain"]].iloc[0]
+    assert f"{own['num_overlapping']} ({100 * own['share']:.1f} %)" in words
+    assert "bits per byte, mean" in words

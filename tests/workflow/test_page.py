@@ -3,7 +3,6 @@
 import shutil
 
 import pytest
-from fixture_results import Planted, write_results
 
 from mixlaws.figures import draw_figures
 from mixlaws.report import write_report
@@ -24,9 +23,9 @@ def browser():
 
 
 @pytest.fixture(scope="module")
-def address(browser, tmp_path_factory):  # noqa: ARG001 (no browser, no page to draw)
+def address(browser, tmp_path_factory, write_results):  # noqa: ARG001 (no browser, no page)
     folder = tmp_path_factory.mktemp("page")
-    config = write_results(folder, Planted())
+    config = write_results(folder)
     draw_figures(folder, config, folder / "figures")
     write_report(folder, config, folder / "report.html")
     return (folder / "report.html").as_uri()
