@@ -209,7 +209,9 @@ def _decide(folder, config):
         fitted, choice, target=aim, columns=columns, errors=errors, sampling=sampling
     )
     stated = dict.fromkeys(config["domains"])
+    # A confirmation's optimum must fit the text at hand.
     factor = config["training"]["max_epochs"] / config["optimum"]["max_epochs"]
+    factor = factor if "confirmation" in config else 0
     decision = decide_mixture(
         evidence,
         config["optimum"],

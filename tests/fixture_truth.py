@@ -1,7 +1,7 @@
 """A law of losses with its experiment: what a planted results folder is made from.
 
 Loss of validation domain i: E_i + M_i(r) + A_i (N / 1e5)^-0.4 + B_i (D / 1e6)^-0.5 + noise of the
-run, with M_i(r) = 1 / sum_j C_ij r_j^0.5.
+run, with M_i(r) = 1 / (0.05 + sum_j C_ij r_j^0.5).
 """
 
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ class Planted:
     num_sizes: int = 3
     confirmed: bool = True
     flat: bool = False
-    """Whether every domain helps alike, so that no mixture is better than another by much."""
+    """Whether every token helps alike, so that no mixture is better than another."""
     noise: float = 0.002
     """Standard deviation between runs, nats."""
 
@@ -51,7 +51,7 @@ class Planted:
         base = rng.uniform(0.25, 0.55, (len(self.validation_domains), self.num_domains))
         own = np.eye(len(self.validation_domains), self.num_domains)
         own[-2, 0], own[-1, 1] = 0.5, 0.5
-        return 0.4 + 0.1 * own if self.flat else base + 0.9 * own
+        return np.full_like(own, 0.6) if self.flat else base + 0.9 * own
 
     @property
     def weights(self):
@@ -60,7 +60,8 @@ class Planted:
 
     def losses(self, num_params, tokens, proportions):
         """Return losses (m, V) in nats for proportions (m, K), without noise."""
-        mixing = 1 / (np.sqrt(np.atleast_2d(proportions)) @ self.strengths.T + 0.05)
+        helps = np.atleast_2d(proportions) ** (1.0 if self.flat else 0.5)
+        mixing = 1 / (helps @ self.strengths.T + 0.05)
         scale = np.linspace(1.0, 1.3, len(self.validation_domains))
         reducible = 0.6 * (num_params / 1e5) ** -0.4 + 0.8 * (tokens / 1e6) ** -0.5
         return 1.0 + mixing + scale * reducible

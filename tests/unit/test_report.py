@@ -100,14 +100,23 @@ def test_the_page_needs_nothing_else(page):
 
 def test_where_the_result_disappoints_the_page_says_so(tmp_path, write_results):
     planted = Planted(flat=True, noise=0.03)
-    words = text_of(write_page(tmp_path, write_results(tmp_path, planted)))
+    config = write_results(tmp_path, planted)
+    laws = pd.read_csv(tmp_path / "laws" / "size_law.csv", dtype={"at_bound": object})
+    laws.loc[0, ["num_agreeing", "at_bound"]] = [1, "E"]
+    laws.to_csv(tmp_path / "laws" / "size_law.csv", index=False)
+    words = text_of(write_page(tmp_path, config))
     assert "Cannot be told from the uniform mixture" in words
     assert "covers 0" in words
     noise = read_json(tmp_path / "confirmation.json")["noise"]
     assert f"within twice the noise between seeds (2 × {noise:.3f} nats)" in words
-    # Where all mixtures are alike, their mean predicts as well as any law.
-    assert "the additive law does not beat the mean baseline in 6 of 6 losses" in words
-    assert re.search(r"Size law: \d+ of 50 fits have a parameter at its bound: .* / cpp", words)
+    for baseline in ("linear", "mean"):
+        lost = rf"the additive law does not beat the {baseline} baseline in \d of 6 losses"
+        assert re.search(lost, words), baseline
+    name = f"{laws['mixture'][0]} / {laws['validation_domain'][0]}"
+    assert re.search(rf"Size law: \d+ of 50 fits were found by one start only: {name}", words)
+    assert re.search(
+        rf"Size law: \d+ of 50 fits have a parameter at its bound: {name} \(E\)", words
+    )
     factor = SIZES["332K"] / SIZES["99K"]
     assert f"The target has {factor:.3g} times the parameters and 2 times the tokens" in words
 
