@@ -119,9 +119,8 @@ class _Sweep:
     def __init__(self, folder, config, planted, manifests):
         self.folder, self.config, self.planted = folder, config, planted
         self.corpus = read_corpus(manifests["train"], manifests["validation"])
-        mixtures = choose_mixtures(planted.domains, **design_of(config))
-        lattice = config["mixtures"]["lattice"]
-        natural = resolve_proportions("natural", manifests["train"], lattice)
+        mixtures = choose_mixtures(design_of(config))
+        natural = resolve_proportions("natural", manifests["train"])
         self.mixtures = [*mixtures, Mixture("natural", "baseline", natural)]
         write_table(mixture_table(self.mixtures), folder / "mixtures.csv")
 

@@ -114,7 +114,7 @@ def test_size_curves_end_at_the_planted_target(folder):
     rows = curves[(curves["mixture"] == "uniform") & (curves["validation_domain"] == "cpp")]
     expected = Planted().losses(SIZES[TARGET], TARGET_TOKENS, UNIFORM)[0, 2]
     assert rows["num_params"].max() == pytest.approx(SIZES[TARGET])
-    assert rows.iloc[-1]["loss"] == pytest.approx(expected, abs=0.04)
+    assert rows.iloc[-1]["loss"] == pytest.approx(expected, abs=0.05)
     assert (rows["kind"] == "fitted").sum() == 3
     figure = plot_size_law(
         curves, "uniform", domain_colours(step["validation_domain"].unique()), TARGET_POINT
@@ -179,7 +179,7 @@ def test_optimum_shares_stand_beside_the_baselines(folder):
     assert shares["optimum"].tolist() == pytest.approx(Planted().optimum(), abs=0.03)
     assert shares["uniform"].tolist() == pytest.approx(UNIFORM, abs=1 / 64)
     # The text holds 3, 2 and 1 parts, but for what repeats.
-    assert shares["natural"].tolist() == pytest.approx([1 / 2, 1 / 3, 1 / 6], abs=0.04)
+    assert shares["natural"].tolist() == pytest.approx([1 / 2, 1 / 3, 1 / 6], abs=0.05)
     assert (shares["lower"] < shares["optimum"]).all()
 
 
