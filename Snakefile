@@ -4,8 +4,8 @@ import sys
 
 from pathlib import Path
 
-from mixlaws.arrays import become_own_task
-from mixlaws.runtime import source_digest
+from mixlaws.runs.job import become_own_task
+from mixlaws.provenance import source_digest
 from snakemake.utils import min_version
 
 min_version("9.0")
@@ -16,7 +16,7 @@ become_own_task(sys.argv)
 def source_of(script):
     """The digest of a script and of all that it imports: a param of every rule that is cheap.
 
-    Training and text have versions instead (mixlaws/runtime.py): no edit redoes them by itself.
+    Training and text have versions instead (mixlaws/provenance.py): no edit redoes them by itself.
     """
     scripts = Path(workflow.basedir) / "workflow" / "scripts"
     return source_digest(scripts / f"{script}.py")

@@ -27,14 +27,15 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 import numpy as np
 import torch
 
-from mixlaws import training
-from mixlaws.data import BatchStream, Corpus, Slice, TokenFile
-from mixlaws.devices import peak_flops
-from mixlaws.micro_batch import choose_micro_batch
-from mixlaws.model import mean_cross_entropy
-from mixlaws.plan import Run, make_run
-from mixlaws.proxy import Proxy
-from mixlaws.sizes import NAMED_SHAPES, Shape
+from mixlaws.runs.devices import peak_flops
+from mixlaws.runs.run import Run, make_run
+from mixlaws.runs.shapes import NAMED_SHAPES, Shape
+from mixlaws.training import train as training
+from mixlaws.training.batches import BatchStream, Slice
+from mixlaws.training.corpus import Corpus, TokenFile
+from mixlaws.training.micro_batch import choose_micro_batch
+from mixlaws.training.model import mean_cross_entropy
+from mixlaws.training.module import Proxy
 
 BARS = {"70M": 0.27, "160M": 0.34, "410M": 0.42, "1B": 0.46}
 AIMS = {"70M": 0.33, "160M": 0.40, "410M": 0.50, "1B": 0.52}

@@ -25,12 +25,13 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests/reference")]
 
 from published_logs import common_mixtures, read_logs, read_regmix_1m  # noqa: E402
 
-from mixlaws.bootstrap import JointFitter, bootstrap  # noqa: E402
-from mixlaws.laws.joint_fit import DEFAULT_FORMS, fit_joint, fit_joint_ensemble  # noqa: E402
-from mixlaws.laws.mixing import fit_mixing_law  # noqa: E402
+from mixlaws.decision.bootstrap import bootstrap  # noqa: E402
+from mixlaws.laws.joint.fit import DEFAULT_FORMS, fit_joint, fit_joint_ensemble  # noqa: E402
+from mixlaws.laws.mixing.fit import fit_mixing_law  # noqa: E402
 from mixlaws.laws.nested import NestedSettings, fit_nested  # noqa: E402
+from mixlaws.laws.observations import Observations, Target  # noqa: E402
+from mixlaws.laws.pipelines import JointFitter  # noqa: E402
 from mixlaws.laws.power import fit_power_laws  # noqa: E402
-from mixlaws.observations import Observations, Target  # noqa: E402
 
 PROXIES = ["70M", "160M", "305M", "410M"]
 NUM_REPEATS = 3

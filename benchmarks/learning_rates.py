@@ -20,9 +20,9 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import numpy as np
 
-from mixlaws.data import Corpus, read_corpus
-from mixlaws.plan import Run, make_run
-from mixlaws.training import train
+from mixlaws.runs.run import Run, make_run
+from mixlaws.training.corpus import Corpus, read_corpus
+from mixlaws.training.train import train
 
 BASES = (0.0003, 0.0006, 0.0012, 0.0024, 0.0048, 0.0096)
 

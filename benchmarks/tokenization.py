@@ -31,12 +31,12 @@ from pathlib import Path
 import numpy as np
 from tokenizers import Tokenizer
 
-from mixlaws.documents import document_id
-from mixlaws.domains import domain_source, write_documents
-from mixlaws.duplicates import find_duplicates
-from mixlaws.parts import plan_parts, plan_shards
-from mixlaws.tokenization import join_shards, write_shard
-from mixlaws.tokenizer import train_tokenizer
+from mixlaws.text.documents import document_id
+from mixlaws.text.duplicates import find_duplicates
+from mixlaws.text.parts import plan_parts, plan_shards
+from mixlaws.text.reading import domain_source, write_documents
+from mixlaws.text.tokenization import join_shards, write_shard
+from mixlaws.text.tokenizer import train_tokenizer
 
 NUM_CORES = 2
 NUM_ROUNDS = 5

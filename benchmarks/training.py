@@ -49,8 +49,8 @@ def make_inputs(name: str):
     sys.path.insert(0, str(ROOT))
     import numpy as np
 
-    from mixlaws.data import Corpus, TokenFile
-    from mixlaws.plan import make_run
+    from mixlaws.runs.run import make_run
+    from mixlaws.training.corpus import Corpus, TokenFile
 
     layers, width, heads = SHAPES[name]
     run = make_run(
@@ -85,7 +85,7 @@ def make_inputs(name: str):
 def run_ours(name: str, gate: Gate) -> None:
     """Take steps in the product's own loop, callbacks and all."""
     run, corpus = make_inputs(name)
-    from mixlaws import training
+    from mixlaws.training import train as training
 
     plain = training.make_loader
 
@@ -108,10 +108,10 @@ def run_bare(name: str, gate: Gate) -> None:
     run, corpus = make_inputs(name)
     import torch
 
-    from mixlaws.data import BatchStream, Slice
-    from mixlaws.model import mean_cross_entropy
-    from mixlaws.proxy import Proxy
-    from mixlaws.training import plan_batches
+    from mixlaws.training.batches import BatchStream, Slice
+    from mixlaws.training.model import mean_cross_entropy
+    from mixlaws.training.module import Proxy
+    from mixlaws.training.train import plan_batches
 
     torch.set_num_threads(1)
     module = Proxy(run, VOCABULARY)

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import yaml
 
-from mixlaws.config import complete_config
+from mixlaws.config.complete import complete_config
 from mixlaws.errors import ConfigError, DataError
-from mixlaws.status import describe
+from mixlaws.runs.status import describe
 
 
 def main() -> int:
@@ -50,7 +50,7 @@ def _status(arguments: argparse.Namespace) -> None:
 
 def _export(arguments: argparse.Namespace) -> None:
     # Imported here: it takes seconds and torch, which a status does not need.
-    from mixlaws.export import export_model
+    from mixlaws.training.export import export_model
 
     export_model(arguments.checkpoints, arguments.folder, arguments.tokenizer)
     print(f"{arguments.folder}: config.json, model.safetensors")

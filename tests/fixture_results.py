@@ -12,37 +12,42 @@ from pathlib import Path
 import numpy as np
 from fixture_truth import EXTRA, TARGET
 
-from mixlaws.choice import choose_laws
-from mixlaws.confirmation import check_same_text, compare_confirmation
-from mixlaws.data import read_corpus, resolve_proportions
-from mixlaws.decision import decide_mixture, gather_evidence, round_decision
-from mixlaws.domain_checks import check_domains
-from mixlaws.domains import domain_source, write_documents
-from mixlaws.duplicates import find_duplicates
-from mixlaws.evaluation import evaluation_steps
-from mixlaws.experiment import open_experiment, supply
-from mixlaws.law_tables import fit_for_tables, joint_table, mixing_table, size_table, step_table
-from mixlaws.losses import (
-    collect_losses,
-    collect_runs,
-    loss_rows,
-    mixture_table,
-    read_losses,
-    verify_losses,
-    write_table,
-)
-from mixlaws.mixtures import Mixture, choose_mixtures
-from mixlaws.parts import plan_parts, plan_shards
-from mixlaws.plan import describe_target, design_of, make_run, num_target_steps, run_options
+from mixlaws.decision.confirmation import check_same_text, compare_confirmation
+from mixlaws.decision.decide import decide_mixture, gather_evidence, round_decision
+from mixlaws.decision.surface import interaction_table, surface_table
+from mixlaws.files import file_sha256, read_json, write_json
+from mixlaws.losses.collect import collect_losses, collect_runs, verify_losses
+from mixlaws.losses.experiment import open_experiment, supply
+from mixlaws.losses.tables import loss_rows, mixture_table, read_losses
+from mixlaws.mixtures.designs import choose_mixtures
+from mixlaws.mixtures.lattice import Mixture
 from mixlaws.recipes import write_recipes
-from mixlaws.records import make_record
-from mixlaws.runtime import file_sha256, read_json, write_json
-from mixlaws.scores import choice_record, prediction_table, read_choice, score_table
-from mixlaws.surface import interaction_table, surface_table
-from mixlaws.tokenization import join_shards, write_shard
-from mixlaws.tokenizer import make_tokenizer
-from mixlaws.tokens import accounting_table, contamination_table, read_manifest
-from mixlaws.training import plan_batches
+from mixlaws.runs.lengths import num_target_steps
+from mixlaws.runs.options import run_options
+from mixlaws.runs.run import make_run
+from mixlaws.runs.sweep import describe_target, design_of
+from mixlaws.scoring.choice import choose_laws
+from mixlaws.scoring.law_tables import (
+    fit_for_tables,
+    joint_table,
+    mixing_table,
+    size_table,
+    step_table,
+)
+from mixlaws.scoring.record import choice_record, prediction_table, read_choice, score_table
+from mixlaws.tables import write_table
+from mixlaws.text.accounting import accounting_table, contamination_table
+from mixlaws.text.checks import check_domains
+from mixlaws.text.duplicates import find_duplicates
+from mixlaws.text.parts import plan_parts, plan_shards
+from mixlaws.text.reading import domain_source, write_documents
+from mixlaws.text.tokenization import join_shards, write_shard
+from mixlaws.text.tokenizer import make_tokenizer
+from mixlaws.text.tokens import read_manifest
+from mixlaws.training.corpus import read_corpus, resolve_proportions
+from mixlaws.training.evaluation import evaluation_steps
+from mixlaws.training.record import make_record
+from mixlaws.training.train import plan_batches
 
 RULES = Path(__file__).parents[1] / "workflow" / "rules"
 SECONDS = 12.5

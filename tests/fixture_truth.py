@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.optimize import minimize
 
-from mixlaws.config import complete_config
-from mixlaws.sizes import Shape
+from mixlaws.config.complete import complete_config
+from mixlaws.runs.shapes import Shape
 
 EXTRA = ("tests", "rst")
 SHAPES = {"25K": (2, 32, 2), "56K": (2, 48, 2), "99K": (2, 64, 2), "332K": (3, 96, 4)}

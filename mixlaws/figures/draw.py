@@ -9,12 +9,13 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure
 
-from mixlaws.display import ordered_rows
 from mixlaws.figures import laws, mixtures, predictions, stages
 from mixlaws.figures.style import domain_colours, save_figure, use_style
 from mixlaws.figures.ternary import plot_ternary
-from mixlaws.losses import read_losses, read_table
-from mixlaws.runtime import read_json
+from mixlaws.files import read_json
+from mixlaws.losses.tables import read_losses
+from mixlaws.presentation import ordered_rows
+from mixlaws.tables import read_table
 
 REFERENCE_MIXTURE = "uniform"
 """The mixture whose laws are shown: every experiment trains it."""

@@ -11,7 +11,6 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from mixlaws.display import format_count
 from mixlaws.figures.style import (
     INK,
     LOSS_LABEL,
@@ -25,6 +24,7 @@ from mixlaws.figures.style import (
     panels,
     size_colours,
 )
+from mixlaws.presentation import format_count
 
 NUM_CURVE_POINTS = 40
 MAX_ANNOTATED = 12

@@ -10,7 +10,6 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from mixlaws.display import ordered
 from mixlaws.errors import DataError
 from mixlaws.figures.style import (
     INK,
@@ -23,6 +22,7 @@ from mixlaws.figures.style import (
     legend_below,
     panels,
 )
+from mixlaws.presentation import ordered
 
 KINDS = {
     "fitted": ("fitted (in-sample)", {"marker": ".", "markersize": 5, "color": MUTED}),

@@ -11,7 +11,6 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from mixlaws.display import format_count, format_flops, format_seconds
 from mixlaws.figures.style import (
     MUTED,
     TOKENS_LABEL,
@@ -20,6 +19,7 @@ from mixlaws.figures.style import (
     legend_below,
     log_counts,
 )
+from mixlaws.presentation import format_count, format_flops, format_seconds
 
 MEASURES = {"loss": "loss L (nats per token)", "accuracy": "next-token accuracy"}
 NUM_RANGES = 6

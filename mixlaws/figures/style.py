@@ -15,10 +15,10 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator
 
-from mixlaws.display import INKS, format_count
 from mixlaws.errors import ConfigError
-from mixlaws.losses import write_table
-from mixlaws.runtime import atomic_path
+from mixlaws.files import atomic_path
+from mixlaws.presentation import INKS, format_count
+from mixlaws.tables import write_table
 
 # Greedy farthest points in OKLab, as seen with and without red-green blindness, among colours
 # with a contrast of at least 2.2 to white and 2.7 to the page's dark background.

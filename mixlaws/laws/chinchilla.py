@@ -7,8 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from mixlaws.errors import FitError
-from mixlaws.laws.power import EXPONENT_BOUNDS
-from mixlaws.laws.varpro import (
+from mixlaws.laws.least_squares import (
     Bounds,
     Fit,
     Prior,
@@ -17,6 +16,7 @@ from mixlaws.laws.varpro import (
     minimise,
     names_at_bound,
 )
+from mixlaws.laws.power import EXPONENT_BOUNDS
 
 LOG_RANGE = 12.0
 """Limits of ln A and ln B, nats at the reference."""

@@ -16,10 +16,10 @@ from typing import Literal
 import numpy as np
 
 from mixlaws.errors import FitError
-from mixlaws.laws.form import MixingLaw, MixingPriors
-from mixlaws.laws.mixing import fit_mixing_law
-from mixlaws.laws.varpro import Fit
-from mixlaws.observations import Observations, Target, check_size_reach
+from mixlaws.laws.least_squares import Fit
+from mixlaws.laws.mixing.fit import fit_mixing_law
+from mixlaws.laws.mixing.form import MixingLaw, MixingPriors
+from mixlaws.laws.observations import Observations, Target, check_size_reach
 
 
 @dataclass(frozen=True)

@@ -8,11 +8,11 @@ from typing import Literal
 import numpy as np
 
 from mixlaws.errors import FitError
-from mixlaws.laws.form import MixingLaw, MixingPriors
-from mixlaws.laws.mixing import fit_mixing_law
+from mixlaws.laws.least_squares import Fit
+from mixlaws.laws.mixing.fit import fit_mixing_law
+from mixlaws.laws.mixing.form import MixingLaw, MixingPriors
+from mixlaws.laws.observations import Observations, Target, check_size_reach
 from mixlaws.laws.power import PowerLaw, PowerPriors, fit_power_laws
-from mixlaws.laws.varpro import Fit
-from mixlaws.observations import Observations, Target, check_size_reach
 
 Sharing = Literal["curve", "row", "validation_domain", "all"]
 """Which curves share an exponent: none; those of one run or mixture; those of one validation

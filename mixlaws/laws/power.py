@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from mixlaws.errors import FitError
-from mixlaws.laws.varpro import Fit, flag_names, huber_weights
+from mixlaws.laws.least_squares import Fit, flag_names, huber_weights
 
 EXPONENT_BOUNDS = (0.03, 2.0)
 GRID_SIZE = 33

@@ -9,10 +9,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from mixlaws.law_tables import size_table, step_table
-from mixlaws.laws.boosting import BoostedLaw, fit_boosted_law
-from mixlaws.laws.form import MixingPriors
-from mixlaws.laws.mixing import fit_mixing_law
+from mixlaws.decision.limits import make_limits
+from mixlaws.decision.objective import Objective
+from mixlaws.decision.optimum import find_optimum
+from mixlaws.laws.mixing.boosted import BoostedLaw, fit_boosted_law
+from mixlaws.laws.mixing.fit import fit_mixing_law
+from mixlaws.laws.mixing.form import MixingPriors
 from mixlaws.laws.nested import (
     PAPER_SETTINGS,
     NestedFit,
@@ -20,13 +22,11 @@ from mixlaws.laws.nested import (
     Sharing,
     fit_nested,
 )
+from mixlaws.laws.observations import Observations, Target
+from mixlaws.laws.overall import OVERALL
 from mixlaws.laws.power import EXPONENT_BOUNDS
-from mixlaws.limits import make_limits
-from mixlaws.losses import write_table
-from mixlaws.mixtures import diminishing_candidates
-from mixlaws.objective import OVERALL, Objective
-from mixlaws.observations import Observations, Target
-from mixlaws.optimum import find_optimum
+from mixlaws.losses.studies import Study
+from mixlaws.mixtures.designs import diminishing_candidates
 from mixlaws.paper.points import (
     NAMED_RUNS,
     Panels,
@@ -35,7 +35,8 @@ from mixlaws.paper.points import (
     cross_section,
     row_of,
 )
-from mixlaws.studies import Study
+from mixlaws.scoring.law_tables import size_table, step_table
+from mixlaws.tables import write_table
 
 BOOSTED, EXPONENTIAL = "boosted implicit", "exponential"
 ROLES = ("default", "optimised")

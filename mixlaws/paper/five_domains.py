@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 
 from mixlaws.errors import ConfigError
-from mixlaws.laws.form import MixingPriors
-from mixlaws.laws.mixing import fit_mixing_law
+from mixlaws.laws.mixing.fit import fit_mixing_law
+from mixlaws.laws.mixing.form import MixingPriors
+from mixlaws.losses.studies import Study
 from mixlaws.paper.points import Panels, Settings, cross_section
-from mixlaws.studies import Study
 
 FREE = MixingPriors(noise=2e-3, slope_sd=20.0)
 """As the authors fit t: hardly held back."""

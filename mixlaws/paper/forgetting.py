@@ -7,10 +7,16 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 
-from mixlaws.continual import FORMS, Redraws, critical_proportion, fit_share_law, late_noise
+from mixlaws.decision.continual import (
+    FORMS,
+    Redraws,
+    critical_proportion,
+    fit_share_law,
+    late_noise,
+)
+from mixlaws.losses.studies import Study
 from mixlaws.paper.points import Settings, overall_losses
 from mixlaws.paper.two_domains import fit_by_grid
-from mixlaws.studies import Study
 
 
 def continual_curves(study: Study, settings: Settings) -> pd.DataFrame:

@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 
 from mixlaws.errors import ConfigError
-from mixlaws.folds import mixing_predictor
+from mixlaws.losses.studies import Study
 from mixlaws.paper.points import Settings, cross_section
-from mixlaws.studies import Study
+from mixlaws.scoring.predictors import mixing_predictor
 
 FORMS = {"M1": "M1", "M2": "M2", "M3": "M3", "M4": "exponential"}
 """The paper's name of each form, and ours."""

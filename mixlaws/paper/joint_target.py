@@ -9,24 +9,26 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from mixlaws.bootstrap import JointFitter, NestedFitter, bootstrap
-from mixlaws.decision import Evidence, decide_mixture
-from mixlaws.folds import (
+from mixlaws.decision.bootstrap import bootstrap
+from mixlaws.decision.decide import Evidence, decide_mixture
+from mixlaws.decision.intervals import predict_differences
+from mixlaws.files import read_json, write_json
+from mixlaws.laws.joint.fit import JointSettings, fit_joint_ensemble
+from mixlaws.laws.nested import PAPER_SETTINGS
+from mixlaws.laws.observations import Observations
+from mixlaws.laws.overall import Columns
+from mixlaws.laws.pipelines import JointFitter, NestedFitter
+from mixlaws.losses.studies import Study
+from mixlaws.paper.points import Panels, Settings, complete_runs
+from mixlaws.scoring.fold_errors import measure_fold_errors
+from mixlaws.scoring.folds import (
     FoldResult,
     Forecaster,
     leave_largest_size_out,
     leave_later_steps_out,
     target_of,
 )
-from mixlaws.laws.joint_fit import JointSettings, fit_joint_ensemble
-from mixlaws.laws.joint_folds import JointChoice, choose_joint
-from mixlaws.laws.nested import PAPER_SETTINGS
-from mixlaws.objective import Columns
-from mixlaws.observations import Observations
-from mixlaws.paper.points import Panels, Settings, complete_runs
-from mixlaws.runtime import read_json, write_json
-from mixlaws.studies import Study
-from mixlaws.uncertainty import measure_fold_errors, predict_differences
+from mixlaws.scoring.joint_folds import JointChoice, choose_joint
 
 JOINT, PAPER = "joint", "nested, the paper's"
 ROLES = ("default", "optimised")

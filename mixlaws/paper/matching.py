@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 
 from mixlaws.laws.power import PowerPriors, fit_power_laws
+from mixlaws.losses.studies import Study
 from mixlaws.paper.points import Settings, overall_losses
-from mixlaws.studies import Study
 
 PLAIN = PowerPriors(exponent_sd=1e3, noise=1e-3)
 """No belief about the exponent: a plain least-squares power law."""

@@ -9,15 +9,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from mixlaws.display import table_rows
-from mixlaws.losses import read_table
-from mixlaws.objective import OVERALL
+from mixlaws.files import read_json
+from mixlaws.laws.overall import OVERALL
+from mixlaws.losses.studies import load_study
 from mixlaws.paper.extrapolation import BOOSTED, EXPONENTIAL, ROLES
 from mixlaws.paper.five_domains import IN_SAMPLE, REPEATED
 from mixlaws.paper.forms import FORMS, RANDOM, form_summary
 from mixlaws.paper.points import Settings
-from mixlaws.runtime import read_json
-from mixlaws.studies import load_study
+from mixlaws.presentation import table_rows
+from mixlaws.tables import read_table
 
 Measured = dict[str, float | int | str | bool]
 STRAIGHT = 0.998

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from mixlaws.errors import ConfigError, DataError
-from mixlaws.objective import OVERALL
-from mixlaws.observations import Observations
-from mixlaws.studies import Study
+from mixlaws.laws.observations import Observations
+from mixlaws.laws.overall import OVERALL
+from mixlaws.losses.studies import Study
 
 NAMED_RUNS = 900
 """The authors' number from which runs are no sample mixtures: the default, search results."""

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from mixlaws.losses.studies import Study
 from mixlaws.paper.points import NAMED_RUNS, Settings, overall_losses
-from mixlaws.studies import Study
 
 
 def mixture_ranks(study: Study, settings: Settings) -> pd.DataFrame:

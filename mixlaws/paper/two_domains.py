@@ -11,11 +11,11 @@ import pandas as pd
 from scipy.optimize import least_squares
 
 from mixlaws.errors import FitError
-from mixlaws.laws.form import MixingPriors
-from mixlaws.laws.mixing import fit_mixing_law
-from mixlaws.observations import Observations
+from mixlaws.laws.mixing.fit import fit_mixing_law
+from mixlaws.laws.mixing.form import MixingPriors
+from mixlaws.laws.observations import Observations
+from mixlaws.losses.studies import Study
 from mixlaws.paper.points import Settings, cross_section
-from mixlaws.studies import Study
 
 WEAK = MixingPriors(noise=1e-3, slope_sd=10.0)
 """Five points and three parameters: the losses decide, the priors only keep the fit finite."""

@@ -6,10 +6,11 @@ from pathlib import Path
 import numpy as np
 import yaml
 
-from mixlaws.downloads import verified_files
-from mixlaws.observations import Observations
-from mixlaws.published import MixtureTable, read_regmix, read_study
-from mixlaws.studies import Study
+from mixlaws.laws.observations import Observations
+from mixlaws.losses.downloads import verified_files
+from mixlaws.losses.readers.data_mixing_laws import read_study
+from mixlaws.losses.readers.regmix import MixtureTable, read_regmix
+from mixlaws.losses.studies import Study
 
 ROOT = Path(__file__).parents[2]
 

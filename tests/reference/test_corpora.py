@@ -4,14 +4,15 @@ from dataclasses import asdict
 
 import pytest
 
-from mixlaws.documents import SPLITS
-from mixlaws.domain_checks import check_domains
-from mixlaws.domains import domain_source, write_documents
-from mixlaws.duplicates import find_duplicates
-from mixlaws.parts import plan_parts, plan_shards
-from mixlaws.tokenization import join_shards, write_shard
-from mixlaws.tokenizer import train_tokenizer
-from mixlaws.tokens import accounting_table, publish_tokens, read_manifest
+from mixlaws.text.accounting import accounting_table
+from mixlaws.text.checks import check_domains
+from mixlaws.text.documents import SPLITS
+from mixlaws.text.duplicates import find_duplicates
+from mixlaws.text.parts import plan_parts, plan_shards
+from mixlaws.text.reading import domain_source, write_documents
+from mixlaws.text.tokenization import join_shards, write_shard
+from mixlaws.text.tokenizer import train_tokenizer
+from mixlaws.text.tokens import publish_tokens, read_manifest
 
 DOMAINS = ["arxiv", "book", "c4", "common_crawl", "stackexchange", "ubuntu_irc", "wikipedia"]
 

@@ -4,15 +4,17 @@ import numpy as np
 import pytest
 from published_logs import common_mixtures, read_logs, weights_of
 
-from mixlaws.bootstrap import JointFitter, NestedFitter, bootstrap
-from mixlaws.folds import last_rows, leave_largest_size_out, leave_later_steps_out, target_of
-from mixlaws.laws.joint_fit import JointSettings
-from mixlaws.objective import Columns
-from mixlaws.uncertainty import (
-    measure_coverage,
-    measure_fold_errors,
-    predict_differences,
-    predict_losses,
+from mixlaws.decision.bootstrap import bootstrap
+from mixlaws.decision.intervals import measure_coverage, predict_differences, predict_losses
+from mixlaws.laws.joint.fit import JointSettings
+from mixlaws.laws.overall import Columns
+from mixlaws.laws.pipelines import JointFitter, NestedFitter
+from mixlaws.scoring.fold_errors import measure_fold_errors
+from mixlaws.scoring.folds import (
+    last_rows,
+    leave_largest_size_out,
+    leave_later_steps_out,
+    target_of,
 )
 
 FORMS = ("F1", "F3", "F6", "F7")

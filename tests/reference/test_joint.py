@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from published_logs import read_logs, weights_of
 
-from mixlaws.laws.joint_fit import fit_joint, fit_joint_ensemble
-from mixlaws.laws.joint_folds import FoldScore, choose_joint
+from mixlaws.laws.joint.fit import fit_joint, fit_joint_ensemble
+from mixlaws.scoring.joint_folds import FoldScore, choose_joint
 
 
 @pytest.fixture(scope="module")

@@ -5,8 +5,9 @@ import pytest
 from published_logs import cross_section, read_logs, read_regmix_1m, weights_of
 from scipy.stats import spearmanr
 
-from mixlaws.laws.comparators import fit_comparator
-from mixlaws.laws.mixing import MIXING_LAWS, fit_mixing_law
+from mixlaws.laws.mixing import MIXING_LAWS
+from mixlaws.laws.mixing.fit import fit_mixing_law
+from mixlaws.scoring.predictors import fit_comparator
 
 
 def leave_one_out(name, shares, losses):

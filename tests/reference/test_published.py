@@ -7,9 +7,9 @@ import pytest
 import yaml
 from published_logs import read_logs, read_regmix_1m, weights_of
 
-from mixlaws.downloads import published_files
-from mixlaws.published import read_study
-from mixlaws.studies import Study
+from mixlaws.losses.downloads import published_files
+from mixlaws.losses.readers.data_mixing_laws import read_study
+from mixlaws.losses.studies import Study
 
 
 @pytest.fixture(scope="module")

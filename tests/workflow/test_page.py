@@ -5,7 +5,7 @@ import shutil
 import pytest
 
 from mixlaws.figures import draw_figures
-from mixlaws.report import write_report
+from mixlaws.report.page import write_report
 
 WIDTHS = (1400, 420)
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import yaml
 
-from mixlaws.sizes import NAMED_SHAPES
+from mixlaws.runs.shapes import NAMED_SHAPES
 
 ROOT = Path(__file__).parents[2]
 

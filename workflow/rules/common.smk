@@ -3,14 +3,17 @@
 from dataclasses import asdict
 from functools import cache
 
-from mixlaws.config import complete_config
-from mixlaws.config_files import check_repeated_keys
-from mixlaws.given_tokens import given_files, is_given
-from mixlaws.mixtures import choose_mixtures
-from mixlaws.parts import division_of, plan_parts, plan_shards
-from mixlaws.plan import describe_target, design_of, num_proxy_tokens, num_target_steps
-from mixlaws.plan import process_resources, run_options
-from mixlaws.runtime import TEXT_VERSION, TRAINING_VERSION, read_json
+from mixlaws.config.complete import complete_config
+from mixlaws.config.repeated_keys import check_repeated_keys
+from mixlaws.text.sources.token_files import given_files, is_given
+from mixlaws.mixtures.designs import choose_mixtures
+from mixlaws.text.division import division_of
+from mixlaws.text.parts import plan_parts, plan_shards
+from mixlaws.runs.sweep import describe_target, design_of
+from mixlaws.runs.lengths import num_proxy_tokens, num_target_steps
+from mixlaws.runs.options import process_resources, run_options
+from mixlaws.provenance import TEXT_VERSION, TRAINING_VERSION
+from mixlaws.files import read_json
 
 check_repeated_keys(workflow.configfiles)
 config.update(complete_config(config))

@@ -1,6 +1,6 @@
 """The paper from its published losses: logs -> studies -> each figure's tables -> verdicts, page."""
 
-from mixlaws.config import complete_config
+from mixlaws.config.complete import complete_config
 
 config.update(complete_config(config))
 

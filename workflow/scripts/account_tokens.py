@@ -2,9 +2,10 @@
 
 from typing import TYPE_CHECKING
 
-from mixlaws.losses import write_table
-from mixlaws.runtime import log_to
-from mixlaws.tokens import accounting_table, contamination_table, read_manifest
+from mixlaws.tables import write_table
+from mixlaws.provenance import log_to
+from mixlaws.text.accounting import accounting_table, contamination_table
+from mixlaws.text.tokens import read_manifest
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

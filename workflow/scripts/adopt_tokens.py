@@ -2,8 +2,8 @@
 
 from typing import TYPE_CHECKING
 
-from mixlaws.given_tokens import adopt_tokens
-from mixlaws.runtime import log_to
+from mixlaws.text.sources.token_files import adopt_tokens
+from mixlaws.provenance import log_to
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

@@ -2,8 +2,9 @@
 
 from typing import TYPE_CHECKING
 
-from mixlaws.losses import collect_losses, collect_runs, verify_losses, write_table
-from mixlaws.runtime import log_to
+from mixlaws.losses.collect import collect_losses, collect_runs, verify_losses
+from mixlaws.tables import write_table
+from mixlaws.provenance import log_to
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

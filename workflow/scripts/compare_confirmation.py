@@ -2,9 +2,10 @@
 
 from typing import TYPE_CHECKING
 
-from mixlaws.confirmation import check_same_text, compare_confirmation
-from mixlaws.losses import read_losses
-from mixlaws.runtime import log_to, read_json, write_json
+from mixlaws.decision.confirmation import check_same_text, compare_confirmation
+from mixlaws.losses.tables import read_losses
+from mixlaws.provenance import log_to
+from mixlaws.files import read_json, write_json
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

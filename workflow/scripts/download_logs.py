@@ -2,8 +2,9 @@
 
 from typing import TYPE_CHECKING
 
-from mixlaws.downloads import published_files
-from mixlaws.runtime import log_to, write_json
+from mixlaws.losses.downloads import published_files
+from mixlaws.provenance import log_to
+from mixlaws.files import write_json
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

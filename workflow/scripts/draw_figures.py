@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from mixlaws.figures import draw_figures
-from mixlaws.runtime import log_to
+from mixlaws.provenance import log_to
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

@@ -2,8 +2,8 @@
 
 from typing import TYPE_CHECKING
 
-from mixlaws.figures.published import draw_published
-from mixlaws.runtime import log_to
+from mixlaws.paper.figures.draw import draw_published
+from mixlaws.provenance import log_to
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

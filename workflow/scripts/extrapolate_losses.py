@@ -4,8 +4,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mixlaws.paper.extrapolation import write_extrapolation
-from mixlaws.runtime import log_to
-from mixlaws.studies import load_study
+from mixlaws.provenance import log_to
+from mixlaws.losses.studies import load_study
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

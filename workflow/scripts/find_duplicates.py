@@ -2,10 +2,10 @@
 
 from typing import TYPE_CHECKING
 
-from mixlaws.domain_checks import check_domains
-from mixlaws.duplicates import find_duplicates
-from mixlaws.parts import by_domain
-from mixlaws.runtime import log_to
+from mixlaws.text.checks import check_domains
+from mixlaws.text.duplicates import find_duplicates
+from mixlaws.text.parts import by_domain
+from mixlaws.provenance import log_to
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

@@ -2,12 +2,13 @@
 
 from typing import TYPE_CHECKING
 
-from mixlaws.decision import decide_mixture, gather_evidence
-from mixlaws.experiment import open_experiment, supply
-from mixlaws.losses import write_table
-from mixlaws.runtime import log_to, write_json
-from mixlaws.scores import read_choice
-from mixlaws.surface import interaction_table, surface_table
+from mixlaws.decision.decide import decide_mixture, gather_evidence
+from mixlaws.losses.experiment import open_experiment, supply
+from mixlaws.tables import write_table
+from mixlaws.provenance import log_to
+from mixlaws.files import write_json
+from mixlaws.scoring.record import read_choice
+from mixlaws.decision.surface import interaction_table, surface_table
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

@@ -3,10 +3,11 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mixlaws.losses import write_table
+from mixlaws.tables import write_table
 from mixlaws.paper import forgetting
-from mixlaws.runtime import log_to, write_json
-from mixlaws.studies import load_study
+from mixlaws.provenance import log_to
+from mixlaws.files import write_json
+from mixlaws.losses.studies import load_study
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

@@ -2,11 +2,11 @@
 
 from typing import TYPE_CHECKING
 
-from mixlaws.experiment import open_experiment
-from mixlaws.law_tables import fit_for_tables, joint_table, mixing_table, size_table, step_table
-from mixlaws.losses import write_table
-from mixlaws.runtime import log_to
-from mixlaws.scores import read_choice
+from mixlaws.losses.experiment import open_experiment
+from mixlaws.scoring.law_tables import fit_for_tables, joint_table, mixing_table, size_table, step_table
+from mixlaws.tables import write_table
+from mixlaws.provenance import log_to
+from mixlaws.scoring.record import read_choice
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

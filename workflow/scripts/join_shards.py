@@ -2,8 +2,8 @@
 
 from typing import TYPE_CHECKING
 
-from mixlaws.runtime import log_to
-from mixlaws.tokenization import join_shards
+from mixlaws.provenance import log_to
+from mixlaws.text.tokenization import join_shards
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

@@ -2,9 +2,9 @@
 
 from typing import TYPE_CHECKING
 
-from mixlaws.parts import by_domain
-from mixlaws.runtime import log_to
-from mixlaws.tokenizer import make_tokenizer
+from mixlaws.text.parts import by_domain
+from mixlaws.provenance import log_to
+from mixlaws.text.tokenizer import make_tokenizer
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mixlaws.plan_tables import check_plan, write_plan
+from mixlaws.runs.cost import check_plan, write_plan
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

@@ -2,8 +2,9 @@
 
 from typing import TYPE_CHECKING
 
-from mixlaws.runtime import log_to, write_json
-from mixlaws.tokens import publish_tokens, read_manifest
+from mixlaws.provenance import log_to
+from mixlaws.files import write_json
+from mixlaws.text.tokens import publish_tokens, read_manifest
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

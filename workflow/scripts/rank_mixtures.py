@@ -3,10 +3,10 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mixlaws.losses import write_table
+from mixlaws.tables import write_table
 from mixlaws.paper.ranks import mixture_ranks, rank_stability
-from mixlaws.runtime import log_to
-from mixlaws.studies import load_study
+from mixlaws.provenance import log_to
+from mixlaws.losses.studies import load_study
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

@@ -2,9 +2,9 @@
 
 from typing import TYPE_CHECKING
 
-from mixlaws.domains import domain_source, write_documents
-from mixlaws.parts import part_from_param
-from mixlaws.runtime import log_to
+from mixlaws.text.reading import domain_source, write_documents
+from mixlaws.text.parts import part_from_param
+from mixlaws.provenance import log_to
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

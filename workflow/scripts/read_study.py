@@ -3,10 +3,10 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mixlaws.downloads import published_files
-from mixlaws.published import read_study
-from mixlaws.runtime import log_to
-from mixlaws.studies import save_study
+from mixlaws.losses.downloads import published_files
+from mixlaws.losses.readers.data_mixing_laws import read_study
+from mixlaws.provenance import log_to
+from mixlaws.losses.studies import save_study
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

@@ -2,8 +2,9 @@
 
 from typing import TYPE_CHECKING
 
-from mixlaws.decision import round_decision
-from mixlaws.runtime import log_to, read_json, write_json
+from mixlaws.decision.decide import round_decision
+from mixlaws.provenance import log_to
+from mixlaws.files import read_json, write_json
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

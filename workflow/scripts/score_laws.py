@@ -2,11 +2,12 @@
 
 from typing import TYPE_CHECKING
 
-from mixlaws.experiment import open_experiment
-from mixlaws.losses import write_table
-from mixlaws.runtime import log_to, write_json
-from mixlaws.scores import choice_record, prediction_table, score_table
-from mixlaws.choice import choose_laws
+from mixlaws.losses.experiment import open_experiment
+from mixlaws.tables import write_table
+from mixlaws.provenance import log_to
+from mixlaws.files import write_json
+from mixlaws.scoring.record import choice_record, prediction_table, score_table
+from mixlaws.scoring.choice import choose_laws
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

@@ -2,9 +2,9 @@
 
 from typing import TYPE_CHECKING
 
-from mixlaws.parts import shard_from_param
-from mixlaws.runtime import log_to
-from mixlaws.tokenization import write_shard
+from mixlaws.text.parts import shard_from_param
+from mixlaws.provenance import log_to
+from mixlaws.text.tokenization import write_shard
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

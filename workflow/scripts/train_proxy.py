@@ -2,13 +2,16 @@
 
 from typing import TYPE_CHECKING
 
-from mixlaws.data import read_corpus, resolve_proportions
-from mixlaws.deadline import end_before_limit
-from mixlaws.losses import loss_rows, write_table
-from mixlaws.plan import execution_options, make_run
-from mixlaws.processes import Execution, start_processes
-from mixlaws.runtime import file_sha256, log_to, write_json
-from mixlaws.training import trained
+from mixlaws.training.corpus import read_corpus, resolve_proportions
+from mixlaws.training.deadline import end_before_limit
+from mixlaws.losses.tables import loss_rows
+from mixlaws.tables import write_table
+from mixlaws.runs.options import execution_options
+from mixlaws.runs.run import make_run
+from mixlaws.training.execution import Execution, start_processes
+from mixlaws.files import file_sha256, write_json
+from mixlaws.provenance import log_to
+from mixlaws.training.train import trained
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

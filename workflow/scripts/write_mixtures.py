@@ -2,12 +2,13 @@
 
 from typing import TYPE_CHECKING
 
-from mixlaws.data import resolve_proportions
-from mixlaws.losses import mixture_table, write_table
-from mixlaws.mixtures import Mixture
-from mixlaws.plan import check_supply
-from mixlaws.runtime import log_to
-from mixlaws.tokens import read_manifest
+from mixlaws.training.corpus import resolve_proportions
+from mixlaws.losses.tables import mixture_table
+from mixlaws.tables import write_table
+from mixlaws.mixtures.lattice import Mixture
+from mixlaws.runs.supply import check_supply
+from mixlaws.provenance import log_to
+from mixlaws.text.tokens import read_manifest
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

@@ -2,8 +2,8 @@
 
 from typing import TYPE_CHECKING
 
-from mixlaws.report_published import write_published_report
-from mixlaws.runtime import log_to
+from mixlaws.paper.page import write_published_report
+from mixlaws.provenance import log_to
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

@@ -3,7 +3,8 @@
 from typing import TYPE_CHECKING
 
 from mixlaws.recipes import write_recipes
-from mixlaws.runtime import log_to, read_json
+from mixlaws.provenance import log_to
+from mixlaws.files import read_json
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

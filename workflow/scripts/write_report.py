@@ -2,8 +2,8 @@
 
 from typing import TYPE_CHECKING
 
-from mixlaws.report import write_report
-from mixlaws.runtime import log_to
+from mixlaws.report.page import write_report
+from mixlaws.provenance import log_to
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

@@ -2,10 +2,10 @@
 
 from typing import TYPE_CHECKING
 
-from mixlaws.losses import write_table
+from mixlaws.tables import write_table
 from mixlaws.paper.measures import measure
 from mixlaws.paper.verdicts import judge
-from mixlaws.runtime import log_to
+from mixlaws.provenance import log_to
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

@@ -1,0 +1,1 @@
+"""The experiment's config: its schema, its defaults and its checks."""

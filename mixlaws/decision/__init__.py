@@ -1,0 +1,1 @@
+"""From fitted laws to the best mixture at the target, with intervals."""

@@ -1,0 +1,103 @@
+"""Predicted against observed at the target, with the noise between seeds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from mixlaws.decision.noise import seed_noise
+from mixlaws.errors import DataError
+from mixlaws.losses.fingerprints import check_runs
+from mixlaws.tables import read_table
+
+OPTIMUM = "optimum"
+# A gain counts as real when it exceeds the noise of a mixture's effect by this factor.
+NOISE_FACTOR = 2.0
+
+
+def check_same_text(runs: str | Path, confirmation_runs: str | Path) -> None:
+    """Raise DataError when the target's runs saw other text than the proxies did."""
+    tables = [read_table(path, ["size", "mixture"]) for path in (runs, confirmation_runs)]
+    check_runs(pd.concat(tables), f"{runs} and {confirmation_runs}")
+
+
+def compare_confirmation(
+    losses: pd.DataFrame, optimum: Mapping[str, Any], weights: Mapping[str, float]
+) -> dict[str, Any]:
+    """Return what confirmation.json holds, from the loss table of the target's runs.
+
+    Raises DataError when a run of a mixture and seed is missing.
+    """
+    final = losses[losses["step"] == losses["step"].max()]
+    table = final.pivot(index=["mixture", "seed"], columns="validation_domain", values="loss")
+    shares = pd.Series(weights)
+    overall = (table[shares.index] @ shares).unstack("seed")
+    if overall.isna().any(axis=None):
+        raise DataError(
+            "the confirmation must hold every mixture at every seed, but some are missing: "
+            f"{overall.isna().stack().loc[lambda missing: missing].index.tolist()}"
+        )
+    predicted = _predictions(optimum)
+    noise = seed_noise(overall.to_numpy())
+    means = table.groupby("mixture").mean()
+    return {
+        "size": str(final["size"].iloc[0]),
+        "tokens": int(final["tokens"].iloc[0]),
+        "seeds": [int(seed) for seed in overall.columns],
+        "noise": noise,
+        "mean_absolute_error": _mean_absolute_error(means, predicted),
+        "mixtures": {
+            mixture: {
+                "observed": row.tolist(),
+                "mean": float(row.mean()),
+                "predicted": predicted[mixture]["overall"],
+            }
+            for mixture, row in overall.iterrows()
+        },
+        "domains": {
+            domain: {
+                mixture: {
+                    "mean": float(means.loc[mixture, domain]),
+                    "predicted": predicted[mixture][domain],
+                }
+                for mixture in overall.index
+            }
+            for domain in means.columns
+        },
+        "gains": {
+            mixture: _gain(overall, mixture, optimum["baselines"][mixture]["gain"], noise)
+            for mixture in overall.index
+            if mixture != OPTIMUM
+        },
+    }
+
+
+def _predictions(optimum: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the predicted losses by mixture, validation domain and overall."""
+    baselines = {name: entry["predicted"] for name, entry in optimum["baselines"].items()}
+    return {OPTIMUM: optimum["predicted"], **baselines}
+
+
+def _mean_absolute_error(means: pd.DataFrame, predicted: Mapping[str, Any]) -> float:
+    """Return the mean error over validation domains and confirmed mixtures, nats."""
+    values = pd.DataFrame(
+        {mixture: {d: predicted[mixture][d]["value"] for d in means} for mixture in means.index}
+    ).T
+    return float((values - means).abs().to_numpy().mean())
+
+
+def _gain(
+    overall: pd.DataFrame, mixture: Any, predicted: Mapping[str, float], noise: float | None
+) -> dict[str, Any]:
+    """Return by how much the optimum's overall loss is below a baseline's, paired by seed."""
+    per_seed = (overall.loc[mixture] - overall.loc[OPTIMUM]).to_numpy(dtype=float)
+    observed = float(per_seed.mean())
+    return {
+        "observed": observed,
+        "per_seed": per_seed.tolist(),
+        "predicted": dict(predicted),
+        "beyond_noise": noise is not None and observed > NOISE_FACTOR * noise,
+    }

@@ -1,0 +1,228 @@
+"""From fitted laws to the decision: the optimum with intervals, beside honest baselines."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from mixlaws.decision.baselines import best_observed
+from mixlaws.decision.bootstrap import Bootstrap, bootstrap
+from mixlaws.decision.intervals import Interval, predict_differences, predict_losses, predict_shares
+from mixlaws.decision.limits import GroupLimit, Limits, make_limits
+from mixlaws.decision.near_optimal import find_near_optimal
+from mixlaws.decision.objective import Objective
+from mixlaws.decision.optimum import Optimum, find_optimum
+from mixlaws.errors import ConfigError
+from mixlaws.laws.law import Ensemble
+from mixlaws.laws.observations import Observations, Target
+from mixlaws.laws.overall import Columns
+from mixlaws.mixtures.lattice import round_to_lattice
+from mixlaws.scoring.choice import LawChoice
+from mixlaws.scoring.fold_errors import FoldErrors
+
+
+@dataclass(frozen=True, eq=False)
+class Evidence:
+    """Everything a decision rests on."""
+
+    observations: Observations
+    """Fitted mixtures only."""
+    laws: Bootstrap
+    columns: Columns
+    errors: FoldErrors
+    level: float
+
+    @property
+    def law(self) -> Ensemble:
+        """Return the law fitted to all the data."""
+        return Ensemble(self.laws.fitted)
+
+
+def gather_evidence(
+    observations: Observations,
+    choice: LawChoice,
+    *,
+    target: Target,
+    columns: Columns,
+    errors: FoldErrors,
+    sampling: Mapping[str, Any],
+) -> Evidence:
+    """Fit the chosen pipeline to the data and to resamples of it.
+
+    `sampling` holds replicates, level, seed and processes.
+    """
+    laws = bootstrap(
+        choice.fitters(target),
+        observations,
+        replicates=sampling["replicates"],
+        seed=sampling["seed"],
+        processes=sampling["processes"],
+    )
+    return Evidence(observations, laws, columns, errors, sampling["level"])
+
+
+def _limits(
+    domains: Sequence[str],
+    options: Mapping[str, Any],
+    available_tokens: Mapping[str, float | None],
+    target_tokens: float,
+) -> Limits:
+    """Return the limits of the config's `optimum` section."""
+    return make_limits(
+        domains,
+        target_tokens,
+        shares={domain: tuple(pair) for domain, pair in options["limits"].items()},
+        groups=[
+            GroupLimit(name, tuple(group["domains"]), *group["limits"])
+            for name, group in options["groups"].items()
+        ],
+        available_tokens={d: float(n) for d, n in available_tokens.items() if n is not None},
+        max_epochs=options["max_epochs"],
+    )
+
+
+def _objective(
+    columns: Columns, options: Mapping[str, Any], baselines: Mapping[str, Sequence[float]]
+) -> Objective:
+    """Return the objective of the config's `optimum` section."""
+    prior = options.get("prior")
+    return Objective(
+        columns.weights,
+        maximum_share=options["maximum_share"],
+        prior=np.asarray(baselines[prior["mixture"]]) if prior else None,
+        prior_strength=prior["strength"] if prior else 0.0,
+    )
+
+
+def decide_mixture(
+    evidence: Evidence,
+    options: Mapping[str, Any],
+    *,
+    target_tokens: float,
+    available_tokens: Mapping[str, float | None],
+    baselines: Mapping[str, Sequence[float]],
+) -> dict[str, Any]:
+    """Return what optimum.json holds of the decision.
+
+    `options` is the config's `optimum`; `baselines` are proportions by mixture id. Raises
+    ConfigError when no mixture meets the limits, naming those that conflict.
+    """
+    domains = evidence.observations.domains
+    limits = _limits(domains, options, available_tokens, target_tokens)
+    goal = _objective(evidence.columns, options, baselines)
+    best = find_optimum(evidence.law, goal, limits)
+    free = find_optimum(evidence.law, goal, make_limits(limits.domains, 1.0))
+    shares = predict_shares(evidence.laws, goal, limits, best, level=evidence.level)
+    near = find_near_optimal(
+        evidence.laws,
+        best.proportions,
+        limits,
+        evidence.columns,
+        level=evidence.level,
+        errors=evidence.errors,
+    )
+    return {
+        "proportions": _named(domains, best.proportions),
+        "intervals": _ranges(domains, shares.lower, shares.upper),
+        "predicted": _predicted(evidence, best.proportions),
+        "unconstrained": {
+            "proportions": _named(domains, free.proportions),
+            "overall": free.overall,
+        },
+        "limits": _ranges(domains, limits.lower, np.minimum(limits.upper, 1.0)),
+        "active_constraints": _constraints(best),
+        "certificate": {"convex": best.convex, "gap": best.gap, "num_starts": best.num_starts},
+        "near_optimal": {
+            "tolerance": near.tolerance,
+            "ranges": _ranges(domains, near.lower, near.upper),
+        },
+        "baselines": _baselines(evidence, best, baselines),
+        "num_failed_replicates": len(evidence.laws.failures),
+    }
+
+
+def round_decision(optimum: Mapping[str, Any], *, lattice: int) -> dict[str, Any]:
+    """Return the optimum on the lattice, within its limits.
+
+    Where no lattice point meets them (a pinned share of 0.3, say), within a lattice step of them.
+    """
+    proportions = optimum["proportions"]
+    shares = list(proportions.values())
+    limits = {domain: optimum["limits"][domain] for domain in proportions}
+    try:
+        counts = round_to_lattice(shares, lattice, limits)
+    except ConfigError:
+        step = 1 / lattice
+        wider = {d: (max(low - step, 0.0), high + step) for d, (low, high) in limits.items()}
+        counts = round_to_lattice(shares, lattice, wider)
+    rounded = dict(zip(proportions, (counts / lattice).tolist(), strict=True))
+    return {"mixture": "optimum", "lattice": lattice, "proportions": rounded}
+
+
+def _predicted(evidence: Evidence, proportions: np.ndarray) -> dict[str, dict[str, float]]:
+    """Return value, lower and upper of each validation domain and overall."""
+    interval = predict_losses(
+        evidence.laws,
+        proportions[None],
+        evidence.columns,
+        level=evidence.level,
+        errors=evidence.errors,
+    )
+    return {name: _at(interval, 0, i) for i, name in enumerate(evidence.columns.names)}
+
+
+def _baselines(
+    evidence: Evidence, best: Optimum, baselines: Mapping[str, Sequence[float]]
+) -> dict[str, Any]:
+    """Return each baseline's predicted losses and what the optimum gains over it."""
+    observed_id, observed = best_observed(evidence.observations, evidence.columns)
+    named = {name: (name, np.asarray(shares)) for name, shares in baselines.items()}
+    named["best_observed"] = (observed_id, observed)
+    found = {}
+    for name, (mixture, shares) in named.items():
+        gain = predict_differences(
+            evidence.laws,
+            (shares[None], best.proportions[None]),
+            evidence.columns,
+            level=evidence.level,
+            errors=evidence.errors,
+        )
+        predicted = _predicted(evidence, shares)
+        found[name] = {
+            "mixture": mixture,
+            "proportions": _named(evidence.observations.domains, shares),
+            "overall": predicted["overall"],
+            "predicted": predicted,
+            "gain": _at(gain, 0, -1),
+        }
+    return found
+
+
+def _constraints(best: Optimum) -> list[dict[str, Any]]:
+    return [
+        {
+            "domain": each.name,
+            **{k: v for k, v in asdict(each).items() if k != "name"},
+        }
+        for each in best.active
+    ]
+
+
+def _named(domains: Sequence[str], shares: np.ndarray) -> dict[str, float]:
+    return dict(zip(domains, map(float, shares), strict=True))
+
+
+def _ranges(domains: Sequence[str], low: np.ndarray, high: np.ndarray) -> dict[str, list[float]]:
+    rows = zip(domains, low, high, strict=True)
+    return {domain: [float(lower), float(upper)] for domain, lower, upper in rows}
+
+
+def _at(interval: Interval, row: int, column: int) -> dict[str, float]:
+    return {
+        "value": float(interval.value[row, column]),
+        "lower": float(interval.lower[row, column]),
+        "upper": float(interval.upper[row, column]),
+    }

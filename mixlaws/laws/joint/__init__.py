@@ -1,0 +1,1 @@
+"""Joint laws: one law in (N, D, r) per validation domain."""

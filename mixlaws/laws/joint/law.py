@@ -1,0 +1,270 @@
+"""Joint laws: one law in (N, D, r) for each validation domain, all domains fitted as one batch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from mixlaws.errors import ConfigError
+from mixlaws.laws.joint.forms import (
+    FORMS,
+    Form,
+    Layout,
+    Points,
+    evaluate_terms,
+    mixture_gradient,
+    mixture_loss,
+    slope_matrix,
+)
+from mixlaws.laws.observations import Observations, Target
+
+SAME_MIXTURE_DECIMALS = 9
+
+
+@dataclass(frozen=True, eq=False)
+class JointLaw:
+    """A fitted joint law (`joint_forms` states the formula), one row of theta a domain.
+
+    Identifiable are the sums that the formula shows: c and the level of M trade off against each
+    other within the prior, as do c and the asymptotes of P and Q; predictions inside the observed
+    range of sizes and tokens do not depend on that split, those far outside do.
+    """
+
+    form: str
+    """A name in FORMS."""
+    domains: tuple[str, ...]
+    validation_domains: tuple[str, ...]
+    theta: np.ndarray
+    """(V, p) parameters in the order of the layout."""
+    reference_params: float
+    """N0."""
+    reference_tokens: float
+    """D0."""
+    schedule: bool
+    """Whether effective tokens and annealing are used; else plain tokens."""
+    effect_mixtures: np.ndarray
+    """(q, K) the mixtures that have random effects; q may be 0."""
+
+    @property
+    def layout(self) -> Layout:
+        """Return where each parameter stands in theta."""
+        return Layout(
+            FORMS[self.form],
+            len(self.domains),
+            schedule=self.schedule,
+            num_effects=len(self.effect_mixtures),
+        )
+
+    def predict(
+        self, where: Observations | Target, proportions: np.ndarray | None = None
+    ) -> np.ndarray:
+        """Return the losses (n, V) at sizes, tokens and proportions (n, K).
+
+        `where` gives sizes and tokens: observations row by row, a target for every row.
+        `proportions` are the observations' own unless given. Mixtures that have random effects
+        are predicted with them.
+        """
+        points = make_points(self, where, rows_of(where, proportions))
+        return evaluate_terms(self.layout, self.theta, points).loss.T
+
+    def at(self, target: Target) -> JointAtTarget:
+        """Return the mixing law at a target: smooth in r, without random effects."""
+        layout, theta = self.layout, self.theta
+        log_size = np.log(target.compute_params / self.reference_params)
+        tokens = target.effective_tokens if self.schedule else target.tokens
+        log_tokens = np.log(tokens / self.reference_tokens)
+        a, b = (np.exp(layout.get(theta, name)) for name in ("ln_a", "ln_b"))
+        log_q = -layout.scalar(theta, "d") * log_size - b * log_tokens
+        annealed = np.exp(layout.scalar(theta, "ln_C", -np.inf)) * target.annealing
+        return JointAtTarget(
+            law=self,
+            constant=layout.get(theta, "c") - annealed,
+            log_size_term=layout.get(theta, "u") - a * log_size,
+            log_token_term=layout.get(theta, "v") + log_q,
+            coupling=np.exp(layout.scalar(theta, "ln_k")),
+        )
+
+    def parameters(self) -> dict[str, np.ndarray]:
+        """Return named parameters, (V,) or (V, K), in natural units (exponents, not their logs)."""
+        layout = self.layout
+        natural = {}
+        for name in layout.slices:
+            values = layout.get(self.theta, name)
+            if name.startswith("ln_"):
+                name, values = name.removeprefix("ln_"), np.exp(values)
+            natural[name] = values[:, 0] if values.shape[1] == 1 else values
+        return natural
+
+
+@dataclass(frozen=True, eq=False)
+class JointAtTarget:
+    """A joint law at one target: a mixing law, L_i(r) = constant + M(r) + (P(r) + Q(r))^k."""
+
+    law: JointLaw
+    constant: np.ndarray
+    """(V, 1) c - C A."""
+    log_size_term: np.ndarray
+    """(V, K) or (V, 1): ln P by domain; ln P(r) is its product with r."""
+    log_token_term: np.ndarray
+    """(V, K) or (V, 1): ln Q by domain."""
+    coupling: np.ndarray
+    """(V, 1) k."""
+
+    @property
+    def name(self) -> str:
+        """Return joint-<form>."""
+        return f"joint-{self.law.form}"
+
+    @property
+    def convex(self) -> bool:
+        """Say whether every domain's loss is convex in r.
+
+        1 / sum C r^g is for g <= 1, and so is any positive power of a sum of exponentials of
+        linear functions; exp(t.sqrt r) is if no t is positive.
+        """
+        if FORMS[self.law.form].mixture != "sqrt":
+            return True
+        return bool((self.law.layout.get(self.law.theta, "t") <= 0).all())
+
+    def predict(self, proportions: np.ndarray) -> np.ndarray:
+        """Return the losses (m, V) at proportions (m, K)."""
+        layout, theta = self.law.layout, self.law.theta
+        size_term, token_term = self._terms(proportions)
+        coupled = (size_term + token_term) ** self.coupling
+        return (self.constant + mixture_loss(layout, theta, proportions) + coupled).T
+
+    def gradient(self, proportions: np.ndarray) -> np.ndarray:
+        """Return d loss / d r (m, V, K).
+
+        A zero share counts as `SMALLEST_SHARE`: r^g has no finite slope at 0.
+        """
+        layout, theta = self.law.layout, self.law.theta
+        size_term, token_term = self._terms(proportions)
+        outer = self.coupling * (size_term + token_term) ** (self.coupling - 1)
+        # With slopes that do not differ by domain the two terms do not depend on r.
+        sloped = float(FORMS[self.law.form].slopes)
+        by_share = (
+            (outer * size_term)[..., None] * self.log_size_term[:, None]
+            + (outer * token_term)[..., None] * self.log_token_term[:, None]
+        ) * sloped
+        return (mixture_gradient(layout, theta, proportions) + by_share).swapaxes(0, 1)
+
+    def _terms(self, proportions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        slopes = slope_matrix(FORMS[self.law.form], np.asarray(proportions, dtype=float)).T
+        return np.exp(self.log_size_term @ slopes), np.exp(self.log_token_term @ slopes)
+
+    def parameters(self) -> dict[str, np.ndarray]:
+        """Return the joint law's named parameters."""
+        return self.law.parameters()
+
+
+@dataclass(frozen=True, eq=False)
+class JointEnsemble:
+    """The mean of several joint laws, with their spread as the uncertainty about the form.
+
+    Two tiers: laws with random effects predict the mixtures seen at several sizes, laws without
+    predict every other mixture (random effects take signal away from the mixing law).
+    """
+
+    laws: tuple[JointLaw, ...]
+    """Without random effects."""
+    laws_of_seen: tuple[JointLaw, ...] = ()
+    """With random effects; empty: one tier."""
+
+    def predict(
+        self, where: Observations | Target, proportions: np.ndarray | None = None
+    ) -> np.ndarray:
+        """Return the mean losses (n, V), by the tier that each row's mixture belongs to.
+
+        Arguments as in `JointLaw.predict`.
+        """
+        rows = rows_of(where, proportions)
+        plain: np.ndarray = np.mean([law.predict(where, rows) for law in self.laws], axis=0)
+        if not self.laws_of_seen:
+            return plain
+        seen = match_mixtures(rows, self.laws_of_seen[0].effect_mixtures) >= 0
+        with_effects = [law.predict(where, rows) for law in self.laws_of_seen]
+        return np.where(seen[:, None], np.mean(with_effects, axis=0), plain)
+
+    def at(self, target: Target) -> EnsembleAtTarget:
+        """Return the mixing law at a target: smooth in r, without random effects."""
+        return EnsembleAtTarget(tuple(law.at(target) for law in self.laws))
+
+
+@dataclass(frozen=True, eq=False)
+class EnsembleAtTarget:
+    """The mean of several joint laws at one target: a mixing law."""
+
+    members: tuple[JointAtTarget, ...]
+
+    @property
+    def name(self) -> str:
+        """Return joint-<form>+<form>..."""
+        return "joint-" + "+".join(member.law.form for member in self.members)
+
+    @property
+    def convex(self) -> bool:
+        """Say whether every member is convex."""
+        return all(member.convex for member in self.members)
+
+    def predict(self, proportions: np.ndarray) -> np.ndarray:
+        """Return the mean losses (m, V) at proportions (m, K)."""
+        return np.mean([member.predict(proportions) for member in self.members], axis=0)
+
+    def spread(self, proportions: np.ndarray) -> np.ndarray:
+        """Return the standard deviation between the forms (m, V)."""
+        return np.std([member.predict(proportions) for member in self.members], axis=0)
+
+    def gradient(self, proportions: np.ndarray) -> np.ndarray:
+        """Return d mean loss / d r (m, V, K)."""
+        return np.mean([member.gradient(proportions) for member in self.members], axis=0)
+
+
+def find_form(name: str) -> Form:
+    """Return a form by name; raise ConfigError listing those that exist."""
+    if name not in FORMS:
+        raise ConfigError(f"a joint law's form must be one of {', '.join(FORMS)}, got {name!r}")
+    return FORMS[name]
+
+
+def rows_of(where: Observations | Target, proportions: np.ndarray | None) -> np.ndarray:
+    """Return the proportions (n, K) to predict at; raise ConfigError if nothing gives them."""
+    if proportions is not None:
+        return np.asarray(proportions, dtype=float)
+    if isinstance(where, Target):
+        raise ConfigError("a prediction at a target needs proportions (n, K), got none: give them")
+    return where.proportions
+
+
+def make_points(law: JointLaw, where: Observations | Target, proportions: np.ndarray) -> Points:
+    """Return sizes, tokens and proportions as points in the law's scaled variables."""
+    mixtures, index = distinct_mixtures(proportions)
+    tokens = where.effective_tokens if law.schedule else where.tokens
+    shape = (len(proportions),)
+    return Points(
+        proportions=mixtures,
+        mixture=index,
+        log_size=np.broadcast_to(np.log(where.compute_params / law.reference_params), shape),
+        log_tokens=np.broadcast_to(np.log(tokens / law.reference_tokens), shape),
+        annealing=np.broadcast_to(where.annealing, shape),
+        effect=match_mixtures(mixtures, law.effect_mixtures)[index],
+    )
+
+
+def distinct_mixtures(proportions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the distinct rows (q, K) and the index (n,) of each row among them."""
+    rounded = np.round(proportions, SAME_MIXTURE_DECIMALS)
+    _, first, index = np.unique(rounded, axis=0, return_index=True, return_inverse=True)
+    return proportions[first], index.ravel()
+
+
+def match_mixtures(proportions: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """Return for each row (n, K) its index among the known mixtures (q, K), -1 if it is none."""
+    places = {_key(row): i for i, row in enumerate(known)}
+    return np.array([places.get(_key(row), -1) for row in proportions], dtype=int)
+
+
+def _key(row: np.ndarray) -> bytes:
+    # Adding zero turns -0.0 into 0.0, which has other bytes.
+    return bytes((np.round(row, SAME_MIXTURE_DECIMALS) + 0.0).tobytes())

@@ -1,0 +1,121 @@
+"""The additive mixing law: the training domains' contributions add up to an amount of data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, Self
+
+import numpy as np
+
+from mixlaws.laws.mixing.form import MixingPriors, contrast_precision, irreducible_prior
+
+STRENGTH_RANGE = 12.0
+"""Limits of ln C_j about 0: the sum stays positive on the whole simplex, so the law is finite."""
+EXPONENT_BOUNDS = (0.05, 1.0)
+SMALLEST_SHARE = 1e-12
+"""Where a share is zero, r^g has no finite slope (g < 1): the gradient is taken here."""
+
+
+@dataclass(frozen=True, eq=False)
+class Additive:
+    """L_i(r) = E_i + 1 / sum_j C_ij r_j^g_ij with 0 < g <= 1 (Shukor et al. 2025, 2507.09404).
+
+    Each r^g is concave, hence so is their sum, and 1 / a positive concave function is convex:
+    the optimum can be certified. C_ij says how much domain j teaches about i, g_ij how fast
+    that saturates. E_i and the overall size of C_i trade off when the losses span a narrow
+    range; the ratios C_ij / C_ik are well determined. A domain that never had a share has a C
+    and a g from their priors alone.
+    """
+
+    name: ClassVar[str] = "additive"
+    convex: ClassVar[bool] = True
+
+    E: np.ndarray
+    """(V,) irreducible loss, nats."""
+    C: np.ndarray
+    """(V, K) strength of each training domain, 1 / nats."""
+    g: np.ndarray
+    """(V, K) exponent of each share."""
+
+    def predict(self, proportions: np.ndarray) -> np.ndarray:
+        """Return losses (m, V), nats, for proportions (m, K)."""
+        powers = np.clip(proportions, 0.0, None)[:, None, :] ** self.g
+        return self.E + 1.0 / (powers * self.C).sum(axis=2)
+
+    def gradient(self, proportions: np.ndarray) -> np.ndarray:
+        """Return dL_i/dr_j, (m, V, K); a zero share counts as SMALLEST_SHARE."""
+        shares = np.maximum(proportions, SMALLEST_SHARE)[:, None, :]
+        powers = self.C * shares**self.g
+        return -(self.g * powers / shares) / powers.sum(axis=2, keepdims=True) ** 2
+
+    def parameters(self) -> dict[str, np.ndarray]:
+        """Return E (V,), C and g (V, K)."""
+        return {"E": self.E, "C": self.C, "g": self.g}
+
+    def theta(self) -> np.ndarray:
+        """Return (V, 1 + 2K): E, ln C, ln g."""
+        return np.concatenate([self.E[:, None], np.log(self.C), np.log(self.g)], axis=1)
+
+    @classmethod
+    def from_theta(cls, theta: np.ndarray, num_domains: int) -> Self:
+        """Return the law with the parameters theta (V, 1 + 2K)."""
+        strength, exponent = np.split(np.exp(theta[:, 1:]), [num_domains], axis=1)
+        return cls(theta[:, 0], strength, exponent)
+
+    @classmethod
+    def starts(
+        cls, proportions: np.ndarray, losses: np.ndarray, priors: MixingPriors
+    ) -> np.ndarray:
+        """Return two starts: E at .6 and at .9 of the lowest loss, all domains alike."""
+        num_domains = proportions.shape[1]
+        amount = (proportions**priors.exponent).sum(axis=1).mean()
+        starts = []
+        for part in (0.6, 0.9):
+            E = part * losses.min(axis=0)
+            strength = -np.log((losses.mean(axis=0) - E) * amount)
+            theta = np.repeat(strength[:, None], 1 + 2 * num_domains, axis=1)
+            theta[:, 0] = E
+            theta[:, 1 + num_domains :] = np.log(priors.exponent)
+            starts.append(theta)
+        return np.stack(starts)
+
+    @classmethod
+    def evaluate(cls, theta: np.ndarray, proportions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return values (b, n) and their Jacobian (b, n, 1 + 2K) for theta (b, 1 + 2K)."""
+        num_domains = proportions.shape[1]
+        log_strength, log_exponent = np.split(theta[:, None, 1:], [num_domains], axis=2)
+        exponent = np.exp(log_exponent)
+        present = proportions > 0
+        logs = np.log(np.where(present, proportions, 1.0))
+        terms = np.where(present, np.exp(log_strength + exponent * logs), 0.0)
+        inverse = 1.0 / terms.sum(axis=2)
+        slope = -terms * (inverse**2)[..., None]
+        jacobian = np.concatenate(
+            [np.ones((*inverse.shape, 1)), slope, slope * exponent * logs], axis=2
+        )
+        return theta[:, :1] + inverse, jacobian
+
+    @classmethod
+    def prior(
+        cls, num_domains: int, losses: np.ndarray, priors: MixingPriors
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return mean (V, p) and precision (V, p, p) for p = 1 + 2K."""
+        shape = (losses.shape[1], 1 + 2 * num_domains)
+        mean, precision = np.zeros(shape), np.zeros((*shape, shape[1]))
+        mean[:, 0], precision[:, 0, 0] = irreducible_prior(losses, priors)
+        strengths, exponents = slice(1, 1 + num_domains), slice(1 + num_domains, None)
+        precision[:, strengths, strengths] = contrast_precision(num_domains, priors.strength_sd)
+        mean[:, exponents] = np.log(priors.exponent)
+        precision[:, exponents, exponents] = np.eye(num_domains) / priors.exponent_sd**2
+        return mean, precision
+
+    @classmethod
+    def bounds(cls, num_params: int) -> list[tuple[str, float, float]]:
+        """Return name, lower and upper limit of E, the ln C and the ln g."""
+        num_domains = num_params // 2
+        low, high = np.log(EXPONENT_BOUNDS)
+        return [
+            ("E", 0.0, np.inf),
+            *(("C", -STRENGTH_RANGE, STRENGTH_RANGE) for _ in range(num_domains)),
+            *(("g", low, high) for _ in range(num_domains)),
+        ]

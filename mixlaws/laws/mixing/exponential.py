@@ -1,0 +1,24 @@
+"""The paper's mixing laws: exponential (M4), implicit domains, and the rejected M1, M2, M3."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import numpy as np
+
+from mixlaws.laws.mixing.implicit import Implicit
+
+
+class Exponential(Implicit):
+    """L_i(r) = c_i + k_i exp(sum_j t_ij r_j): the paper's law, M4 (equations 1 and 7).
+
+    The implicit law with one term: K + 1 identifiable parameters per validation domain. Without
+    the ridge on the contrasts of t, twenty mixtures let t run away (reference: t of +-40).
+    """
+
+    name: ClassVar[str] = "exponential"
+    fixed_terms: ClassVar[int | None] = 1
+
+    def parameters(self) -> dict[str, np.ndarray]:
+        """Return c and k (V,), and t (V, K) with mean zero over the training domains."""
+        return {"c": self.c, "k": self.k[:, 0], "t": self.t[:, 0]}

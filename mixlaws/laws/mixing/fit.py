@@ -1,0 +1,104 @@
+"""Fit any mixing law to a table of losses."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from mixlaws.errors import FitError
+from mixlaws.laws.least_squares import Bounds, Fit, Prior, best_of_starts, minimise, names_at_bound
+from mixlaws.laws.mixing import MIXING_LAWS
+from mixlaws.laws.mixing.form import Form, MixingLaw, MixingPriors
+
+
+def fit_mixing_law(
+    name: str,
+    proportions: np.ndarray,
+    losses: np.ndarray,
+    *,
+    weights: np.ndarray | None = None,
+    start: MixingLaw | None = None,
+    priors: MixingPriors | None = None,
+) -> tuple[MixingLaw, Fit]:
+    """Fit one law of MIXING_LAWS to V validation domains at once.
+
+    `proportions` is (n, K) on the simplex, `losses` (n, V) nats. `weights` (n,) counts the
+    mixtures (a bootstrap's multiplicities). `start`, an earlier law of the same name, replaces
+    the deterministic starts; `priors` defaults to MixingPriors(). Raises FitError for an unknown
+    name, fewer than two different mixtures or a loss that is not finite.
+    """
+    form = _form_of(name)
+    _check_table(proportions, losses)
+    priors = priors or MixingPriors()
+    root = np.ones(len(losses)) if weights is None else np.sqrt(weights)
+    seen = root > 0
+    shares, values, root = proportions[seen], losses[seen], root[seen]
+    begin = form.starts(shares, values, priors) if start is None else _warm_start(start, form)
+    num_starts, num_validation, num_params = begin.shape
+    bounds = _bounds(form, num_params)
+
+    def evaluate(theta: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        predicted, jacobian = form.evaluate(theta, shares)
+        residuals = predicted - values.T[rows % num_validation]
+        return root * residuals, root[:, None] * jacobian
+
+    prior = _prior(form, shares, values, priors, root)
+    theta, cost = minimise(
+        evaluate, begin.reshape(-1, num_params), prior.repeat(num_starts), bounds, linear=0
+    )
+    theta, cost, num_agreeing = best_of_starts(theta, cost, num_starts)
+    law = form.from_theta(theta, proportions.shape[1])
+    residuals = law.predict(proportions) - losses
+    return law, Fit(residuals, cost, num_starts, num_agreeing, names_at_bound(theta, bounds))
+
+
+def _form_of(name: str) -> type[Form]:
+    if name not in MIXING_LAWS:
+        raise FitError(
+            f"a mixing law must be one of {', '.join(MIXING_LAWS)}, got {name!r}: "
+            "change laws.mixing in the config"
+        )
+    return MIXING_LAWS[name]
+
+
+def _check_table(proportions: np.ndarray, losses: np.ndarray) -> None:
+    if len(np.unique(proportions, axis=0)) < 2:
+        raise FitError(
+            "a mixing law needs the losses of at least two different mixtures, got "
+            f"{len(np.unique(proportions, axis=0))}: raise mixtures.count"
+        )
+    if not np.isfinite(losses).all():
+        raise FitError(
+            "a mixing law needs a finite loss for every mixture and validation domain, got "
+            f"{(~np.isfinite(losses)).sum()} that are not, the first at (mixture, validation "
+            f"domain) {tuple(np.argwhere(~np.isfinite(losses))[0].tolist())}: drop these mixtures"
+        )
+
+
+def _warm_start(start: MixingLaw, form: type[Form]) -> np.ndarray:
+    if not isinstance(start, form):
+        raise FitError(
+            f"a warm start must be an earlier {form.name} law, got the law {start.name!r}: "
+            "start from a fit of the same law"
+        )
+    return start.theta()[None]
+
+
+def _bounds(form: type[Form], num_params: int) -> Bounds:
+    names, lower, upper = zip(*form.bounds(num_params), strict=True)
+    return Bounds(np.array(lower), np.array(upper), names)
+
+
+def _prior(
+    form: type[Form],
+    proportions: np.ndarray,
+    losses: np.ndarray,
+    priors: MixingPriors,
+    root: np.ndarray,
+) -> Prior:
+    """Return the prior in units of each validation domain's spread; `root` of the weights (n,)."""
+    mean, precision = form.prior(proportions.shape[1], losses, priors)
+    # A validation domain that does not vary still needs priors that weigh something.
+    centre = np.average(losses, axis=0, weights=root**2)
+    spread = np.sqrt(np.average((losses - centre) ** 2, axis=0, weights=root**2))
+    spread = np.maximum(spread, 1e-6 * np.abs(centre))
+    return Prior(mean, precision * (priors.noise * spread)[:, None, None] ** 2)

@@ -1,0 +1,1 @@
+"""Losses: what was measured, by our own runs or by anyone's."""

@@ -1,0 +1,60 @@
+"""Published files: downloaded at a pinned commit or taken from a local copy, always verified."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from mixlaws.errors import DataError
+from mixlaws.files import file_sha256
+
+NUM_RETRIES = 3
+
+
+def published_files(published: Mapping[str, Any], cache: str | Path) -> dict[str, Path]:
+    """Return the verified local path of every file of `published.files`, by its name there.
+
+    With `published.folder` the files are taken from that folder, else they are downloaded from
+    `published.url` into `cache` (kept, and not downloaded again while their sums are right).
+    Raises DataError naming the file, its expected and found sha256 and the config key.
+    """
+    if published.get("folder"):
+        return verified_files(Path(published["folder"]), published["files"])
+    return {
+        name: _download(published["url"], name, sha256, Path(cache))
+        for name, sha256 in published["files"].items()
+    }
+
+
+def verified_files(folder: Path, sums: Mapping[str, str]) -> dict[str, Path]:
+    """Return folder/name for every name of `sums`, after comparing sha256; raise DataError."""
+    for name, expected in sums.items():
+        path = folder / name
+        found = file_sha256(path) if path.is_file() else "no such file"
+        if found != expected:
+            raise DataError(
+                f"{name} of published.files must have sha256 {expected}, found {found} in "
+                f"{folder}: point published.folder to an unchanged copy, or leave it empty to "
+                "download"
+            )
+    return {name: folder / name for name in sums}
+
+
+def _download(url: str, name: str, sha256: str, cache: Path) -> Path:
+    # Imported here so that a local copy needs neither pooch nor a network.
+    import pooch
+
+    files = pooch.create(
+        path=cache,
+        base_url=url.rstrip("/") + "/",
+        registry={name: f"sha256:{sha256}"},
+        retry_if_failed=NUM_RETRIES,
+    )
+    try:
+        return Path(files.fetch(name))
+    except (ValueError, OSError) as error:  # pooch: wrong sum; requests: no network, 404
+        raise DataError(
+            f"{name} must be downloaded from {url} with sha256 {sha256}, but {error}: "
+            "try again, or set published.folder to a local copy"
+        ) from error

@@ -1,0 +1,1 @@
+"""Readers of losses that others published."""

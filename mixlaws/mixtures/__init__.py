@@ -1,0 +1,1 @@
+"""Mixtures and the designs that choose which ones to train."""

@@ -1,0 +1,70 @@
+"""Mixtures: proportions on a lattice."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from mixlaws.errors import ConfigError
+
+Limits = Mapping[str, Sequence[float]]
+"""Lower and upper limit of each domain's share, in the order of the domains."""
+
+
+@dataclass(frozen=True)
+class Mixture:
+    """A named choice of proportions."""
+
+    id: str
+    kind: str
+    """sample, held-out or baseline."""
+    proportions: dict[str, float]
+
+
+def round_to_lattice(shares: Sequence[float], lattice: int, limits: Limits) -> np.ndarray:
+    """Return integer counts that sum to `lattice`, nearest to the shares within the limits.
+
+    Raises ConfigError when no lattice point lies within the limits.
+    """
+    lowest, highest = lattice_limits(lattice, limits)
+    exact = np.asarray(shares, dtype=float) * lattice
+    counts = np.clip(np.floor(exact + 1e-9).astype(int), lowest, highest)
+    while (missing := lattice - counts.sum()) != 0:
+        sign = 1 if missing > 0 else -1
+        room = counts < highest if sign > 0 else counts > lowest
+        counts[np.argmax(np.where(room, sign * (exact - counts), -np.inf))] += sign
+    return counts
+
+
+def lattice_limits(lattice: int, limits: Limits) -> tuple[np.ndarray, np.ndarray]:
+    """Return the limits as integer counts; raise ConfigError when they exclude every mixture."""
+    pairs = np.array([limits[domain] for domain in limits], dtype=float)
+    lowest = np.ceil(pairs[:, 0] * lattice - 1e-9).astype(int)
+    highest = np.floor(pairs[:, 1] * lattice + 1e-9).astype(int)
+    if lowest.sum() > lattice or highest.sum() < lattice or (lowest > highest).any():
+        raise ConfigError(
+            f"mixtures.limits must leave a mixture on the 1/{lattice} lattice, but the lower "
+            f"limits sum to {lowest.sum()}/{lattice} and the upper ones to "
+            f"{highest.sum()}/{lattice} ({dict(limits)}): widen them or make "
+            "mixtures.lattice finer"
+        )
+    return lowest, highest
+
+
+def equal_shares(limits: Limits) -> dict[str, float]:
+    """Return 1/K for each of K domains, or the nearest shares within the limits.
+
+    Nearest in the Euclidean sense: a common shift of all shares, clipped to the limits, which
+    leave a mixture.
+    """
+    share = 1 / len(limits)
+    low, high = np.array([limits[domain] for domain in limits], dtype=float).T
+    if (low <= share).all() and (share <= high).all():
+        return dict.fromkeys(limits, share)
+    # The sum grows with the shift and is linear between the points where a share meets a limit.
+    shifts = np.unique(np.concatenate([low - share, high - share]))
+    sums = np.clip(share + shifts[:, None], low, high).sum(axis=1)
+    shares = np.clip(share + np.interp(1.0, sums, shifts), low, high)
+    return dict(zip(limits, shares.tolist(), strict=True))

@@ -1,0 +1,129 @@
+"""Numbers as people read them: rounded, with their unit."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def format_duration(seconds: float) -> str:
+    """Return seconds as 1:02:03."""
+    minutes, rest = divmod(round(max(0.0, seconds)), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}"
+
+
+Item = TypeVar("Item")
+
+COUNT_UNITS = ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "K"))
+BYTE_UNITS = ((1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "kB"))
+# Figures are drawn in these inks; the page swaps them for its own, light or dark.
+INKS = {"ink": "#1c2127", "muted": "#6a7380", "grid": "#dde1e6"}
+MINUS = "\N{MINUS SIGN}"
+SPACE = "\N{NO-BREAK SPACE}"
+
+
+def format_count(count: float) -> str:
+    """Return a count with three significant digits: 1,228,800 as 1.23M."""
+    for unit, letter in COUNT_UNITS:
+        if abs(count) >= 0.9995 * unit:
+            return f"{count / unit:.3g}{letter}"
+    return f"{count:.3g}"
+
+
+def format_bytes(count: float) -> str:
+    """Return bytes with three significant digits: 3,500,000 as 3.5 MB."""
+    for unit, name in BYTE_UNITS:
+        if abs(count) >= 0.9995 * unit:
+            return f"{count / unit:.3g} {name}"
+    return f"{count:.0f} B"
+
+
+def format_flops(flops: float) -> str:
+    """Return floating-point operations as a power of ten: 3.71 × 10^21 in superscript."""
+    if not flops > 0:
+        return "0"
+    exponent = math.floor(math.log10(flops))
+    superscript = str(exponent).translate(str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻"))
+    return f"{flops / 10**exponent:.2f} × 10{superscript}"
+
+
+def format_seconds(seconds: float) -> str:
+    """Return a duration in its natural unit: 0.42 s, 12 s, 3.5 min, 2.1 h."""
+    if seconds < 90:
+        return f"{seconds:.2g} s" if seconds < 10 else f"{seconds:.0f} s"
+    if seconds < 5400:
+        return f"{seconds / 60:.1f} min"
+    return f"{seconds / 3600:.1f} h"
+
+
+def format_share(share: float) -> str:
+    """Return a share of 1 in percent, one digit after the point: 0.664 as 66.4 %."""
+    return f"{100 * share:.1f}{SPACE}%"
+
+
+def format_loss(loss: float) -> str:
+    """Return a loss in nats with three digits after the point."""
+    return f"{loss:.3f}"
+
+
+def format_signed(value: float) -> str:
+    """Return a difference of losses in nats, with its sign."""
+    return f"{round(value, 3) + 0.0:+.3f}".replace("-", MINUS)
+
+
+def ordered(mapping: Mapping[str, Item], names: Sequence[str]) -> dict[str, Item]:
+    """Return a mapping in the order of `names`; keys that are not named come last.
+
+    JSON records have their keys sorted; a reader expects the order of the config.
+    """
+    first = {name: mapping[name] for name in names if name in mapping}
+    return first | {name: item for name, item in mapping.items() if name not in first}
+
+
+def ordered_rows(table: pd.DataFrame, column: str, names: Sequence[str]) -> pd.DataFrame:
+    """Return a table with the values of `column` in the order of `names`, others last."""
+    places = {name: place for place, name in enumerate(names)}
+    place = table[column].map(places).fillna(len(places))
+    return table.iloc[place.argsort(kind="stable")].reset_index(drop=True)
+
+
+def table_rows(table: pd.DataFrame) -> Iterator[Any]:
+    """Yield a table's rows as tuples with a field per column."""
+    return iter(table.itertuples())
+
+
+def format_list(items: Iterable[str]) -> str:
+    """Return items as a list in words: a, b and c."""
+    *first, last = list(items)
+    return f"{', '.join(first)} and {last}" if first else last
+
+
+def format_mixture(proportions: Mapping[str, float], num_named: int = 5) -> str:
+    """Return a mixture in words, largest share first; the smallest domains together.
+
+    The whole percents add up to 100; domains that round to 0 % are not named.
+    """
+    percents = round_percents(list(proportions.values()))
+    ranked = sorted(zip(percents, proportions, strict=True), key=lambda item: -item[0])
+    named = [item for item in ranked if item[0] > 0][:num_named]
+    parts = [f"{percent}{SPACE}% {domain}" for percent, domain in named]
+    if rest := sum(percents) - sum(percent for percent, _ in named):
+        count = len([percent for percent in percents if percent > 0]) - len(named)
+        other = "1 other domain" if count == 1 else f"{count} other domains"
+        parts.append(f"{rest}{SPACE}% of {other}")
+    return format_list(parts)
+
+
+def round_percents(shares: Sequence[float]) -> list[int]:
+    """Return shares as whole percents with their sum kept: the largest remainders round up."""
+    percents = [math.floor(100 * share + 1e-9) for share in shares]
+    missing = round(100 * sum(shares)) - sum(percents)
+    by_remainder = sorted(range(len(shares)), key=lambda i: percents[i] - 100 * shares[i])
+    for place in by_remainder[:missing]:
+        percents[place] += 1
+    return percents

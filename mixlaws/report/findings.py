@@ -1,0 +1,281 @@
+"""What the numbers of an experiment say, in words: also where they disappoint."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from mixlaws.presentation import (
+    SPACE,
+    format_count,
+    format_list,
+    format_loss,
+    format_share,
+    format_signed,
+)
+from mixlaws.provenance import TRAINING_VERSION
+
+BASELINE_NAMES = {
+    "uniform": "the uniform mixture (equal shares)",
+    "natural": "the natural mixture (shares of the text as it is)",
+    "best_observed": "the best mixture among the trained ones",
+}
+MIXTURE_FOLDS = {
+    "leave-one-mixture-out": "mixtures left out in turn",
+    "held-out": "mixtures held out of every fit",
+}
+NOISE_FACTOR = 2
+"""A difference below this many noise standard deviations is not called a difference."""
+FAR = {"parameters": 10.0, "tokens": 10.0}
+"""An extrapolation by more than this factor is called far."""
+NUM_NAMED = 5
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One sentence or two for the reader."""
+
+    tone: str
+    """good, plain or caution."""
+    text: str
+
+
+def interval_words(estimate: Mapping[str, float], level: float) -> str:
+    """Return an interval as `90 % interval 0.010 to 0.040`."""
+    low, high = (format_loss(estimate[end]).replace("-", "−") for end in ("lower", "upper"))
+    return f"{100 * level:.0f}{SPACE}% interval {low} to {high}"
+
+
+def gain_findings(optimum: Mapping[str, Any]) -> list[Finding]:
+    """Say for each baseline whether the predicted gain can be told from nothing."""
+    findings = []
+    for name, baseline in optimum["baselines"].items():
+        gain, words = baseline["gain"], interval_words(baseline["gain"], optimum["level"])
+        label = BASELINE_NAMES.get(name, f"the mixture {name}")
+        if name == "best_observed":
+            label += f" ({baseline['mixture']})"
+        if gain["lower"] > 0:
+            tone, text = "good", f"Better than {label} by {gain['value']:.3f} nats ({words})."
+        elif gain["upper"] < 0:
+            tone, text = "caution", f"Worse than {label} by {-gain['value']:.3f} nats ({words})."
+        else:
+            signed = format_signed(gain["value"])
+            tone = "caution"
+            text = (
+                f"Cannot be told from {label}: the predicted gain is {signed} nats, but its "
+                f"{words} covers 0."
+            )
+        findings.append(Finding(tone, text))
+    return findings
+
+
+def meaning(optimum: Mapping[str, Any]) -> str:
+    """Say what the gain over the uniform mixture means to someone who does not read nats."""
+    gain = optimum["baselines"]["uniform"]["gain"]["value"]
+    rise = 100 * math.expm1(gain)
+    direction = "higher" if rise >= 0 else "lower"
+    return (
+        "The loss says how surprised the model is by text it has not seen; lower is better. "
+        "Compared with equal shares, the recommended mixture is predicted to give each token of "
+        f"the validation text a probability {abs(rise):.1f} % {direction}, on (geometric) average, "
+        "with the same model and the same number of training tokens."
+    )
+
+
+def flatness(optimum: Mapping[str, Any]) -> str:
+    """Say how far each share can move before the predicted loss changes noticeably."""
+    near = optimum["near_optimal"]
+    parts = [
+        f"{domain} {100 * low:.0f} to {100 * high:.0f}{SPACE}%"
+        for domain, (low, high) in list(near["ranges"].items())[:NUM_NAMED]
+    ]
+    more = len(near["ranges"]) - len(parts)
+    parts += [f"{more} more in the table"] if more > 0 else []
+    return (
+        f"Some mixtures that are predicted up to {near['tolerance']:.3f} nats worse cannot be told "
+        f"from the optimum. Among all such near-optimal mixtures the shares range over: "
+        f"{format_list(parts)}."
+    )
+
+
+def verdict(optimum: Mapping[str, Any], confirmation: Mapping[str, Any] | None) -> Finding:
+    """Say in one sentence whether the recommendation has been put to the test, and held."""
+    if confirmation is None:
+        return Finding(
+            "plain", "This is a prediction: the target model has not been trained to check it."
+        )
+    if confirmation["noise"] is None:
+        return Finding(
+            "caution",
+            "The target was trained with a single seed, so that its noise is unknown: its losses "
+            "are shown, but they neither confirm nor refute the prediction.",
+        )
+    gains = confirmation["gains"]
+    short = [name for name, gain in gains.items() if not gain["beyond_noise"]]
+    listed = format_list(f"{g['observed']:.3f} nats over {name}" for name, g in gains.items())
+    bar = f"twice the noise between seeds ({NOISE_FACTOR} × {confirmation['noise']:.3f} nats)"
+    trained = f"The {optimum['target']['size']} target was really trained"
+    if not short:
+        return Finding("good", f"{trained}, and the gain held: {listed}, more than {bar}.")
+    return Finding(
+        "caution",
+        f"{trained}: the optimum gained {listed.replace('-', '−')}. Over {format_list(short)} this "
+        f"is within {bar}: the run does not show that the recommended mixture is better there.",
+    )
+
+
+def confirmation_findings(confirmation: Mapping[str, Any]) -> list[Finding]:
+    """Say how well the losses of the target were predicted."""
+    error = confirmation["mean_absolute_error"]
+    findings = [
+        Finding(
+            "plain",
+            f"Predicted and observed losses of the target differ by {error:.3f} nats on average "
+            "over validation domains and mixtures.",
+        )
+    ]
+    inside = [
+        entry["predicted"]["lower"] <= entry["mean"] <= entry["predicted"]["upper"]
+        for entry in confirmation["mixtures"].values()
+    ]
+    findings.append(
+        Finding(
+            "plain" if all(inside) else "caution",
+            f"The mean observed overall loss is inside the predicted interval for {sum(inside)} "
+            f"of {len(inside)} mixtures.",
+        )
+    )
+    for name, gain in confirmation["gains"].items():
+        low, high = gain["predicted"]["lower"], gain["predicted"]["upper"]
+        held = low <= gain["observed"] <= high
+        where = "inside" if held else "outside"
+        findings.append(
+            Finding(
+                "plain" if held else "caution",
+                f"Gain over {name}: predicted {format_signed(gain['predicted']['value'])} nats, "
+                f"observed {format_signed(gain['observed'])}, {where} the predicted interval.",
+            )
+        )
+    return findings
+
+
+def mixture_scores(scores: pd.DataFrame, sizes: Mapping[str, int]) -> pd.DataFrame:
+    """Return the scores on unseen mixtures at the largest size that has observed losses."""
+    rows = scores[scores["fold"].isin(list(MIXTURE_FOLDS)) & scores["size"].isin(sizes)]
+    return rows[rows["size"] == max(rows["size"], key=lambda size: sizes[size])]
+
+
+def law_findings(scores: pd.DataFrame, reasons: Mapping[str, str]) -> list[Finding]:
+    """Say which laws decide and why, and where the mixing law is no better than a baseline.
+
+    `scores` are those of mixture_scores.
+    """
+    findings = [
+        Finding("plain", f"{what.capitalize()}: {reason}.") for what, reason in reasons.items()
+    ]
+    law = scores.loc[scores["decides"], "law"].iloc[0]
+    for fold, rows in scores.groupby("fold", sort=False):
+        errors = rows.pivot(index="validation_domain", columns="law", values="mae")
+        for baseline in ("linear", "mean"):
+            lost = [str(domain) for domain in errors.index[errors[law] >= errors[baseline]]]
+            where = f"all {len(errors)} losses"
+            if lost:
+                where = f"{len(lost)} of {len(errors)} losses: {_some(lost)}"
+            does = "does not beat" if lost else "beats"
+            text = f"On {MIXTURE_FOLDS[str(fold)]} the {law} law {does} the {baseline} baseline in "
+            findings.append(Finding("caution" if lost else "good", f"{text}{where}."))
+    return findings
+
+
+def _some(names: list[str]) -> str:
+    """Return the first names, and how many more there are."""
+    more = len(names) - NUM_NAMED
+    return format_list(names[:NUM_NAMED] + ([f"{more} more"] if more > 0 else []))
+
+
+def optimum_warnings(optimum: Mapping[str, Any]) -> Iterator[Finding]:
+    """Yield what limits the trust in the optimum itself."""
+    certificate = optimum["certificate"]
+    if not certificate["convex"]:
+        yield Finding(
+            "caution",
+            "The predicted loss is not convex in the shares: the optimum is the best of "
+            f"{certificate['num_starts']} searches, without a proof that none is better.",
+        )
+    for active in optimum["active_constraints"]:
+        text = f"The {active['side']} limit of {active['domain']} binds: the optimum stands at "
+        text += f"{format_share(active['limit'])}"
+        if (price := active["shadow_price_per_billion_tokens"]) is not None:
+            text += f"; a billion more tokens of it would change the loss by {price:+.2g} nats"
+        yield Finding("caution", f"{text}.")
+    if failed := optimum.get("num_failed_replicates", 0):
+        yield Finding(
+            "caution",
+            f"{failed} of {optimum['replicates']} bootstrap refits failed and are not in the "
+            "intervals.",
+        )
+
+
+def extrapolation_warning(
+    optimum: Mapping[str, Any], largest_params: float, largest_tokens: float
+) -> Finding:
+    """Say how far beyond the proxies the target lies."""
+    target = optimum["target"]
+    factors = {
+        "parameters": target["num_params"] / largest_params,
+        "tokens": target["tokens"] / largest_tokens,
+    }
+    far = any(factors[name] > FAR[name] for name in factors)
+    listed = format_list(f"{factor:.3g} times the {name}" for name, factor in factors.items())
+    return Finding(
+        "caution" if far else "plain",
+        f"The target has {listed} of the largest proxy: the laws are used that far outside "
+        "of what they were fitted to." + (" This is far; treat intervals as too narrow." * far),
+    )
+
+
+def fit_warnings(name: str, laws: pd.DataFrame) -> Iterator[Finding]:
+    """Yield fits that one start alone found, and fits with a parameter at its bound."""
+    names = laws["mixture"] + " / " + laws["validation_domain"]
+    if "size" in laws:
+        names = laws["size"] + " / " + names
+    alone = names[laws["num_agreeing"] <= 1].tolist()
+    if alone:
+        yield Finding(
+            "caution",
+            f"{name}: {len(alone)} of {len(laws)} fits were found by one start only: "
+            f"{_some(alone)}.",
+        )
+    bounds = laws["at_bound"].astype("string").fillna("")
+    stuck = (names + " (" + bounds + ")")[bounds != ""].tolist()
+    if stuck:
+        yield Finding(
+            "caution",
+            f"{name}: {len(stuck)} of {len(laws)} fits have a parameter at its bound: "
+            f"{_some(stuck)}.",
+        )
+
+
+def version_warnings(runs: pd.DataFrame) -> Iterator[Finding]:
+    """Yield the runs that another version of training than today's produced."""
+    other = runs[runs["training_version"] != TRAINING_VERSION]
+    if not other.empty:
+        names = (other["size"] + " / " + other["mixture"]).drop_duplicates().tolist()
+        yield Finding(
+            "caution",
+            f"{len(other)} of {len(runs)} runs were trained by another version of training than "
+            f"today's ({TRAINING_VERSION}), which gives other losses: {_some(names)}. Train them "
+            "again.",
+        )
+
+
+def scale_words(target: Mapping[str, Any]) -> str:
+    """Return the target in words: its size, parameters and tokens."""
+    return (
+        f"a model of size {target['size']} ({format_count(target['num_params'])} parameters "
+        f"without embeddings) trained on {format_count(target['tokens'])} tokens"
+    )

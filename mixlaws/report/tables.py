@@ -1,0 +1,262 @@
+"""The tables on the page: rounded, with units, from the tables of the results."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from mixlaws.presentation import (
+    SPACE,
+    format_count,
+    format_flops,
+    format_loss,
+    format_seconds,
+    format_share,
+    format_signed,
+    table_rows,
+)
+from mixlaws.report.findings import MIXTURE_FOLDS
+
+ABSENT = "–"
+WITHOUT_LIMITS = "without limits"
+"""The best mixture if no limit held: shown where one binds."""
+
+
+@dataclass(frozen=True)
+class PageTable:
+    """A table as the template needs it: cells are text."""
+
+    caption: str
+    header: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    num_text_columns: int = 1
+    """The first columns, aligned left; all others hold numbers."""
+    folded: bool = False
+    """Whether it is long and shown only when asked for."""
+
+
+def share_table(optimum: Mapping[str, Any], level: float) -> PageTable:
+    """Return the shares of the optimum with intervals, beside the compared mixtures."""
+    baselines = optimum["baselines"]
+    rows = []
+    for domain, share in optimum["proportions"].items():
+        interval = " to ".join(format_share(end) for end in optimum["intervals"][domain])
+        near = " to ".join(format_share(end) for end in optimum["near_optimal"]["ranges"][domain])
+        others = [format_share(each["proportions"][domain]) for each in baselines.values()]
+        if optimum["active_constraints"]:
+            others.append(format_share(optimum["unconstrained"]["proportions"][domain]))
+        rows.append([domain, format_share(share), interval, near, *others])
+    header = ["domain", "recommended", f"{100 * level:.0f}{SPACE}% interval", "near-optimal"]
+    header += [name.replace("_", " ") for name in baselines]
+    header += [WITHOUT_LIMITS] if optimum["active_constraints"] else []
+    return PageTable("Share of the training tokens.", header, rows)
+
+
+def gain_table(optimum: Mapping[str, Any]) -> PageTable:
+    """Return the predicted overall losses and what the optimum gains over each."""
+    rows = [["recommended", *_interval_cells(optimum["predicted"]["overall"]), ABSENT, ABSENT]]
+    for name, each in optimum["baselines"].items():
+        label = name if name == each["mixture"] else f"best observed: {each['mixture']}"
+        gain = [format_signed(each["gain"]["value"]), _signed_range(each["gain"])]
+        rows.append([label, *_interval_cells(each["overall"]), *gain])
+    if optimum["active_constraints"]:
+        free = optimum["unconstrained"]["overall"]
+        lost = format_signed(free - optimum["predicted"]["overall"]["value"])
+        rows.append([WITHOUT_LIMITS, format_loss(free), ABSENT, lost, ABSENT])
+    header = ["mixture", "predicted loss", "interval", "gain of the optimum", "interval"]
+    return PageTable("Predicted overall loss of the target, nats per token.", header, rows)
+
+
+def _interval_cells(estimate: Mapping[str, float]) -> list[str]:
+    ends = (format_loss(estimate["lower"]), format_loss(estimate["upper"]))
+    return [format_loss(estimate["value"]), " to ".join(ends)]
+
+
+def _signed_range(estimate: Mapping[str, float]) -> str:
+    return f"{format_signed(estimate['lower'])} to {format_signed(estimate['upper'])}"
+
+
+def confirmation_table(record: Mapping[str, Any]) -> PageTable:
+    """Return predicted, observed and error per validation domain and mixture."""
+    mixtures = list(record["mixtures"])
+    entries = {"overall": record["mixtures"]} | record["domains"]
+    rows = []
+    for domain, by_mixture in entries.items():
+        row = [domain]
+        for mixture in mixtures:
+            predicted = by_mixture[mixture]["predicted"]["value"]
+            observed = by_mixture[mixture]["mean"]
+            row += [format_loss(predicted), format_loss(observed)]
+            row.append(format_signed(predicted - observed))
+        rows.append(row)
+    header = ["validation loss"]
+    header += [f"{m}: {what}" for m in mixtures for what in ("predicted", "observed", "error")]
+    num_seeds = len(record["seeds"])
+    caption = f"Losses of the target, nats per token; observed: mean of {num_seeds} seeds."
+    return PageTable(caption, header, rows)
+
+
+def score_table(scores: pd.DataFrame, fold: str) -> PageTable:
+    """Return one row per law: errors of the overall loss on unseen mixtures, best first."""
+    rows = scores[(scores["fold"] == fold) & (scores["validation_domain"] == "overall")]
+    rows = rows.dropna(subset=["mae", "regret"], how="all")
+    size, count = rows["size"].iloc[0], rows["num_mixtures"].iloc[0]
+    cells = [
+        [
+            _law_name(row),
+            _number(row.mae),
+            _number(row.r2, 2),
+            _number(row.spearman, 2),
+            _number(row.regret),
+        ]
+        for row in table_rows(rows.sort_values("mae"))
+    ]
+    header = ["law", "mean error (nats)", "R²", "rank correlation", "regret (nats)"]
+    caption = f"Overall loss of {count} {MIXTURE_FOLDS[fold]}, size {size}."
+    return PageTable(caption, header, cells)
+
+
+def _law_name(row: Any) -> str:
+    return f"{row.law} (decides)" if row.decides else str(row.law)
+
+
+def _number(value: float, digits: int = 3) -> str:
+    return ABSENT if pd.isna(value) else f"{value:.{digits}f}".replace("-", "−")
+
+
+def domain_score_table(scores: pd.DataFrame, fold: str) -> PageTable:
+    """Return one row per validation domain: the deciding law beside the baselines."""
+    rows = scores[scores["fold"] == fold]
+    law = rows.loc[rows["decides"], "law"].iloc[0]
+    mae = rows.pivot(index="validation_domain", columns="law", values="mae")
+    rank = rows[rows["law"] == law].set_index("validation_domain")["spearman"]
+    cells = [
+        [
+            domain,
+            *(_number(mae.loc[domain, each]) for each in (law, "linear", "mean")),
+            _number(rank[domain], 2),
+        ]
+        for domain in dict.fromkeys(rows["validation_domain"])
+    ]
+    header = ["validation loss", f"{law}: mean error", "linear: mean error", "mean: mean error"]
+    caption = f"Mean error in nats per validation domain, {MIXTURE_FOLDS[fold]}."
+    return PageTable(caption, [*header, f"{law}: rank correlation"], cells)
+
+
+def forward_table(scores: pd.DataFrame) -> PageTable | None:
+    """Return the errors of each pipeline on an unseen size and on later steps, if measured."""
+    rows = scores[scores["fold"].isin(["leave-one-size-out", "later-steps"])]
+    rows = rows[rows["validation_domain"] == "overall"]
+    if rows.empty:
+        return None
+    rows = rows.dropna(subset=["mae", "regret"], how="all").sort_values(["fold", "mae"])
+    cells = [
+        [row.fold, str(row.size), _law_name(row), _number(row.mae), _number(row.spearman, 2)]
+        for row in table_rows(rows)
+    ]
+    header = ["fold", "size predicted", "pipeline", "mean error (nats)", "rank correlation"]
+    return PageTable("Overall loss, predicted forward.", header, cells, num_text_columns=3)
+
+
+def joint_fold_table(folds: Sequence[Mapping[str, Any]]) -> PageTable | None:
+    """Return the inner folds by which the joint laws were set; None where none was fitted."""
+    if not folds:
+        return None
+    rows = [
+        [fold["choice"], fold["option"], fold["fold"], f"{fold['num_rows']}", _number(fold["mae"])]
+        for fold in folds
+    ]
+    caption = "Inner forward folds of the joint laws, overall loss."
+    header = ["choice", "option", "fold", "predicted losses", "mean error (nats)"]
+    return PageTable(caption, header, rows, num_text_columns=3, folded=True)
+
+
+def mixture_table(mixtures: pd.DataFrame, domains: Sequence[str]) -> PageTable:
+    """Return the trained mixtures with their shares."""
+    rows = [
+        [row["id"], row["kind"], *(format_share(row[f"r_{domain}"]) for domain in domains)]
+        for _, row in mixtures.iterrows()
+    ]
+    caption = "The trained mixtures: share of each domain."
+    return PageTable(caption, ["mixture", "kind", *domains], rows, 2, folded=len(rows) > 30)
+
+
+def size_table(runs: pd.DataFrame) -> PageTable:
+    """Return one row per role and size: shape, runs, tokens, FLOPs, seconds."""
+    rows = []
+    order = runs.sort_values(["num_params", "role"])
+    for (role, size), group in order.groupby(["role", "size"], sort=False):
+        first = group.iloc[0]
+        shape = f"{first['num_layers']} × {first['model_width']}, {first['num_heads']} heads"
+        rows.append(
+            [
+                str(size),
+                str(role),
+                shape,
+                format_count(first["num_params"]),
+                f"{len(group)}",
+                format_count(group["tokens"].max()),
+                str(first["schedule"]),
+                format_flops(group["flops"].sum()),
+                format_seconds(group["seconds"].sum()),
+            ]
+        )
+    header = ["size", "role", "layers × width", "parameters N", "runs", "tokens per run"]
+    header += ["schedule", "FLOPs, all runs", "time, all runs"]
+    return PageTable("The trained models.", header, rows, num_text_columns=3)
+
+
+def run_table(runs: pd.DataFrame, overall: pd.Series) -> PageTable:
+    """Return one row per run; `overall` is the final overall loss by role, size, mixture, seed."""
+    rows = [
+        [
+            row.role,
+            row.size,
+            row.mixture,
+            f"{row.seed}",
+            f"{row.num_steps:,}",
+            f"{row.tokens:,}",
+            format_loss(overall[(row.role, row.size, row.mixture, row.seed)]),
+            format_seconds(row.seconds),
+            f"{row.tokens_per_second:,.0f}",
+            f"{row.training_version}",
+        ]
+        for row in table_rows(runs)
+    ]
+    header = ["role", "size", "mixture", "seed", "steps", "tokens", "final overall loss"]
+    header += ["time", "tokens per second", "training version"]
+    return PageTable(f"All {len(rows)} runs.", header, rows, num_text_columns=3, folded=True)
+
+
+def cost_table(costs: pd.DataFrame) -> PageTable:
+    """Return jobs, seconds and FLOPs per stage, with their sum."""
+    rows = [
+        [row.stage, f"{row.num_jobs}", format_seconds(row.seconds), _flops(row.flops)]
+        for row in table_rows(costs)
+    ]
+    total = [f"{costs['num_jobs'].sum()}", format_seconds(costs["seconds"].sum())]
+    rows.append(["all stages", *total, _flops(costs["flops"].sum())])
+    return PageTable(
+        "Cost per stage; seconds are summed over jobs.", ["stage", "jobs", "time", "FLOPs"], rows
+    )
+
+
+def _flops(flops: float) -> str:
+    return format_flops(flops) if flops > 0 else ABSENT
+
+
+def settings_table(caption: str, settings: Mapping[str, Any]) -> PageTable:
+    """Return a nested mapping as rows of dotted key and value."""
+    rows = [[key, str(value)] for key, value in _flattened(settings, "")]
+    return PageTable(caption, ["key", "value"], rows, num_text_columns=2, folded=len(rows) > 20)
+
+
+def _flattened(value: Any, key: str) -> Iterator[tuple[str, Any]]:
+    if isinstance(value, Mapping) and value:
+        for name, child in value.items():
+            yield from _flattened(child, f"{key}.{name}" if key else str(name))
+    else:
+        yield key, value

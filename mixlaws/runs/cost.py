@@ -1,0 +1,232 @@
+"""What an experiment will cost, from its config alone: the tables of `snakemake plan`.
+
+Each table is a list of rows with the same keys; `plan_tables` names them. Nothing is read but the
+sizes of local files and a tokenizer that is given.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from mixlaws.errors import ConfigError
+from mixlaws.files import atomic_path
+from mixlaws.mixtures.designs import choose_mixtures
+from mixlaws.runs.devices import PEAK_FLOPS, assumed_mfu
+from mixlaws.runs.lengths import num_proxy_tokens
+from mixlaws.runs.shapes import Shape
+from mixlaws.runs.supply import matched_repetition
+from mixlaws.runs.sweep import design_of
+from mixlaws.runs.text_cost import text_rows, text_tokens
+
+Row = dict[str, Any]
+NUM_BASELINES = 2  # uniform and natural
+
+
+def plan_tables(config: Mapping[str, Any]) -> dict[str, list[Row]]:
+    """Return every table of the plan of a complete config, by file name."""
+    return {
+        "plan.csv": run_rows(config),
+        "plan_domains.csv": domain_rows(config),
+        "plan_text.csv": text_rows(config, vocabulary_size(config)),
+    }
+
+
+def run_rows(config: Mapping[str, Any]) -> list[Row]:
+    """Return one row per role and size: runs, tokens, FLOPs, device-hours; then the sum.
+
+    The target's row is what the decision is about: `confirmation` alone trains it.
+    """
+    training, target = config["training"], config["target"]
+    design, seeds = design_of(config), len(training["seeds"])
+    kinds = {
+        "sampled mixtures": design.count,
+        "held-out mixtures": design.num_held_out,
+        "baselines": NUM_BASELINES,
+    }
+    rows = [
+        _run_row(config, kind, size, count * seeds, num_proxy_tokens(config))
+        for kind, count in kinds.items()
+        for size in training["sizes"]
+        if count
+    ]
+    if confirmation := config.get("confirmation"):
+        count = (1 + len(confirmation["mixtures"])) * len(confirmation["seeds"])
+        rows.append(_run_row(config, "confirmation", target["size"], count, target["tokens"]))
+    sums = [_sum_row(rows, kind) for kind in dict.fromkeys(row["role"] for row in rows)]
+    planned = _run_row(config, "target, not trained here", target["size"], 1, target["tokens"])
+    return [*rows, *sums, _sum_row(rows, None), planned]
+
+
+def _sum_row(rows: Sequence[Row], role: str | None) -> Row:
+    """Return the sum over one role's rows, or over all that is trained."""
+    part = [row for row in rows if role in (row["role"], None)]
+    sums = {name: sum(row[name] for row in part) for name in ("runs", "tokens", "flops", "hours")}
+    blank = dict.fromkeys(rows[0], "")
+    return blank | {"role": f"sum: {role}" if role else "sum of all"} | sums
+
+
+def _run_row(config: Mapping[str, Any], role: str, size: str, num_runs: int, tokens: int) -> Row:
+    training, device = config["training"], config["plan"]["device"]
+    shape = Shape(**config["sizes"][size], layout=training["layout"])
+    flops_per_token = shape.flops_per_token(
+        vocabulary_size=vocabulary_size(config), sequence_length=training["sequence_length"]
+    )
+    share = config["plan"]["utilisation"] or assumed_mfu(device, shape.num_params)
+    hours = tokens * flops_per_token / (share * PEAK_FLOPS[device]) / 3600
+    return {
+        "role": role,
+        "size": size,
+        "parameters": shape.num_params,
+        "runs": num_runs,
+        "steps": tokens // (training["batch_size"] * training["sequence_length"]),
+        "tokens_per_run": tokens,
+        "tokens": num_runs * tokens,
+        "flops_per_token": flops_per_token,
+        "flops": num_runs * tokens * flops_per_token,
+        "device": device,
+        "utilisation": share,
+        "hours_per_run": hours,
+        "hours": num_runs * hours,
+    }
+
+
+def vocabulary_size(config: Mapping[str, Any]) -> int:
+    """Return the vocabulary of the tokenizer that a config trains or names."""
+    tokenizer = config["tokenizer"]
+    if "train" in tokenizer:
+        return int(tokenizer["train"]["vocabulary_size"])
+    # Imported here: only a tokenizer that is given needs the library.
+    from mixlaws.text.tokenizer import open_tokenizer
+
+    return max(open_tokenizer(tokenizer).get_vocab().values()) + 1
+
+
+def _mixtures(config: Mapping[str, Any]) -> dict[str, Mapping[str, float]]:
+    found = choose_mixtures(design_of(config))
+    return {mixture.id: mixture.proportions for mixture in found}
+
+
+def domain_rows(config: Mapping[str, Any]) -> list[Row]:
+    """Return one row per domain: the text at hand, what the largest runs need, their epochs."""
+    mixtures, proxy = _mixtures(config), num_proxy_tokens(config)
+    target, optimum = config["target"]["tokens"], config["optimum"]
+    cuts = {cut.domain: cut for cut in matched_repetition(config)}
+    share = config["validation"]["share"]
+    known = {d: text_tokens(d, source, share) for d, source in config["domains"].items()}
+    confirmed = _confirmed(config, {domain: tokens for domain, (tokens, _) in known.items()})
+    rows = []
+    for domain, source in config["domains"].items():
+        available, counted = known[domain]
+        most = max(mixtures, key=lambda name: mixtures[name][domain])
+        needed = round(mixtures[most][domain] * proxy)
+        highest = optimum["limits"].get(domain, [0.0, 1.0])[1]
+        supply = source.get("available_tokens")
+        if supply:
+            highest = min(highest, supply * optimum["max_epochs"] / target)
+        cut = cuts.get(domain)
+        at_hand = min(available, cut.tokens) if available and cut else available
+        baseline = max(confirmed, key=lambda name: confirmed[name][domain], default=None)
+        trained = round(confirmed[baseline][domain] * target) if baseline else None
+        rows.append(
+            {
+                "domain": domain,
+                "tokens_at_hand": available,
+                "counted_by": counted,
+                "largest_share": mixtures[most][domain],
+                "in_mixture": most,
+                "proxy_needs": needed,
+                "proxy_epochs": needed / at_hand if at_hand else None,
+                "confirmed_mixture": baseline,
+                "confirmation_needs": trained,
+                "confirmation_epochs": trained / available if trained and available else None,
+                "target_share_at_most": highest,
+                "target_needs_at_most": round(highest * target),
+                "target_epochs_at_most": highest * target / supply if supply else None,
+                "proxy_draws_from": cut.tokens if cut else None,
+                "why": cut.reason if cut else "",
+            }
+        )
+    return rows
+
+
+def _confirmed(
+    config: Mapping[str, Any], at_hand: Mapping[str, int | None]
+) -> dict[str, dict[str, float]]:
+    """Return the baselines that a confirmation trains; natural where all text is counted.
+
+    The optimum's own share is bounded by the text when it is found.
+    """
+    chosen = config.get("confirmation", {}).get("mixtures", [])
+    counts = {domain: tokens or 0 for domain, tokens in at_hand.items()}
+    found = {}
+    if "uniform" in chosen:
+        found["uniform"] = dict.fromkeys(counts, 1 / len(counts))
+    if "natural" in chosen and all(counts.values()):
+        found["natural"] = {d: tokens / sum(counts.values()) for d, tokens in counts.items()}
+    return found
+
+
+def write_plan(config: Mapping[str, Any], folder: str | Path) -> str:
+    """Write every table as CSV into a folder; return all as text, with what is cut and why."""
+    tables = plan_tables(config)
+    parts = []
+    for name, rows in tables.items():
+        with atomic_path(Path(folder) / name) as temporary, temporary.open("w") as file:
+            writer = csv.DictWriter(file, list(rows[0]))
+            writer.writeheader()
+            writer.writerows(rows)
+        parts.append(f"{Path(folder) / name}\n{format_rows(rows)}")
+    parts += [cut.reason for cut in matched_repetition(config)]
+    return "\n\n".join(parts)
+
+
+def check_plan(config: Mapping[str, Any]) -> None:
+    """Raise ConfigError naming every domain that a run would repeat beyond the allowed epochs.
+
+    Repetition that matches the target's is not counted: the text at hand is.
+    """
+    allowed = config["training"]["max_epochs"]
+    short = [text for row in domain_rows(config) for text in _too_often(row, allowed)]
+    if short:
+        raise ConfigError(
+            f"no run may repeat a domain more than training.max_epochs {allowed:g} times, but "
+            f"these would be: {'; '.join(short)}: give them more text, lower the tokens of a run, "
+            "set upper limits in mixtures.limits, leave a mixture out of confirmation.mixtures, or "
+            "raise training.max_epochs"
+        )
+
+
+def _too_often(row: Row, allowed: float) -> Iterator[str]:
+    """Yield what would be repeated too often of a domain: by a proxy, by a confirmation."""
+    runs = {
+        row["in_mixture"]: row["proxy_needs"],
+        f"{row['confirmed_mixture']} of the confirmation": row["confirmation_needs"],
+    }
+    at_hand = row["tokens_at_hand"]
+    for mixture, needed in runs.items():
+        if at_hand and needed and needed > allowed * at_hand:
+            yield (
+                f"{row['domain']} ({at_hand:,} tokens, {row['counted_by']}; {mixture} needs "
+                f"{needed:,}: {needed / at_hand:.2f} epochs)"
+            )
+
+
+def format_rows(rows: Sequence[Row]) -> str:
+    """Return rows as an aligned text table; the long words of a last column stay out."""
+    names = [name for name in rows[0] if name != "why"]
+    cells = [[name.replace("_", " ") for name in names]]
+    cells += [[_cell(row[name]) for name in names] for row in rows]
+    widths = [max(len(row[column]) for row in cells) for column in range(len(names))]
+    lines = ["  ".join(t.rjust(w) for t, w in zip(row, widths, strict=True)) for row in cells]
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def _cell(value: Any) -> str:
+    if value is None or value == "":
+        return "-"
+    if isinstance(value, int) and value < 10**12:
+        return f"{value:,}"
+    return f"{value:.3g}" if isinstance(value, float | int) else str(value)

@@ -1,0 +1,76 @@
+"""What the folds found, as scores.csv, predictions.csv and choice.json."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from mixlaws.files import read_json
+from mixlaws.laws.mixing.fit import fit_mixing_law
+from mixlaws.laws.overall import Columns
+from mixlaws.losses.experiment import Experiment
+from mixlaws.scoring.choice import LawChoice, Scored
+from mixlaws.scoring.fold_errors import FoldErrors
+from mixlaws.scoring.folds import HELD_OUT, LEAVE_ONE_MIXTURE_OUT, last_losses
+from mixlaws.scoring.scores import PredictedLosses, fold_predictions, prediction_rows, score_rows
+
+
+def score_table(scored: Scored, columns: Columns) -> pd.DataFrame:
+    """Return every candidate's scores on every fold; `decides` marks what was chosen."""
+    rows = score_rows(scored.mixture_folds, columns, decides=scored.choice.mixing)
+    rows += score_rows(scored.forward_folds, columns, decides=scored.choice.pipeline)
+    return pd.DataFrame(rows)
+
+
+def prediction_table(scored: Scored, experiment: Experiment) -> pd.DataFrame:
+    """Return the predictions of the mixing law that decides: of unseen mixtures, and in-sample."""
+    law = scored.choice.mixing
+    kinds = (LEAVE_ONE_MIXTURE_OUT, HELD_OUT)
+    predictions = [
+        fold_predictions(fold)
+        for fold in scored.mixture_folds
+        if fold.law == law and fold.fold in kinds and fold.size != "target"
+    ]
+    sizes = np.unique(experiment.observations.size)
+    predictions += [_in_sample(law, experiment, str(size)) for size in sizes]
+    rows = [row for each in predictions for row in prediction_rows(each, experiment.columns)]
+    return pd.DataFrame(rows)
+
+
+def _in_sample(law: str, experiment: Experiment, size: str) -> PredictedLosses:
+    """Return what the law gives back of the losses that it was fitted to."""
+    table = last_losses(experiment.fitted, size)
+    fitted, _ = fit_mixing_law(law, table.proportions, table.losses)
+    predicted = fitted.predict(table.proportions)
+    return PredictedLosses(law, "fitted", size, table.tokens, table.mixtures, predicted)
+
+
+def choice_record(scored: Scored, experiment: Experiment) -> dict[str, Any]:
+    """Return the choice as one JSON record."""
+    names = experiment.columns.names
+    errors = scored.errors
+    return asdict(scored.choice) | {
+        "distance": experiment.distance(),
+        "fold_errors": {
+            "level": dict(zip(names, errors.level.tolist(), strict=True)),
+            "difference": dict(zip(names, errors.difference.tolist(), strict=True)),
+        },
+        "joint_folds": [asdict(score) for score in scored.joint_folds],
+        "validation_domains": list(names),
+    }
+
+
+def read_choice(path: str | Path) -> tuple[LawChoice, FoldErrors]:
+    """Return the choice that choice_record wrote, and the fold errors that widen intervals."""
+    record = read_json(path)
+    names = record["validation_domains"]
+    level, difference = (
+        np.array([record["fold_errors"][kind][name] for name in names])
+        for kind in ("level", "difference")
+    )
+    fields = ("pipeline", "mixing", "early_cut", "joint", "reasons")
+    return LawChoice(**{name: record[name] for name in fields}), FoldErrors(level, difference)

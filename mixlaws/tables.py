@@ -1,0 +1,63 @@
+"""CSV and Parquet tables: written atomically, and read with damage named."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import pandas as pd
+
+from mixlaws.errors import DataError
+from mixlaws.files import atomic_path
+
+
+def write_table(table: pd.DataFrame, path: str | Path) -> None:
+    """Write a table as CSV or, by suffix, Parquet; atomically, and losses to their last bit."""
+    with atomic_path(path) as temporary:
+        if Path(path).suffix == ".parquet":
+            table.to_parquet(temporary, index=False, write_page_checksum=True)
+        else:
+            table.to_csv(temporary, index=False)
+
+
+# A name or a digest of digits alone is no number.
+_TEXT_COLUMNS = dict.fromkeys(
+    [
+        *("size", "mixture", "id", "sha256", "text_fingerprint"),
+        *(f"fingerprint_{part}" for part in ("source", "filter", "tokenizer", "version")),
+    ],
+    str,
+)
+
+
+def read_table(path: str | Path, columns: Iterable[str]) -> pd.DataFrame:
+    """Read a CSV or Parquet table; raise DataError when it or a column is missing."""
+    path = Path(path)
+    if not path.exists():
+        raise DataError(
+            f"{path} must exist, but there is no such file: run the rule that writes it"
+        )
+    if path.suffix == ".parquet":
+        table = _read_parquet(path)
+    else:
+        table = pd.read_csv(path, dtype=_TEXT_COLUMNS)
+    if missing := [column for column in columns if column not in table]:
+        raise DataError(
+            f"{path} must have the columns {', '.join(columns)}, but {', '.join(missing)} are "
+            f"missing (found {', '.join(table.columns)}): delete it and rerun its rule"
+        )
+    return table
+
+
+# What pyarrow and pandas raise, between them, for a file with flipped bits.
+_DAMAGED = (OSError, ValueError, LookupError, TypeError, AttributeError, RuntimeError, MemoryError)
+
+
+def _read_parquet(path: Path) -> pd.DataFrame:
+    try:
+        return pd.read_parquet(path, page_checksum_verification=True)
+    except _DAMAGED as error:
+        raise DataError(
+            f"{path} must be what was written, but it is damaged ({error}): delete it and rerun "
+            "the rule that writes it"
+        ) from error

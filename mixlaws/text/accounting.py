@@ -1,0 +1,130 @@
+"""The accounting: every document and token, and what training text repeats of validation text."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mixlaws.errors import DataError
+
+if TYPE_CHECKING:
+    import pandas as pd
+from mixlaws.text.tokens import Manifest, natural_shares, open_tokens, read_manifest
+
+_CONTAMINATION_COLUMNS = [
+    *("validation_domain", "training_domain", "num_validation_documents", "num_overlapping"),
+    *("share", "num_removed_exact", "num_removed_near"),
+]
+_OVERLAP_COLUMNS = ["domain", "split", "kept_domain", "kept_split", "kept_id", "kind"]
+
+
+def accounting_table(
+    files: Sequence[tuple[str | Path, str | Path]],
+    *,
+    training_domains: Collection[str],
+    sequence_length: int,
+) -> pd.DataFrame:
+    """Return one row per (tokens, manifest) pair: what was read, dropped and kept.
+
+    The sizes of the token files are compared with the manifests; their contents were when they were
+    published. Columns: domain, role, split, num_documents_read, num_documents_kept,
+    num_dropped_exact, num_dropped_near, num_dropped_other, num_documents_cut, num_bytes,
+    num_tokens, bytes_per_token, tokens_per_document, sha256, natural_share (training splits only),
+    and the fingerprint's parts.
+
+    Raises DataError, naming every such split, when one is shorter than a window of
+    `sequence_length` predictions.
+    """
+    # Imported here: training reads token files and needs no tables.
+    import pandas as pd
+
+    manifests = [read_manifest(manifest) for _, manifest in files]
+    for (tokens, _), manifest in zip(files, manifests, strict=True):
+        open_tokens(tokens, manifest)
+    _check_windows(files, manifests, sequence_length)
+    trained = [
+        each for each in manifests if each.domain in training_domains and each.split == "train"
+    ]
+    shares = {(domain, "train"): share for domain, share in natural_shares(trained).items()}
+    return pd.DataFrame(
+        [
+            {
+                "domain": each.domain,
+                "role": "training" if each.domain in training_domains else "validation-only",
+                "split": each.split,
+                "num_documents_read": each.num_documents_read,
+                "num_documents_kept": each.num_documents,
+                "num_dropped_exact": each.num_dropped_exact,
+                "num_dropped_near": each.num_dropped_near,
+                "num_dropped_other": each.num_dropped_other,
+                "num_documents_cut": each.num_documents_cut,
+                "num_bytes": each.num_bytes,
+                "num_tokens": each.num_tokens,
+                "bytes_per_token": each.bytes_per_token,
+                "tokens_per_document": each.num_tokens / each.num_documents,
+                "sha256": each.sha256,
+                "natural_share": shares.get((each.domain, each.split)),
+                **{f"fingerprint_{k}": digest for k, digest in each.fingerprint().items()},
+            }
+            for each in manifests
+        ]
+    )
+
+
+def _check_windows(
+    files: Sequence[tuple[str | Path, str | Path]],
+    manifests: Sequence[Manifest],
+    sequence_length: int,
+) -> None:
+    short = [
+        f"the {each.split} split of domain {each.domain!r} has {each.num_tokens:,} ({path})"
+        for (path, _), each in zip(files, manifests, strict=True)
+        if each.num_tokens <= sequence_length
+    ]
+    if short:
+        raise DataError(
+            f"every split must hold a window of training.sequence_length + 1 = "
+            f"{sequence_length + 1:,} tokens, but {'; '.join(short)}: give the domain more text, "
+            "change validation.share, or shorten the windows"
+        )
+
+
+def contamination_table(
+    duplicates: str | Path,
+    validation: Sequence[Manifest],
+    training_domains: Sequence[str],
+    *,
+    not_compared: Collection[str] = (),
+) -> pd.DataFrame:
+    """Return the overlap of each validation domain with each training domain, before its removal.
+
+    Domains `not_compared` (token files have no text) are left out.
+
+    Columns: validation_domain, training_domain, num_validation_documents; num_overlapping and
+    share: validation documents that a training document repeats; num_removed_exact and
+    num_removed_near: training documents removed for it. A removed document counts with the
+    validation document that it resembles most.
+    """
+    # Imported here: runs read manifests, and need no pandas for that.
+    import pandas as pd
+
+    table = pd.read_parquet(duplicates, columns=_OVERLAP_COLUMNS)
+    table = table[(table["split"] == "train") & (table["kept_split"] == "validation")]
+    rows = []
+    for manifest in (each for each in validation if each.domain not in not_compared):
+        for domain in (each for each in training_domains if each not in not_compared):
+            found = table[(table["kept_domain"] == manifest.domain) & (table["domain"] == domain)]
+            num_overlapping = found["kept_id"].nunique()
+            rows.append(
+                {
+                    "validation_domain": manifest.domain,
+                    "training_domain": domain,
+                    "num_validation_documents": manifest.num_documents,
+                    "num_overlapping": num_overlapping,
+                    "share": num_overlapping / manifest.num_documents,
+                    "num_removed_exact": int((found["kind"] == "exact").sum()),
+                    "num_removed_near": int((found["kind"] == "near").sum()),
+                }
+            )
+    return pd.DataFrame(rows, columns=_CONTAMINATION_COLUMNS)

@@ -1,0 +1,74 @@
+"""What must hold of a domain once all of it is read."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from mixlaws.errors import DataError
+from mixlaws.text.documents import SPLITS, read_record
+
+
+def check_domain(parts: Sequence[str | Path]) -> None:
+    """Check what only all parts of a domain together show.
+
+    Raises DataError, naming the domain, when they hold no document, leave a split empty, or skipped
+    more bad lines than allowed.
+    """
+    records = [read_record(path) for path in parts]
+    try:
+        check_splits(records)
+        _check_bad_lines(records)
+    except DataError as error:
+        raise DataError(f"domain {records[0]['domain']!r}: {error}") from error
+
+
+def check_domains(documents: Mapping[str, Sequence[str | Path]]) -> None:
+    """Check every domain, each with the documents files of all its parts."""
+    for parts in documents.values():
+        check_domain(parts)
+
+
+def _check_bad_lines(records: Sequence[Mapping[str, Any]]) -> None:
+    allowed = records[0]["choice"]["on_bad_lines"]
+    splits = [split for record in records for split in record["splits"].values()]
+    found = sum(split["dropped"].get("bad line", 0) for split in splits)
+    if isinstance(allowed, int) and found > allowed:
+        raise DataError(
+            f"at most {allowed:,} bad lines may be skipped (on_bad_lines), but its {len(records)} "
+            f"parts hold {found:,}: see the logs of read_part, repair the lines, or allow more"
+        )
+
+
+def check_splits(records: Sequence[Mapping[str, Any]]) -> None:
+    """Raise DataError when the parts of a domain hold no document or leave a split empty."""
+    parts = [record["splits"] for record in records]
+    counts = {split: sum(part[split]["num_documents"] for part in parts) for split in SPLITS}
+    total = sum(counts.values())
+    if total == 0:
+        dropped = {
+            split: dict(sum((Counter(part[split]["dropped"]) for part in parts), Counter()))
+            for split in SPLITS
+        }
+        raise DataError(
+            f"the source must hold at least one document, but holds none (dropped: {dropped}): "
+            f"check {_places(records)} and the text_field and filter of the domain"
+        )
+    share = records[0]["choice"]["validation_share"]
+    empty = [split for split in SPLITS if counts[split] == 0]
+    if share < 1 and empty:
+        raise DataError(
+            f"both splits must hold documents, but the {empty[0]} split of {total:,} documents "
+            f"came out empty at validation.share {share} ({_places(records)}): give the domain "
+            "more documents or change the share"
+        )
+
+
+def _places(records: Sequence[Mapping[str, Any]]) -> str:
+    """Name what was read, the first of it if it is much."""
+    entries = [entry for record in records for entry in record["listing"]]
+    names = [str(entry[0]) if isinstance(entry, list) else "the environment" for entry in entries]
+    rest = f" and {len(names) - 3:,} more" if len(names) > 3 else ""
+    return ", ".join(names[:3]) + rest

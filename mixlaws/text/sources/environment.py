@@ -1,0 +1,289 @@
+"""Real text that is already there: harvested from the Python environment that runs the workflow.
+
+Nothing is downloaded and no text is shipped. An allow-list of packages, visited in the order of a
+hash of their files' names, gives the same text for the same pinned environment, and a fair sample
+of it when a cap stops the visit early.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import importlib
+import importlib.util
+import inspect
+import json
+import os
+import re
+import sys
+import sysconfig
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+from importlib import metadata
+from pathlib import Path, PurePosixPath
+
+from mixlaws.text.documents import Reading, SourceText
+
+# What the project's runtime dependencies bring along, pure Python and headers. Not the whole of
+# site-packages: linters and test tools beside them would change the text between machines.
+PACKAGES = (
+    "aiohttp",
+    "datasets",
+    "docutils",
+    "fsspec",
+    "huggingface_hub",
+    "jinja2",
+    "jsonschema",
+    "lightning",
+    "matplotlib",
+    "mpmath",
+    "networkx",
+    "numpy",
+    "pandas",
+    "pulp",
+    "pyarrow",
+    "scipy",
+    "seaborn",
+    "setuptools",
+    "snakemake",
+    "sqlalchemy",
+    "sympy",
+    "tokenizers",
+    "torch",
+    "torchmetrics",
+)
+
+MIN_DOCSTRING_CHARACTERS = 80
+MIN_DOCUMENT_CHARACTERS = 200
+# A line this long is data, minified or generated.
+MAX_LINE_CHARACTERS = 1000
+# One file must not be a tenth of a domain; the largest files are tables and change logs.
+MAX_FILE_BYTES = 100_000
+# Below this share of letters among the visible characters a file is a table, not text.
+MIN_LETTER_SHARE = 0.5
+
+_LEGAL = re.compile(r"licen[cs]e|copying|copyright|notice|third.?party", re.IGNORECASE)
+_GENERATED = re.compile(
+    r"auto-?generated|automatically generated|@generated|do not (edit|modify)"
+    r"|\bgenerated (automatically|by|file|from|using|and used)",
+    re.IGNORECASE,
+)
+# The standard library's folder may hold other packages: they are not on the list.
+_FOREIGN_FOLDERS = {"site-packages", "dist-packages", "__pycache__"}
+# One small header per operator of torch, three quarters of them near-duplicates.
+_GENERATED_FOLDER = "/ATen/ops/"
+_TEST_NAME = re.compile(r"/(tests?|testing|test_[^/]*\.py|[^/]*_tests?\.py|conftest\.py)(/|$)")
+_STRING_OR_COMMENT = re.compile(
+    r"'''(?:[^\\]|\\.)*?'''"
+    r'|"""(?:[^\\]|\\.)*?"""'
+    r"|'(?:[^'\\\n]|\\.)*'"
+    r'|"(?:[^"\\\n]|\\.)*"'
+    r"|\#[^\n]*",
+    re.DOTALL,
+)
+_LEADING_COMMENT = re.compile(r"\A\s*(?:/\*.*?\*/|(?://[^\n]*\n)+|<!--.*?-->)", re.DOTALL)
+_DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+
+
+@dataclass(frozen=True)
+class _Candidate:
+    """A file or entry that may become a document."""
+
+    name: str
+    num_bytes: int
+    read: Callable[[], str]
+
+
+def environment_roots() -> dict[str, Path]:
+    """Return the folders to harvest by name: the standard library and the packages present."""
+    roots = {"stdlib": Path(sysconfig.get_path("stdlib"))}
+    for package in PACKAGES:
+        spec = importlib.util.find_spec(package)
+        if spec is not None and spec.submodule_search_locations:
+            roots[package] = Path(spec.submodule_search_locations[0])
+    return roots
+
+
+def open_harvest(kind: str, roots: Mapping[str, Path]) -> Reading:
+    """Open one kind of harvest, a key of HARVESTS: whole files in hash order of their names.
+
+    A file that is not kept comes too, with the reason, so that every file read is accounted for.
+    The units of the reading are bytes of source files.
+    """
+    list_candidates, extract = HARVESTS[kind]
+    candidates = sorted(list_candidates(roots), key=lambda item: (_hash(item.name), item.name))
+    listing = [(candidate.name, candidate.num_bytes) for candidate in candidates]
+    return Reading(
+        texts=_read(candidates, extract),
+        total_units=sum(candidate.num_bytes for candidate in candidates),
+        listing=[_hash(json.dumps([sys.version_info[:3], listing]))],
+    )
+
+
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _read(candidates: Iterable[_Candidate], extract: Callable[[str], str]) -> Iterator[SourceText]:
+    for candidate in candidates:
+        units = candidate.num_bytes
+        if units > MAX_FILE_BYTES:
+            yield SourceText("", units, "too large")
+            continue
+        try:
+            raw = candidate.read()
+            text = extract(raw)
+        except (UnicodeDecodeError, SyntaxError, ValueError):
+            yield SourceText("", units, "not readable")
+            continue
+        yield SourceText(text, units, _reason_to_drop(raw, text))
+
+
+def _reason_to_drop(raw: str, text: str) -> str:
+    """Return why the text of a file is no document, or an empty string."""
+    if _GENERATED.search(raw[:2000]):
+        return "generated"
+    if len(text) < MIN_DOCUMENT_CHARACTERS:
+        return "too short"
+    if max(map(len, text.splitlines())) > MAX_LINE_CHARACTERS:
+        return "long lines"
+    visible = "".join(text.split())
+    if sum(map(str.isalpha, visible)) < MIN_LETTER_SHARE * len(visible):
+        return "few letters"
+    return ""
+
+
+def _files(
+    roots: Mapping[str, Path], *, suffixes: tuple[str, ...], tests: bool = False
+) -> Iterator[_Candidate]:
+    """List the files of the roots; of Python files either the tests or all others."""
+    for root, top in roots.items():
+        for folder, subfolders, names in os.walk(top):
+            subfolders[:] = [name for name in subfolders if name not in _FOREIGN_FOLDERS]
+            place = Path(folder)
+            prefix = (PurePosixPath(root) / place.relative_to(top)).as_posix()
+            for name in names:
+                path = place / name
+                if (
+                    name.endswith(suffixes)
+                    and _is_wanted(f"{prefix}/{name}", tests=tests)
+                    and path.is_file()
+                ):
+                    read = partial(path.read_text, encoding="utf-8")
+                    yield _Candidate(f"{prefix}/{name}", path.stat().st_size, read)
+
+
+def _is_wanted(name: str, *, tests: bool) -> bool:
+    if _GENERATED_FOLDER in name or _LEGAL.search(PurePosixPath(name).name):
+        return False
+    return bool(_TEST_NAME.search(name)) == tests
+
+
+def _documentation(roots: Mapping[str, Path]) -> Iterator[_Candidate]:
+    yield from _files(roots, suffixes=(".py",))
+    topics: dict[str, str] = importlib.import_module("pydoc_data.topics").topics
+    for topic, text in topics.items():
+        # Written as a module that is one docstring: one extraction serves files and topics.
+        yield _Candidate(f"pydoc/{topic}", len(text.encode()), partial(repr, text))
+
+
+def _prose(roots: Mapping[str, Path]) -> Iterator[_Candidate]:
+    yield from _files(roots, suffixes=(".rst", ".md"))
+    for name in _distributions(roots):
+        text = str(metadata.metadata(name).json.get("description", ""))
+        yield _Candidate(f"description/{name}", len(text.encode()), partial(str, text))
+
+
+def _distributions(roots: Mapping[str, Path]) -> list[str]:
+    """Return the installed distributions of the roots and all that they require, sorted."""
+    pending = list(roots)
+    found: set[str] = set()
+    while pending:
+        name = re.sub(r"[-_.]+", "-", pending.pop()).lower()
+        try:
+            requirements = metadata.requires(name) or []
+        except metadata.PackageNotFoundError:
+            continue
+        if name not in found:
+            found.add(name)
+            pending += [
+                re.split(r"[^\w.-]", requirement, maxsplit=1)[0]
+                for requirement in requirements
+                if "extra ==" not in requirement
+            ]
+    return sorted(found)
+
+
+def _docstring_statements(tree: ast.Module) -> Iterator[tuple[ast.Expr, bool]]:
+    """Yield each docstring's statement, and whether it is all that its body holds.
+
+    Visits statements only: expressions hold no docstring and are most of the nodes.
+    """
+    pending: list[ast.AST] = [tree]
+    while pending:
+        node = pending.pop()
+        if isinstance(node, _DOCUMENTED) and ast.get_docstring(node, clean=False) is not None:
+            statement = node.body[0]
+            assert isinstance(statement, ast.Expr)
+            yield statement, len(node.body) == 1
+        for field in ("body", "orelse", "finalbody", "handlers", "cases"):
+            children = getattr(node, field, [])
+            pending += children if isinstance(children, list) else []
+
+
+def python_code(source: str) -> str:
+    """Return Python source without docstrings and comments.
+
+    Raises SyntaxError when the source is not Python, or would not be any more.
+    """
+    lines = source.encode().split(b"\n")
+    for statement, is_alone in _docstring_statements(ast.parse(source)):
+        first, last = statement.lineno - 1, (statement.end_lineno or statement.lineno) - 1
+        before = lines[first][: statement.col_offset]
+        after = lines[last][statement.end_col_offset :].lstrip(b" ;")
+        filler = b"pass" if is_alone else b""
+        lines[first : last + 1] = [before + filler + after] + [b""] * (last - first)
+    code = _STRING_OR_COMMENT.sub(_without_comment, b"\n".join(lines).decode())
+    ast.parse(code)
+    return _tidy(code)
+
+
+def _without_comment(match: re.Match[str]) -> str:
+    return "" if match[0].startswith("#") else match[0]
+
+
+def docstrings(source: str) -> str:
+    """Return the docstrings of Python source in order, those of MIN_DOCSTRING_CHARACTERS or more.
+
+    Raises SyntaxError when the source is not Python.
+    """
+    statements = [statement for statement, _ in _docstring_statements(ast.parse(source))]
+    statements.sort(key=lambda statement: statement.lineno)
+    texts = [inspect.cleandoc(ast.literal_eval(statement.value)) for statement in statements]
+    kept = [text for text in texts if len(text) >= MIN_DOCSTRING_CHARACTERS]
+    return _tidy("\n\n".join(kept))
+
+
+def without_licence(source: str) -> str:
+    """Return a header or a page without the comment about copyright or licence on its top."""
+    match = _LEADING_COMMENT.match(source)
+    return _tidy(source[match.end() :] if match and _LEGAL.search(match[0]) else source)
+
+
+def _tidy(text: str) -> str:
+    """Drop the white space at the ends of lines and all but one of several empty lines."""
+    text = re.sub(r"[ \t\r\f]+$", "", text, flags=re.MULTILINE)
+    return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
+
+
+# What can be harvested: which files or entries, and what of each is text.
+HARVESTS: dict[
+    str, tuple[Callable[[Mapping[str, Path]], Iterator[_Candidate]], Callable[[str], str]]
+] = {
+    "python": (partial(_files, suffixes=(".py",)), python_code),
+    "docs": (_documentation, docstrings),
+    "cpp": (partial(_files, suffixes=(".h", ".hpp", ".cuh")), without_licence),
+    "tests": (partial(_files, suffixes=(".py",), tests=True), python_code),
+    "rst": (_prose, without_licence),
+}

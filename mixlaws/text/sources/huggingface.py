@@ -1,0 +1,83 @@
+"""Text from a data set of the Hugging Face hub."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from mixlaws.errors import DataError
+from mixlaws.text.documents import Reading, SourceText
+from mixlaws.text.parts import Part
+from mixlaws.text.records import Selection, Selector, missing
+
+
+@dataclass(frozen=True)
+class HuggingFaceSource:
+    """A dataset that the `datasets` library loads: a name on the hub or a local folder."""
+
+    dataset: str
+    subset: str | None = None
+    revision: str | None = None
+    split: str = "train"
+    streaming: bool = False
+    num_parts: int = 1
+    selection: Selection = field(default_factory=Selection)
+
+    def open(self, part: Part) -> Reading:
+        """Open a slice of the dataset; units are rows, unknown where a stream declares no size."""
+        dataset = self._load()
+        columns = self.selection.columns()
+        for column in columns:
+            if column not in (dataset.column_names or columns):
+                raise DataError(missing(column, dataset.column_names, self.dataset))
+        splits = dataset.info.splits or {}
+        declared = splits[self.split].num_examples if self.split in splits else 0
+        num_rows = declared if self.streaming else dataset.num_rows
+        name = [self.dataset, self.subset, self.split, str(dataset.info.version), self.revision]
+        # A stream is cut between its files, other datasets between rows; both keep the order.
+        if part.count > 1:
+            with self._explained():
+                dataset = dataset.shard(part.count, part.index, contiguous=True)
+        return Reading(
+            texts=self._rows(dataset, part),
+            total_units=num_rows or None,
+            listing=[[*name, num_rows]] if part.index == 0 else [],
+        )
+
+    def _load(self) -> Any:
+        # Imported here: it takes seconds and pandas, which no other source needs.
+        import datasets
+
+        with self._explained():
+            return datasets.load_dataset(
+                self.dataset,
+                self.subset,
+                split=self.split,
+                streaming=self.streaming,
+                revision=self.revision,
+            )
+
+    def _rows(self, dataset: Any, part: Part) -> Iterator[SourceText]:
+        selector = Selector(self.selection)
+        slice_name = f" of part {part.index + 1} of {part.count}" if part.count > 1 else ""
+        with self._explained():
+            for number, row in enumerate(dataset, start=1):
+                yield selector.text(f"{self.dataset}, row {number:,}{slice_name}", 1, row)
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        """Turn what the library raises into an error that names the dataset."""
+        import datasets
+
+        try:
+            yield
+        except DataError:
+            raise
+        except (OSError, ValueError, IndexError, datasets.exceptions.DatasetsError) as error:
+            raise DataError(
+                f"dataset {self.dataset!r} (subset {self.subset!r}, split {self.split!r}) must be "
+                f"readable, a folder or a name that can be reached or is cached, but {error}: "
+                "check the spelling, the files and the network"
+            ) from error

@@ -1,0 +1,103 @@
+"""Stop a run that diverges."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import lightning.pytorch as pl
+import torch
+
+from mixlaws.errors import TrainingError
+from mixlaws.runs.run import Run
+from mixlaws.training.batches import BatchPlan
+
+# A loss is compared with its own past once it is smooth: about 50 steps.
+SMOOTHING = 0.98
+FIRST_COMPARED = 100
+# Reading a loss from an accelerator waits for it; on a CPU it costs nothing.
+CHECK_EVERY_STEPS = 50
+NUM_NAMED = 6
+
+
+class Divergence(pl.Callback):
+    """Stop a run whose loss is not finite or has run away, naming the step and its batch."""
+
+    def __init__(
+        self, run: Run, plan: BatchPlan, margin: float | None, is_due: Callable[[int], bool]
+    ) -> None:
+        self.run = run
+        self.is_due = is_due
+        self.plan = plan
+        self.margin = margin
+        self.smooth: float | None = None
+        self.least = math.inf
+        self.seen = 0
+        self._step = -1
+        self._pending: list[tuple[int, torch.Tensor, torch.Tensor]] = []
+
+    def state_dict(self) -> dict[str, Any]:
+        """Save what later losses are compared with."""
+        return {"smooth": self.smooth, "least": self.least, "seen": self.seen}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take it up again."""
+        self.smooth, self.least = state_dict["smooth"], state_dict["least"]
+        self.seen = state_dict["seen"]
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: Any) -> None:
+        """Start from the step at hand."""
+        self._step = trainer.global_step
+
+    def on_train_batch_end(self, trainer: pl.Trainer, pl_module: Any, *_: Any) -> None:
+        """Note the loss of each optimizer step, and check when it costs no waiting."""
+        if trainer.global_step == self._step:
+            return
+        self._step = trainer.global_step
+        loss = torch.stack(pl_module.losses).mean()
+        pl_module.losses.clear()
+        self._pending.append((self._step, loss, pl_module.gradient_norm))
+        every = 1 if pl_module.device.type == "cpu" else CHECK_EVERY_STEPS
+        if len(self._pending) >= every or self.is_due(self._step):
+            self.check(trainer)
+
+    def check(self, trainer: pl.Trainer) -> None:
+        """Look at every loss since the last check; raise TrainingError at the first bad one."""
+        if not self._pending:
+            return
+        values = torch.stack([torch.stack((loss, norm)) for _, loss, norm in self._pending])
+        if trainer.world_size > 1:
+            values = trainer.strategy.reduce(values, reduce_op="mean")
+        steps = [step for step, _, _ in self._pending]
+        self._pending.clear()
+        for step, (loss, norm) in zip(steps, values.tolist(), strict=True):
+            self._look(step, loss, norm)
+
+    def _look(self, step: int, loss: float, norm: float) -> None:
+        if not (math.isfinite(loss) and math.isfinite(norm)):
+            raise TrainingError(self._message("must stay finite", step, loss, norm))
+        self.seen += 1
+        before = loss if self.smooth is None else self.smooth
+        self.smooth = SMOOTHING * before + (1 - SMOOTHING) * loss
+        if self.seen < FIRST_COMPARED:
+            return
+        self.least = min(self.least, self.smooth)
+        if self.margin is not None and self.smooth > self.least + self.margin:
+            held = (
+                f"must stay within {self.margin:g} nats of its least ({self.least:.3f}, smoothed)"
+            )
+            raise TrainingError(self._message(held, step, loss, norm))
+
+    def _message(self, held: str, step: int, loss: float, norm: float) -> str:
+        run = self.run
+        rate = run.learning_rate * float(run.make_schedule().rate(step))
+        first = (step - 1) * run.batch_size
+        windows = [f"{domain} {window}" for domain, window in self.plan.batch(step - 1)]
+        named = ", ".join(windows[:NUM_NAMED]) + (", ..." if len(windows) > NUM_NAMED else "")
+        return (
+            f"the loss of {run.mixture} at {run.size}, seed {run.seed}, {held}, but is {loss:.6g} "
+            f"at step {step:,} (learning rate {rate:.3g} at width 64, gradient norm {norm:.3g}; "
+            f"its batch: sequences {first:,} to {first + run.batch_size - 1:,}, windows {named}): "
+            "lower training.learning_rate or embedding_learning_rate, or look at that text"
+        )

@@ -1,0 +1,60 @@
+"""What a finished run says of itself: run.json, the same for every undisturbed repetition, and the
+part of timing.json that depends on the device.
+"""
+
+from __future__ import annotations
+
+import resource
+from dataclasses import asdict
+from typing import Any
+
+import torch
+
+from mixlaws.provenance import TRAINING_VERSION, versions
+from mixlaws.runs.devices import peak_flops
+from mixlaws.runs.run import Run
+from mixlaws.training.batches import BatchPlan
+from mixlaws.training.corpus import Corpus
+from mixlaws.training.execution import Execution
+
+
+def flops_per_token(run: Run, corpus: Corpus) -> int:
+    """Return the training FLOPs per token, by the convention of mixlaws.sizes."""
+    return run.shape.flops_per_token(
+        vocabulary_size=corpus.vocabulary_size, sequence_length=run.sequence_length
+    )
+
+
+def make_record(run: Run, corpus: Corpus, plan: BatchPlan) -> dict[str, Any]:
+    """Return what run.json holds."""
+    flops = flops_per_token(run, corpus)
+    tokens = run.num_steps * run.batch_tokens
+    return asdict(run) | {
+        "num_params": run.shape.num_params,
+        "flops_per_token": flops,
+        "flops": flops * tokens,
+        "tokens": tokens,
+        "batch_tokens": run.batch_tokens,
+        "vocabulary_size": corpus.vocabulary_size,
+        "intended_tokens": {domain: share * tokens for domain, share in run.proportions.items()},
+        "realised_tokens": {d: n * run.sequence_length for d, n in plan.num_draws().items()},
+        "epochs": plan.epochs(),
+        "token_files": corpus.digests(),
+        "fingerprints": corpus.fingerprints(),
+        "training_version": TRAINING_VERSION,
+        "versions": versions("torch", "lightning", "numpy"),
+    }
+
+
+def utilisation(flops_per_second: float, device: str, execution: Execution) -> dict[str, Any]:
+    """Return the share of the devices' peak, and the memory of one of them."""
+    peak = peak_flops(device)
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    if torch.cuda.is_available():
+        memory = torch.cuda.max_memory_allocated()
+    return {
+        "mfu": None if peak is None else flops_per_second / peak / execution.num_processes,
+        "peak_memory_bytes": memory,
+        "num_devices": execution.num_processes,
+        "device": device,
+    }

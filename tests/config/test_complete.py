@@ -1,0 +1,166 @@
+import copy
+
+import pytest
+import yaml
+
+from mixlaws.config.complete import complete_config
+from mixlaws.errors import ConfigError
+
+
+@pytest.fixture
+def demo(root):
+    return yaml.safe_load((root / "config.yaml").read_text())
+
+
+def problems(config):
+    with pytest.raises(ConfigError) as error:
+        complete_config(config)
+    return str(error.value)
+
+
+def test_the_demo_is_complete_and_left_unchanged(demo):
+    before = copy.deepcopy(demo)
+    complete = complete_config(demo)
+    assert demo == before
+    assert complete["training"]["averaging_exponent"] == 10
+    assert complete["optimum"]["max_epochs"] == 4
+    assert complete_config(complete) == complete
+
+
+def test_every_shipped_experiment_is_valid(root):
+    paths = sorted((root / "experiments").glob("*.yaml"))
+    assert paths
+    for path in paths:
+        config = yaml.safe_load(path.read_text())
+        assert complete_config(config)["experiment"], path
+
+
+def test_one_proxy_size_cannot_be_extrapolated_to_another(demo):
+    demo["training"]["sizes"] = ["56K"]
+    text = problems(demo)
+    assert "one proxy size (56K) cannot be extrapolated to another size, the target's 332K" in text
+    assert "Add sizes to training.sizes" in text
+    assert "set target.size to 56K" in text
+    demo["target"]["size"] = "56K"
+    assert complete_config(demo)
+    demo["training"]["sizes"], demo["target"]["size"] = ["25K", "56K"], "332K"
+    assert complete_config(demo)
+
+
+def test_sizes_of_one_shape_are_one_size(demo):
+    demo["sizes"]["same"] = demo["sizes"]["56K"]
+    demo["training"]["sizes"] = ["56K", "same"]
+    assert "one proxy size (56K, same)" in problems(demo)
+
+
+def test_every_key_of_the_schema_is_described(root):
+    schema = yaml.safe_load((root / "mixlaws/config/experiment.schema.yaml").read_text())
+
+    def undescribed(node, path):
+        for key, child in node.get("properties", {}).items():
+            if isinstance(child, dict) and "$ref" not in child and "const" not in child:
+                if "description" not in child and path:
+                    yield f"{path}.{key}"
+                yield from undescribed(child, f"{path}.{key}")
+
+    assert list(undescribed(schema, "config")) == []
+
+
+def test_unknown_keys_are_named_with_the_known_ones(demo):
+    demo["mixtrues"] = {}
+    demo["domains"]["python"]["haverst"] = "python"
+    text = problems(demo)
+    assert "config: must have known keys only" in text
+    assert "found 'mixtrues'" in text
+    assert "domains.python: must have known keys only" in text
+    assert "found 'haverst'" in text
+
+
+def test_scientific_notation_read_as_text_is_explained(demo):
+    demo["target"]["tokens"] = "1e9"
+    text = problems(demo)
+    assert "target.tokens: must be an integer, found '1e9' as text" in text
+    assert "write 1_000_000_000, or 1.0e+9" in text
+
+
+def test_integral_floats_count_as_integers(demo):
+    demo["target"]["tokens"] = 1.024e6
+    tokens = complete_config(demo)["target"]["tokens"]
+    assert tokens == 1_024_000
+    assert isinstance(tokens, int)
+
+
+def test_all_cross_key_problems_come_at_once(demo):
+    demo["validation"]["weights"]["docs"] = 0.8
+    demo["target"] = {"size": "7B", "tokens": 1000}
+    demo["mixtures"]["limits"]["web"] = [0, 1]
+    demo["sizes"]["25K"]["num_heads"] = 3
+    demo["training"]["sizes"] = ["25K", "9K"]
+    text = problems(demo)
+    for expected in (
+        "validation.weights: must sum to 1, found 1.1",
+        "target.size: must name one of sizes",
+        "found '7B'",
+        "mixtures.limits: must name training domains (cpp, docs, python), found web",
+        "sizes.25K: model_width must be an even multiple of num_heads, found 32 and 3",
+        "training.sizes: must name sizes (25K, 56K, 99K, 332K), found '9K'",
+        "target.tokens: must not be below what a proxy sees",
+    ):
+        assert expected in text
+    assert text.startswith("the config has 7 problems:")
+
+
+def test_a_domain_cannot_be_trained_on_and_validation_only(demo):
+    demo["validation"]["domains"]["docs"] = {"source": "embedded", "harvest": "docs"}
+    assert "must not repeat a training domain, found docs" in problems(demo)
+
+
+def test_named_sizes_need_no_numbers(demo):
+    demo["training"]["sizes"] = ["25K", "70M"]
+    demo["target"] = {"size": "1B", "tokens": 1_024_000_000}
+    sizes = complete_config(demo)["sizes"]
+    assert sizes["70M"] == {"num_layers": 6, "model_width": 512, "num_heads": 8}
+    assert sizes["1B"] == {"num_layers": 16, "model_width": 2048, "num_heads": 8}
+    demo["sizes"]["70M"] = {"num_layers": 3, "model_width": 64, "num_heads": 2}
+    assert complete_config(demo)["sizes"]["70M"]["num_layers"] == 3
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({"schedule": "cosine"}, "averaging_exponent: must be null with schedule cosine, found 10"),
+        ({"schedule_horizon": 900}, "schedule_horizon: must be null with schedule constant"),
+        (
+            {"schedule": "cosine", "averaging_exponent": None, "schedule_horizon": 700},
+            "schedule_horizon: must not be below the longest run (1,200 steps), found 700",
+        ),
+        (
+            {"schedule": "wsd", "averaging_exponent": None, "warmup_steps": 600},
+            "warmup_steps: must be below the schedule's end (step 600), found 600",
+        ),
+        ({"devices": 3, "strategy": "ddp"}, "batch_size: must be a multiple of micro_batch_size"),
+        ({"devices": 2}, "strategy: must be ddp or fsdp on 2 devices, found auto"),
+        ({"layout": "neox", "sizes": ["50K"]}, "must be a multiple of 8 in layout neox"),
+    ],
+)
+def test_what_training_cannot_do_is_named(demo, change, expected):
+    demo["sizes"]["50K"] = {"num_layers": 2, "model_width": 48, "num_heads": 4}
+    demo["training"] |= change
+    assert expected in problems(demo)
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({"devices": 2}, "confirmation.strategy: must be ddp or fsdp on 2 devices, found auto"),
+        (
+            {"devices": 3, "strategy": "ddp"},
+            "training.batch_size: must be a multiple of micro_batch_size * devices * num_nodes of "
+            "confirmation (3), found 8",
+        ),
+    ],
+)
+def test_what_a_target_on_devices_of_its_own_cannot_do_is_named(demo, change, expected):
+    demo["training"]["batch_size"] = 8
+    demo["confirmation"] |= change
+    assert expected in problems(demo)

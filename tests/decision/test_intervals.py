@@ -1,0 +1,294 @@
+import os
+import subprocess
+import sys
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from planted import PlantedLaw, planted_observations
+
+from mixlaws.decision.bootstrap import Bootstrap, bootstrap, resample
+from mixlaws.decision.intervals import (
+    measure_coverage,
+    predict_differences,
+    predict_losses,
+    predict_shares,
+)
+from mixlaws.decision.limits import GroupLimit, make_limits
+from mixlaws.decision.near_optimal import find_near_optimal
+from mixlaws.decision.objective import Objective
+from mixlaws.decision.optimum import find_optimum
+from mixlaws.errors import FitError
+from mixlaws.laws.observations import Observations, Target
+from mixlaws.laws.overall import Columns
+from mixlaws.laws.pipelines import JointFitter, NestedFitter
+from mixlaws.scoring.fold_errors import FoldErrors, measure_fold_errors
+from mixlaws.scoring.folds import FoldResult
+
+ROOT = Path(__file__).parents[2]
+CURVATURE = np.array([[4.0, 2.0, 3.0], [2.0, 5.0, 1.0]])
+COLUMNS = Columns(("a", "b"), np.array([0.5, 0.5]))
+TRUTH = PlantedLaw(np.array([2.0, 2.5]), CURVATURE, np.array([[0.5, 0.2, 0.3], [0.1, 0.6, 0.3]]))
+
+
+@dataclass(frozen=True)
+class PlaneFitter:
+    """Fit a plane plus the known curvature: exact up to the noise, and quick.
+
+    `required` names a mixture without which the fit refuses.
+    """
+
+    required: str = ""
+    shift: float = 0.0
+
+    def __call__(self, observations: Observations, _start) -> PlantedLaw:
+        r = observations.proportions
+        if not any(m.startswith(self.required) for m in observations.mixture):
+            raise FitError(f"{self.required} is missing")
+        curved = 0.5 * (CURVATURE * r[:, None, :] ** 2).sum(axis=2)
+        plane = np.linalg.lstsq(r, observations.losses - curved, rcond=None)[0].T
+        # Any constant is a plane too, as the shares sum to 1: take the one that completes squares.
+        constant = self.shift - 0.5 * (plane**2 / CURVATURE).sum(axis=1)
+        return PlantedLaw(constant, CURVATURE, -plane / CURVATURE)
+
+
+def observe(seed: int, num_mixtures: int = 20, noise: float = 0.02) -> Observations:
+    """One step of one size: the truth plus a noise per mixture."""
+    generator = np.random.default_rng(seed)
+    proportions = generator.dirichlet(np.ones(3), num_mixtures)
+    losses = TRUTH.predict(proportions) + noise * generator.normal(size=(num_mixtures, 2))
+    same = np.ones(num_mixtures)
+    return Observations(
+        domains=("x", "y", "z"),
+        validation_domains=("a", "b"),
+        size=np.array(["S"] * num_mixtures),
+        mixture=np.array([f"mix-{index:03d}" for index in range(num_mixtures)]),
+        seed=np.zeros(num_mixtures, dtype=int),
+        step=np.ones(num_mixtures, dtype=int),
+        proportions=proportions,
+        num_params=same,
+        compute_params=same,
+        tokens=same,
+        effective_tokens=same,
+        annealing=same - 1,
+        losses=losses,
+    )
+
+
+def drawn(seed: int = 0, replicates: int = 100, **kwargs) -> Bootstrap:
+    return bootstrap({"plane": PlaneFitter()}, observe(seed, **kwargs), replicates=replicates)
+
+
+def test_resample_keeps_runs_whole_and_names_copies() -> None:
+    observations = planted_observations(num_mixtures=6, seeds=(0, 1), noise=0.1)
+    sample = resample(observations, np.random.default_rng(1))
+    copies = np.unique(sample.mixture)
+    assert len(copies) == 6
+    origins = [copy.split("#")[0] for copy in copies]
+    assert len(set(origins)) < 6
+    assert len(sample) == len(observations)
+    repeated_seeds = 0
+    for copy, origin in zip(copies, origins, strict=True):
+        for size in ("S", "M", "L"):
+            rows = sample.select((sample.mixture == copy) & (sample.size == size))
+            source = observations.select(
+                (observations.mixture == origin) & (observations.size == size)
+            )
+            assert np.unique(rows.seed).tolist() == [0, 1]
+            runs = [rows.losses[rows.seed == seed] for seed in (0, 1)]
+            of_source = [source.losses[source.seed == seed] for seed in (0, 1)]
+            for run in runs:
+                assert any(np.array_equal(run, whole) for whole in of_source)
+            repeated_seeds += np.array_equal(*runs)
+            assert (rows.proportions == source.proportions[0]).all()
+    assert 0 < repeated_seeds < 18
+
+
+def test_the_same_seed_gives_the_same_laws_whatever_the_processes() -> None:
+    observations = observe(3)
+    alone, pair = (
+        bootstrap({"plane": PlaneFitter()}, observations, replicates=10, seed=7, processes=count)
+        for count in (1, 2)
+    )
+    longer = bootstrap({"plane": PlaneFitter()}, observations, replicates=12, seed=7)
+    other = bootstrap({"plane": PlaneFitter()}, observations, replicates=10, seed=8)
+    mixtures = observations.proportions
+    assert np.array_equal(alone.draws(mixtures), pair.draws(mixtures))
+    assert np.array_equal(alone.draws(mixtures), longer.draws(mixtures)[:10])
+    assert not np.array_equal(alone.draws(mixtures), other.draws(mixtures))
+
+
+def test_processes_start_from_a_script_without_a_guard(tmp_path) -> None:
+    """Workflow scripts run at import: the processes must not run them again."""
+    script = tmp_path / "script.py"
+    script.write_text(
+        "from mixlaws.bootstrap import bootstrap\n"
+        "from test_uncertainty import PlaneFitter, observe\n"
+        "print('once')\n"
+        "laws = bootstrap({'plane': PlaneFitter()}, observe(0), replicates=8, processes=2)\n"
+        "print(len(laws.replicates), __file__)\n"
+    )
+    paths = os.pathsep.join([str(ROOT), str(Path(__file__).parent)])
+    done = subprocess.run(
+        [sys.executable, str(script)],
+        env=os.environ | {"PYTHONPATH": paths},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.stdout.splitlines() == ["once", f"8 {script}"], done.stderr
+    assert done.stderr.endswith("bootstrap: 8/8 replicates\n")
+
+
+def test_failed_replicates_are_counted() -> None:
+    """Three of twelve mixtures are all missing from a resample with probability 0.75^12 = 3 %."""
+    ids = np.array([f"{'rare' if index < 3 else 'mix'}-{index}" for index in range(12)])
+    observations = replace(observe(0, num_mixtures=12), mixture=ids)
+    laws = bootstrap({"plane": PlaneFitter("rare")}, observations, replicates=200)
+    assert laws.failures == ("rare is missing",) * len(laws.failures)
+    assert 0 < len(laws.failures) < 20
+    assert len(laws.replicates) == 200 - len(laws.failures)
+
+
+def test_too_many_failures_are_an_error() -> None:
+    """One given mixture is missing from a third of the resamples."""
+    with pytest.raises(FitError, match=r"at most 20% .* of 40 did, the first with: mix-000 is mi"):
+        bootstrap({"plane": PlaneFitter("mix-000")}, observe(0), replicates=40)
+    with pytest.raises(FitError, match="nowhere is missing"):
+        bootstrap({"plane": PlaneFitter("nowhere")}, observe(0), replicates=4)
+
+
+def test_intervals_cover_the_truth_about_as_often_as_they_say() -> None:
+    """90 % intervals of a correct law, over 60 data sets of 20 mixtures."""
+    mixtures = np.array([[1 / 3, 1 / 3, 1 / 3], [0.7, 0.2, 0.1], [0.1, 0.1, 0.8]])
+    truth = COLUMNS.with_overall(TRUTH.predict(mixtures))
+    gain = truth[1:] - truth[:1]
+    coverage, of_gain = [], []
+    for seed in range(60):
+        laws = drawn(seed)
+        coverage.append(measure_coverage(predict_losses(laws, mixtures, COLUMNS, level=0.9), truth))
+        pair = (mixtures[1:], mixtures[:1])
+        of_gain.append(measure_coverage(predict_differences(laws, pair, COLUMNS, level=0.9), gain))
+    assert 0.8 <= np.mean(coverage) <= 0.95
+    assert 0.8 <= np.mean(of_gain) <= 0.95
+
+
+def test_optimum_shares_cover_the_true_optimum() -> None:
+    limits, objective = make_limits(("x", "y", "z"), 1e9), Objective(np.array([0.5, 0.5]))
+    truth = find_optimum(TRUTH, objective, limits).proportions
+    inside = []
+    for seed in range(12):
+        laws = drawn(seed, replicates=60)
+        optimum = find_optimum(laws.fitted[0], objective, limits)
+        shares = predict_shares(laws, objective, limits, optimum, level=0.9)
+        inside.append(measure_coverage(shares, truth))
+        assert (shares.lower >= 0).all()
+        assert (shares.upper <= 1).all()
+    assert 0.75 <= np.mean(inside) <= 0.97
+
+
+def test_errors_widen_in_quadrature_and_only_by_their_kind() -> None:
+    laws, mixture = drawn(), np.array([[0.2, 0.3, 0.5]])
+    errors = FoldErrors(np.array([0.03, 0.0, 0.1]), np.array([0.5, 0.5, 0.01]))
+    plain = predict_losses(laws, mixture, COLUMNS, level=0.9)
+    wide = predict_losses(laws, mixture, COLUMNS, level=0.9, errors=errors)
+    z = 1.6448536269514722
+    for side in ("lower", "upper"):
+        bare = getattr(plain, side)[0] - plain.value[0]
+        joined = getattr(wide, side)[0] - wide.value[0]
+        assert np.abs(joined) == pytest.approx(np.hypot(bare, z * errors.level), rel=1e-12)
+    assert wide.value.tolist() == plain.value.tolist()
+    pair = (mixture, np.array([[0.5, 0.3, 0.2]]))
+    narrow = predict_differences(laws, pair, COLUMNS, level=0.9)
+    broad = predict_differences(laws, pair, COLUMNS, level=0.9, errors=errors)
+    assert (broad.upper - narrow.upper)[0, 0] > 0.7
+    assert (broad.upper - narrow.upper)[0, 2] < 0.02
+
+
+def test_what_all_forms_share_cancels_in_differences() -> None:
+    """Two forms a constant apart: the level is uncertain by it, the gain is not."""
+    fitters = {"low": PlaneFitter(), "high": PlaneFitter(shift=0.5)}
+    laws = bootstrap(fitters, observe(0), replicates=60)
+    pair = (np.array([[0.6, 0.2, 0.2]]), np.array([[0.3, 0.3, 0.4]]))
+    level = predict_losses(laws, pair[0], COLUMNS, level=0.9)
+    gain = predict_differences(laws, pair, COLUMNS, level=0.9)
+    truth = COLUMNS.with_overall(TRUTH.predict(pair[0]) - TRUTH.predict(pair[1]))
+    assert laws.draws(pair[0]).shape == (120, 1, 2)
+    assert (level.upper - level.lower).min() > 0.5
+    assert (gain.upper - gain.lower).max() < 0.1
+    assert gain.value == pytest.approx(truth, abs=0.05)
+
+
+def test_fold_errors_separate_the_level_from_the_differences() -> None:
+    """A fold that is wrong by the same amount everywhere ranks mixtures perfectly."""
+
+    def fold(errors: list[float]) -> FoldResult:
+        observed = np.full((len(errors), 2), 2.0)
+        return FoldResult(
+            law="additive",
+            fold="leave-one-size-out",
+            size="L",
+            tokens=1.0,
+            mixtures=np.arange(len(errors)),
+            observed=observed,
+            predicted=observed + np.array(errors)[:, None],
+        )
+
+    common = measure_fold_errors([fold([0.1, 0.1, 0.1])], COLUMNS)
+    assert common.level == pytest.approx([0.1] * 3)
+    assert common.difference == pytest.approx([0.0] * 3, abs=1e-12)
+    spread = measure_fold_errors([fold([0.1, -0.1]), fold([0.0, 0.0])], COLUMNS)
+    assert spread.level == pytest.approx([np.sqrt(0.005)] * 3)
+    assert spread.difference == pytest.approx([np.sqrt(0.02)] * 3)
+    single = measure_fold_errors([fold([0.1])], COLUMNS)
+    assert single.difference == pytest.approx([np.sqrt(0.02)] * 3)
+
+
+def test_near_optimal_set_holds_the_truth_and_stays_within_limits() -> None:
+    group = GroupLimit("pair", ("x", "y"), 0.0, 0.7)
+    limits = make_limits(("x", "y", "z"), 1e9, shares={"x": (0.0, 0.4)}, groups=[group])
+    objective = Objective(np.array([0.5, 0.5]))
+    truth = find_optimum(TRUTH, objective, limits).proportions
+    laws = drawn(1)
+    optimum = find_optimum(laws.fitted[0], objective, limits).proportions
+    near = find_near_optimal(laws, optimum, limits, COLUMNS, level=0.9)
+    assert (near.lower <= np.minimum(truth, optimum) + 0.01).all()
+    assert (near.upper >= np.maximum(truth, optimum) - 0.01).all()
+    assert near.upper[0] <= 0.4
+    assert near.upper[:2].sum() > 0.7
+    assert 0 < near.tolerance < 0.02
+    errors = FoldErrors(np.zeros(3), np.array([0.0, 0.0, 0.05]))
+    wider = find_near_optimal(laws, optimum, limits, COLUMNS, level=0.9, errors=errors)
+    assert (wider.upper - wider.lower > near.upper - near.lower).all()
+    assert wider.tolerance > near.tolerance
+    exact = find_near_optimal(drawn(1, noise=0.0), truth, limits, COLUMNS, level=0.9)
+    assert exact.upper == pytest.approx(truth, abs=0.02)
+    assert exact.tolerance < 1e-4
+
+
+def test_near_optimal_respects_pinned_shares_and_groups() -> None:
+    group = GroupLimit("pair", ("x", "y"), 0.6, 0.6)
+    limits = make_limits(("x", "y", "z"), 1e9, groups=[group])
+    laws = drawn(2)
+    optimum = find_optimum(laws.fitted[0], Objective(np.full(2, 0.5)), limits).proportions
+    near = find_near_optimal(laws, optimum, limits, COLUMNS, level=0.9)
+    assert [near.lower[2], near.upper[2]] == pytest.approx([0.4, 0.4], abs=1e-9)
+    assert near.upper[0] - near.lower[0] > 0.01
+
+
+@pytest.mark.parametrize("name", ["nested", "joint"])
+def test_pipelines_bootstrap_and_cover_a_planted_target(name: str) -> None:
+    observations = planted_observations(num_mixtures=12, noise=0.005)
+    target = Target(8e6, 8e6, 16e6, 16e6)
+    fitter = {"nested": NestedFitter(target), "joint": JointFitter(target)}[name]
+    laws = bootstrap({name: fitter}, observations, replicates=12)
+    assert len(laws.replicates) >= 11
+    sizes = {"S": 1e6, "M": 2e6, "L": 4e6, "T": 8e6}
+    exact = planted_observations(num_mixtures=12, sizes=sizes)
+    last = exact.select((exact.size == "T") & (exact.step == 80))
+    expected = last.losses - 8**-0.4 + 16**-0.4
+    assert laws.predict(last.proportions) == pytest.approx(expected, abs=0.08)
+    spread = laws.draws(last.proportions).std(axis=0)
+    assert (spread > 0).all()
+    assert spread.max() < 0.1

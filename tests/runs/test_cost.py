@@ -1,0 +1,151 @@
+"""The plan of an experiment, from its config alone."""
+
+import csv
+
+import pytest
+import yaml
+
+from mixlaws.config.complete import complete_config
+from mixlaws.errors import ConfigError
+from mixlaws.runs.cost import check_plan, domain_rows, plan_tables, run_rows, write_plan
+from mixlaws.runs.options import run_options
+from mixlaws.runs.run import RUN_DEFAULTS, Run, make_run
+from mixlaws.runs.supply import matched_repetition
+
+
+@pytest.fixture
+def load(root):
+    def load(name, **changes):
+        path = root / (f"experiments/{name}.yaml" if name != "demo" else "config.yaml")
+        config = yaml.safe_load(path.read_text())
+        for key, value in changes.items():
+            section, name = key.split("__")
+            config.setdefault(section, {})[name] = value
+        return complete_config(config)
+
+    return load
+
+
+def by_role(rows):
+    return {(row["role"], row["size"]): row for row in rows}
+
+
+def test_the_papers_protocol_costs_what_the_convention_says(load):
+    rows = by_role(run_rows(load("redpajama")))
+    sampled, target = rows["sum: sampled mixtures", ""], rows["target, not trained here", "1B"]
+    assert sampled["runs"] == 80
+    assert sampled["flops"] == pytest.approx(3.747e21, rel=1e-3)
+    assert sampled["flops"] / target["flops"] == pytest.approx(5.7, abs=0.05)
+    small = rows["sampled mixtures", "70M"]
+    assert small["parameters"] == 18_915_328
+    assert small["steps"] == 30_000
+    assert small["tokens_per_run"] == 30_000 * 1_048_576
+    assert target["steps"] == 100_000
+    # 31.5B tokens of 0.343 GFLOP at 27 % of 989.5 TFLOP/s.
+    assert small["hours_per_run"] == pytest.approx(11.23, abs=0.01)
+
+
+def test_the_demo_is_counted_with_its_confirmation(load):
+    rows = by_role(run_rows(load("demo")))
+    assert rows["sum of all", ""]["runs"] == 42
+    assert rows["confirmation", "332K"]["runs"] == 6
+    assert rows["sampled mixtures", "25K"]["runs"] == 8
+    assert rows["held-out mixtures", "25K"]["runs"] == rows["baselines", "25K"]["runs"] == 2
+
+
+def test_the_data_table_names_the_largest_run_of_each_domain(load):
+    rows = {row["domain"]: row for row in domain_rows(load("demo"))}
+    docs = rows["docs"]
+    assert docs["tokens_at_hand"] == int(3_500_000 * 0.9 / 4)
+    assert docs["counted_by"] == "max_bytes / 4"
+    assert docs["largest_share"] == 0.875
+    assert docs["proxy_needs"] == 0.875 * 614_400
+    assert docs["proxy_epochs"] == pytest.approx(537_600 / 787_500)
+
+
+def test_repetition_is_matched_where_a_limit_binds_and_says_why(load):
+    config = load("own_text")
+    cuts = {cut.domain: cut for cut in matched_repetition(config)}
+    assert set(cuts) == {"code", "books"}
+    # 2B tokens at a 20B target, a proxy of 1.05B: the same share of the text, the same epochs.
+    assert cuts["books"].tokens == 2_000_000_000 * 1_048_576_000 // 20_000_000_000
+    assert "up to 4 times" in cuts["books"].reason
+    assert run_options(config)["unique_tokens"]["books"] == cuts["books"].tokens
+    assert "unique_tokens" not in run_options(config, is_target=True)
+    (books,) = (row for row in domain_rows(config) if row["domain"] == "books")
+    assert books["proxy_epochs"] == books["proxy_needs"] / cuts["books"].tokens == 10
+    check_plan(config)  # what matches the target's repetition is none too many
+    assert matched_repetition(load("own_text", training__match_repetition=False)) == []
+    assert matched_repetition(load("own_text", optimum__max_epochs=1)) == []
+
+
+def test_the_plan_is_written_before_it_is_refused(load, tmp_path):
+    config = load("demo", training__max_epochs=0.5)
+    text = write_plan(config, tmp_path)
+    with pytest.raises(ConfigError) as error:
+        check_plan(config)
+    assert "more than training.max_epochs 0.5 times" in str(error.value)
+    assert "docs (787,500 tokens, max_bytes / 4; mix-002 needs 537,600: 0.68 epochs)" in str(
+        error.value
+    )
+    for name, rows in plan_tables(config).items():
+        written = list(csv.DictReader((tmp_path / name).open()))
+        assert len(written) == len(rows)
+        assert str(tmp_path / name) in text
+    check_plan(load("demo"))
+
+
+def test_a_confirmation_that_would_repeat_too_often_is_refused(load):
+    """The target's runs are the largest."""
+    config = load("demo", target__tokens=2_457_600)
+    target, domains = config["target"]["tokens"], len(config["domains"])
+    rows = {row["domain"]: row for row in domain_rows(config)}
+    docs = rows["docs"]
+    assert docs["confirmed_mixture"] == "uniform"
+    assert docs["confirmation_needs"] == target / domains
+    assert docs["confirmation_epochs"] == pytest.approx(target / domains / 787_500)
+    with pytest.raises(ConfigError, match=r"uniform of the confirmation needs 819,200: 1.04 epoc"):
+        check_plan(config)
+    config["confirmation"]["mixtures"] = []
+    check_plan(config)
+
+
+def test_the_text_of_local_files_is_counted_by_their_bytes(load, tmp_path):
+    (tmp_path / "a.txt").write_text("x" * 4000)
+    config = load("own_text")
+    config["domains"]["web"] = {"source": "files", "paths": [str(tmp_path / "*.txt")]}
+    rows = {row["domain"]: row for row in domain_rows(config)}
+    assert rows["web"]["tokens_at_hand"] == 990
+    assert rows["web"]["counted_by"] == "bytes of its files / 4"
+    config["domains"]["web"]["paths"] = [str(tmp_path / "none*")]
+    web = {row["domain"]: row for row in domain_rows(config)}["web"]
+    assert web["tokens_at_hand"] is None
+    assert web["counted_by"] == "unknown until it is read"
+
+
+def test_only_options_that_differ_reach_a_training_rule(load):
+    """A key that a later version adds with its default retrains nothing."""
+    assert run_options(load("demo")) == {}
+    cosine = run_options(load("redpajama"))
+    assert cosine == {
+        "layout": "neox",
+        "tied_embeddings": False,
+        "schedule": "cosine",
+        "schedule_horizon": 100_000,
+        "evaluation_spacing": "linear",
+    }
+
+
+def test_defaults_of_the_schema_are_those_of_a_run(root):
+    schema = yaml.safe_load((root / "mixlaws/config/experiment.schema.yaml").read_text())
+    keys = schema["properties"]["training"]["properties"]
+    for name, default in RUN_DEFAULTS.items():
+        if name != "unique_tokens":
+            assert keys[name]["default"] == default, name
+
+
+def test_options_at_their_default_are_no_part_of_a_runs_identity():
+    needed = {name: 1 for name in Run.__dataclass_fields__ if name not in RUN_DEFAULTS}
+    run = make_run(needed)
+    assert set(run.identity()) == set(needed) - {"max_epochs"}
+    assert make_run(needed | {"layout": "neox"}).identity()["layout"] == "neox"

@@ -1,0 +1,112 @@
+import ast
+import math
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from mixlaws import provenance
+from mixlaws.errors import DataError
+from mixlaws.files import atomic_path, read_json, write_json
+from mixlaws.provenance import import_closure, source_digest
+
+
+def test_a_failed_write_leaves_the_earlier_file(tmp_path):
+    path = tmp_path / "deep" / "record.json"
+    write_json({"b": 1, "a": [0.1]}, path)
+    with pytest.raises(ZeroDivisionError), atomic_path(path) as temporary:
+        temporary.write_text(f"half {1 / 0}")
+    assert read_json(path) == {"a": [0.1], "b": 1}
+    assert [p.name for p in path.parent.iterdir()] == ["record.json"]
+
+
+def test_json_is_sorted_and_refuses_nan(tmp_path):
+    write_json({"b": 1, "a": 2}, tmp_path / "x.json")
+    assert (tmp_path / "x.json").read_text() == '{\n  "a": 2,\n  "b": 1\n}\n'
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        write_json({"a": math.nan}, tmp_path / "y.json")
+    assert not (tmp_path / "y.json").exists()
+
+
+def test_damaged_and_missing_records_are_named(tmp_path):
+    with pytest.raises(DataError, match=r"gone.json must exist"):
+        read_json(tmp_path / "gone.json")
+    (tmp_path / "half.json").write_text('{"a": ')
+    with pytest.raises(DataError, match=r"half.json must be valid JSON, but .* delete it"):
+        read_json(tmp_path / "half.json")
+
+
+@pytest.fixture
+def edited(root, tmp_path, monkeypatch):
+    """Return a function: which scripts have another digest after a line is added to a file."""
+    for folder in ("before", "after"):
+        shutil.copytree(root / "mixlaws", tmp_path / folder / "mixlaws")
+    scripts = sorted((root / "workflow" / "scripts").glob("*.py"))
+    assert scripts
+
+    def digests(folder):
+        monkeypatch.setattr(provenance, "PACKAGE", tmp_path / folder / "mixlaws")
+        return {script.stem: source_digest(script) for script in scripts}
+
+    def edit(name):
+        (path,) = (tmp_path / "after" / "mixlaws").rglob(name)
+        path.write_text(path.read_text() + "\n")
+        before, after = digests("before"), digests("after")
+        return {script for script in before if before[script] != after[script]}
+
+    return edit
+
+
+def test_an_edit_of_the_solver_concerns_what_fits(edited):
+    changed = edited("least_squares.py")
+    assert changed >= {"fit_laws", "score_laws", "find_optimum", "round_optimum", "bound_target"}
+    assert not changed & {"write_mixtures", "rank_mixtures", "account_tokens", "write_recipes"}
+
+
+def test_an_edit_of_a_template_concerns_the_page(edited):
+    assert edited("page.html.j2") == {"write_report", "write_published_report"}
+
+
+def test_an_edit_of_a_helper_concerns_all_that_reach_it(edited):
+    changed = edited("schedules.py")
+    assert changed >= {"score_laws", "fit_laws", "find_optimum", "score_pipelines", "bound_target"}
+
+
+def test_a_script_that_does_not_exist_is_named(root):
+    script = root / "workflow" / "scripts" / "fit_laws.py"
+    with pytest.raises(DataError, match=r"there is no script .*no_such.py: name one of"):
+        source_digest(script.with_name("no_such.py"))
+
+
+@pytest.mark.parametrize(
+    "name", ["score_laws", "find_optimum", "rank_mixtures", "write_published_report", "train_proxy"]
+)
+def test_the_closure_has_every_module_that_a_script_loads(root, name):
+    script = root / "workflow" / "scripts" / f"{name}.py"
+    text = script.read_text()
+    imports = [node for node in ast.parse(text).body if isinstance(node, ast.ImportFrom)]
+    lines = [ast.get_source_segment(text, node) for node in imports]
+    found = "[m.__file__ for n, m in sys.modules.items() if n.split('.')[0] == 'mixlaws']"
+    code = "\n".join([*lines, "import sys", f"print(*{found})"])
+    run = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True)
+    loaded = {Path(path).resolve() for path in run.stdout.split()}
+    assert loaded, run.stderr
+    assert loaded <= {path.resolve() for path in import_closure(script)}
+
+
+def test_every_digest_names_the_script_of_its_rule(root):
+    found = []
+    for path in sorted((root / "workflow" / "rules").glob("*.smk")):
+        named, script = None, None
+        for line in path.read_text().splitlines():
+            if match := re.search(r'source_of\("(\w+)"\)', line):
+                named = match[1]
+            if match := re.search(r'"\.\./scripts/(\w+)\.py"', line):
+                script = match[1]
+                found += [(named, script)] if named else []
+                named = None
+    assert len(found) > 20
+    assert all(named == script for named, script in found)

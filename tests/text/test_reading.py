@@ -1,0 +1,575 @@
+"""From any source to documents: splits, caps, drops, duplicates, errors with their remedy."""
+
+import gzip
+import json
+from collections import Counter
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from mixlaws.errors import ConfigError, DataError
+from mixlaws.text.checks import check_domain
+from mixlaws.text.documents import document_id, read_columns, read_record, read_texts, split_of
+from mixlaws.text.duplicates import dropped_ids, find_duplicates
+from mixlaws.text.minhash import signatures
+from mixlaws.text.parts import Part, plan_parts
+from mixlaws.text.reading import domain_source, write_documents
+from mixlaws.text.sources.files import FilesSource
+
+
+def sentence(number, num_words=60):
+    words = np.random.default_rng(number).integers(0, 5000, num_words)
+    return " ".join(f"word{word}" for word in words)
+
+
+def write_lines(path, texts, field="text"):
+    lines = [json.dumps({field: text, "id": number}) for number, text in enumerate(texts)]
+    data = "".join(f"{line}\n" for line in lines).encode()
+    if path.suffix == ".zst":
+        with pa.CompressedOutputStream(str(path), "zstd") as file:
+            file.write(data)
+    else:
+        path.write_bytes(gzip.compress(data) if path.suffix == ".gz" else data)
+    return path
+
+
+@pytest.fixture
+def read(tmp_path):
+    """Read a domain with the given options; return its record and its documents file."""
+
+    def run(*, share=0.1, name="web", part=None, **options):
+        path = tmp_path / f"out/{name}.parquet"
+        domain = domain_source(name, options, validation_share=share)
+        write_documents(domain, part or Part(), path)
+        return read_record(path), path
+
+    return run
+
+
+@pytest.fixture
+def fails(read, tmp_path):
+    """Return the message of reading a domain that cannot be read, and see that nothing is left."""
+
+    def run(**options):
+        with pytest.raises(DataError) as caught:
+            read(**options)
+        assert list((tmp_path / "out").iterdir()) == []
+        return str(caught.value)
+
+    return run
+
+
+def texts_of(path, split=None):
+    splits = [split] if split else ["train", "validation"]
+    return [text for each in splits for text in read_texts(path, split=each, dropped=())]
+
+
+@pytest.mark.parametrize(
+    "suffix",
+    [
+        ".txt",
+        ".jsonl",
+        ".jsonl.gz",
+        ".jsonl.zst",
+        ".json.gz",
+        ".parquet",
+        ".arrow",
+        ".stream.arrow",
+    ],
+)
+def test_every_kind_of_file_gives_the_same_documents(read, tmp_path, suffix):
+    texts = [f"{sentence(number)} — ü" for number in range(40)]
+    if suffix == ".txt":
+        for number, text in enumerate(texts):
+            (tmp_path / f"{number}.txt").write_text(text, encoding="utf-8")
+    elif suffix == ".parquet":
+        pq.write_table(pa.table({"id": range(40), "text": texts}), tmp_path / "a.parquet")
+    elif suffix.endswith(".arrow"):
+        table = pa.table({"id": range(40), "text": texts})
+        new = pa.ipc.new_stream if "stream" in suffix else pa.ipc.new_file
+        with new(str(tmp_path / f"a{suffix}"), table.schema) as writer:
+            writer.write_table(table, max_chunksize=7)
+    else:
+        write_lines(tmp_path / f"a{suffix}", texts)
+    record, path = read(source="files", paths=[str(tmp_path / f"*{suffix}")])
+    assert sorted(texts_of(path)) == sorted(texts)
+    counts = {split: record["splits"][split]["num_documents"] for split in record["splits"]}
+    assert counts == Counter(split_of(document_id(text), 0.1) for text in texts)
+    assert record["text_bytes_before_cap"] == sum(len(text.encode()) for text in texts)
+    assert not record["text_bytes_before_cap_is_estimated"]
+
+
+def test_split_is_a_function_of_the_text_and_honours_the_share():
+    ids = [document_id(sentence(number, 8)) for number in range(4000)]
+    share = np.mean([split_of(each, 0.25) == "validation" for each in ids])
+    assert share == pytest.approx(0.25, abs=0.02)
+    assert {split_of(each, 1.0) for each in ids} == {"validation"}
+    larger = [split_of(each, 0.3) for each in ids]
+    assert all(
+        new == "validation"
+        for each, new in zip(ids, larger, strict=True)
+        if split_of(each, 0.25) == "validation"
+    )
+    assert document_id("a  b\n\tc ") == document_id("a b c") != document_id("a b d")
+
+
+def test_added_files_move_no_document(read, tmp_path):
+    write_lines(tmp_path / "a.jsonl", map(sentence, range(50)))
+    _, path = read(source="files", paths=[str(tmp_path / "*.jsonl")])
+    before = {split: set(texts_of(path, split)) for split in ("train", "validation")}
+    write_lines(tmp_path / "b.jsonl", map(sentence, range(50, 90)))
+    _, path = read(source="files", paths=[str(tmp_path / "*.jsonl")])
+    for split, texts in before.items():
+        assert texts < set(texts_of(path, split))
+
+
+def test_empty_and_repeated_documents_are_dropped_and_counted(read, tmp_path):
+    texts = [sentence(number) for number in range(40)]
+    write_lines(tmp_path / "a.jsonl", [*texts, "", "  \n", None, texts[0], texts[1].upper()])
+    record, path = read(source="files", paths=[str(tmp_path / "a.jsonl")])
+    assert len(texts_of(path)) == 41
+    splits = record["splits"].values()
+    assert sum(split["num_documents_read"] for split in splits) == 45
+    assert sum((Counter(split["dropped"]) for split in splits), Counter()) == {
+        "empty": 3,
+        "exact duplicate": 1,
+    }
+    for split in splits:
+        dropped = sum(split["dropped"].values())
+        assert split["num_documents"] + dropped == split["num_documents_read"]
+
+
+@pytest.mark.parametrize("name", ["a.jsonl", "a.jsonl.gz"])
+def test_a_cap_stops_early_and_estimates_the_whole(read, tmp_path, name):
+    # Random digits: gzip's buffer must not hold the whole file at once.
+    generator = np.random.default_rng(0)
+    texts = [" ".join(map(str, generator.integers(0, 10**9, 60))) for _ in range(3000)]
+    write_lines(tmp_path / name, texts)
+    whole = sum(map(len, texts))
+    record, path = read(source="files", paths=[str(tmp_path / name)], max_bytes=400_000)
+    num_bytes = sum(len(text) for text in texts_of(path))
+    assert 400_000 <= num_bytes < 401_000
+    assert record["text_bytes_before_cap_is_estimated"]
+    assert record["text_bytes_before_cap"] == pytest.approx(whole, rel=0.2)
+
+
+def test_a_cap_that_is_not_reached_estimates_nothing(read, tmp_path):
+    write_lines(tmp_path / "a.jsonl", map(sentence, range(40)))
+    size = sum(len(sentence(number)) for number in range(40))
+    record, _ = read(source="files", paths=[str(tmp_path / "a.jsonl")], max_bytes=size)
+    assert record["text_bytes_before_cap"] == size
+    assert not record["text_bytes_before_cap_is_estimated"]
+
+
+def test_a_validation_domain_is_all_validation(read, tmp_path):
+    write_lines(tmp_path / "a.jsonl", map(sentence, range(5)))
+    record, _ = read(share=1.0, source="files", paths=str(tmp_path / "a.jsonl"))
+    assert record["splits"]["validation"]["num_documents"] == 5
+    assert record["splits"]["train"]["num_documents_read"] == 0
+
+
+def test_output_bytes_do_not_depend_on_the_folder(read, tmp_path):
+    contents = []
+    for folder in ("one", "two"):
+        (tmp_path / folder).mkdir()
+        for part in range(4):
+            write_lines(
+                tmp_path / folder / f"part-{part}.jsonl",
+                map(sentence, range(9 * part, 9 * part + 9)),
+            )
+        _, path = read(source="files", paths=[str(tmp_path / folder / "*.jsonl")])
+        contents.append(path.read_bytes())
+    assert contents[0] == contents[1]
+
+
+@pytest.mark.parametrize("streaming", [False, True])
+def test_a_hugging_face_folder(read, tmp_path, monkeypatch, streaming):
+    datasets = pytest.importorskip("datasets")
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
+    (tmp_path / "data").mkdir()
+    texts = [sentence(number) for number in range(40)]
+    write_lines(tmp_path / "data/train.jsonl", texts, field="content")
+    options = {
+        "source": "huggingface",
+        "dataset": str(tmp_path / "data"),
+        "text_field": "content",
+        "streaming": streaming,
+    }
+    record, path = read(**options)
+    assert sorted(texts_of(path)) == sorted(texts)
+    assert record["text_bytes_before_cap"] == sum(map(len, texts))
+    capped, _ = read(**options, max_bytes=len(texts[0]) * 20)
+    if streaming:
+        assert capped["text_bytes_before_cap"] is None
+    else:
+        assert capped["text_bytes_before_cap"] == pytest.approx(sum(map(len, texts)), rel=0.1)
+    with pytest.raises(DataError, match="must have the field 'text', but has content, id: set"):
+        read(**options | {"text_field": "text"})
+    with pytest.raises(DataError, match=r"must be readable, a folder or a name .* check the spell"):
+        read(**options | {"split": "tset"})
+
+
+def test_a_hugging_face_dataset_that_is_nowhere(fails, tmp_path, monkeypatch):
+    datasets = pytest.importorskip("datasets")
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
+    message = fails(source="huggingface", dataset=str(tmp_path / "nowhere"))
+    assert message.startswith(f"domain 'web': dataset '{tmp_path}/nowhere' (subset None")
+
+
+class TestErrorsOfFiles:
+    def test_no_match(self, fails, tmp_path):
+        message = fails(source="files", paths=[str(tmp_path / "*.jsonl")])
+        assert "domain 'web': paths must match at least one file" in message
+        assert "*.jsonl' matches none: check the spelling; relative paths start at" in message
+
+    def test_missing_field(self, fails, tmp_path):
+        path = write_lines(tmp_path / "a.jsonl", ["x"], field="body")
+        message = fails(source="files", paths=[str(path)])
+        assert message == (
+            f"domain 'web': {path}, line 1 must have the field 'text', but has body, id: "
+            "set text_field (and filter) to what is there"
+        )
+
+    def test_missing_column(self, fails, tmp_path):
+        pq.write_table(pa.table({"body": ["x"]}), tmp_path / "a.parquet")
+        message = fails(source="files", paths=[str(tmp_path / "a.parquet")])
+        assert "a.parquet must have the field 'text', but has body: set text_field (and" in message
+
+    def test_field_that_is_no_text(self, fails, tmp_path):
+        path = write_lines(tmp_path / "a.jsonl", ["x"])
+        message = fails(source="files", paths=[str(path)], text_field="id")
+        assert "line 1: field 'id' must be text, but is a int: name another field" in message
+
+    def test_bad_line(self, fails, tmp_path):
+        path = write_lines(tmp_path / "a.jsonl", ["x", "y"])
+        path.write_text(path.read_text() + '\n{"text": "cut o')
+        message = fails(source="files", paths=[str(path)])
+        assert f"{path}, line 4 must be one JSON object, but Unterminated string" in message
+        assert "at column 10: repair the line, remove it, or set" in message
+
+    def test_line_that_is_no_object(self, fails, tmp_path):
+        (tmp_path / "a.jsonl").write_text("[1, 2]\n")
+        message = fails(source="files", paths=[str(tmp_path / "a.jsonl")])
+        assert "line 1 must be a JSON object, but is [1, 2]" in message
+
+    def test_line_that_is_not_utf8(self, fails, tmp_path):
+        (tmp_path / "a.jsonl").write_bytes(b'{"text": "caf\xe9"}\n')
+        message = fails(source="files", paths=[str(tmp_path / "a.jsonl")])
+        assert "a.jsonl, line 1 must be UTF-8, but its byte 14 is 0xe9: convert" in message
+
+    def test_text_that_is_not_utf8(self, fails, tmp_path):
+        (tmp_path / "a.txt").write_bytes(b"caf\xe9")
+        message = fails(source="files", paths=[str(tmp_path / "a.txt")])
+        assert "a.txt must be UTF-8, but its byte 4 is 0xe9: convert the file" in message
+
+    def test_truncated_gzip(self, fails, tmp_path):
+        path = write_lines(tmp_path / "a.jsonl.gz", map(sentence, range(99)))
+        path.write_bytes(path.read_bytes()[:-500])
+        message = fails(source="files", paths=[str(path)])
+        assert f"{path} must be a whole gzip file, but Compressed file ended" in message
+
+    def test_parquet_that_is_none(self, fails, tmp_path):
+        (tmp_path / "a.parquet").write_text("text")
+        message = fails(source="files", paths=[str(tmp_path / "a.parquet")])
+        assert "a.parquet must be readable, but" in message
+
+    def test_truncated_zstandard(self, fails, tmp_path):
+        path = write_lines(tmp_path / "a.jsonl.zst", map(sentence, range(99)))
+        path.write_bytes(path.read_bytes()[:-500])
+        message = fails(source="files", paths=[str(path)])
+        assert f"{path} must be a whole Zstandard file, but Truncated compressed" in message
+
+    def test_half_a_surrogate_pair(self, fails, tmp_path):
+        (tmp_path / "a.jsonl").write_text('{"text": "a\\ud800"}\n')
+        message = fails(source="files", paths=[str(tmp_path / "a.jsonl")])
+        assert "a.jsonl, line 1: field 'text' must be Unicode text, but its character 2" in message
+
+    def test_a_file_that_grew_since_the_plan(self, fails, tmp_path):
+        path = write_lines(tmp_path / "a.jsonl", map(sentence, range(9)))
+        (part,) = plan_parts("web", {"source": "files", "paths": [str(path)]}, part_bytes=10**9)
+        size = path.stat().st_size
+        with path.open("a") as file:
+            file.write("{}\n")
+        message = fails(source="files", paths=[str(path)], part=part)
+        assert f"{path} must stay as it was when the run was planned, {size:,} bytes" in message
+        assert f"has {size + 3:,} now: wait until nothing writes to it" in message
+
+    def test_a_file_that_grows_while_it_is_read(self, tmp_path):
+        path = write_lines(tmp_path / "a.jsonl", map(sentence, range(9)))
+        texts = FilesSource((str(path),)).open(Part()).texts
+        next(texts)
+        with path.open("a") as file:
+            file.write("\n")
+        with pytest.raises(DataError, match=r"a\.jsonl must stay as it was when the run was pl"):
+            list(texts)
+
+    def test_zero_documents(self, fails, tmp_path):
+        path = write_lines(tmp_path / "a.jsonl", ["", " "])
+        message = fails(source="files", paths=[str(path)])
+        assert "the source must hold at least one document, but holds none" in message
+        assert "'empty': 2" in message
+
+    def test_empty_validation_split(self, fails, tmp_path):
+        path = write_lines(tmp_path / "a.jsonl", map(sentence, range(4)))
+        message = fails(source="files", paths=[str(path)], share=0.0001)
+        assert "the validation split of 4 documents came out empty" in message
+        assert "at validation.share 0.0001 (a.jsonl): give the domain more documents" in message
+
+    def test_parts_that_leave_a_split_empty_together(self, read, tmp_path):
+        paths = []
+        for number in range(2):
+            path = write_lines(tmp_path / f"{number}.jsonl", map(sentence, range(4)))
+            options = {"source": "files", "paths": [str(path)]}
+            _, path = read(share=1e-4, part=Part((), number, 2), **options)
+            paths.append(path)
+        with pytest.raises(DataError, match=r"'web': both .* validation split of 8 documents came"):
+            check_domain(paths)
+
+    def test_unknown_suffix(self, read, tmp_path):
+        (tmp_path / "a.csv").write_text("text")
+        with pytest.raises(
+            ConfigError, match=r"must match files that end in \.txt, \.jsonl, .*csv"
+        ):
+            read(source="files", paths=[str(tmp_path / "a.csv")])
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"source": "web"}, "source of domain 'd' must be one of embedded, files, hugg.* 'web'"),
+        ({}, "source of domain 'd' must be one of embedded, files, huggingface, got None"),
+        (
+            {"source": "embedded", "harvest": "java"},
+            "harvest of domain 'd' must be one of python, docs, cpp, tests, rst, got 'java'",
+        ),
+        (
+            {"source": "files"},
+            "must have 'paths' and may have 'text_field', 'filter', 'on_bad_lines', .* got none",
+        ),
+        (
+            {"source": "files", "paths": "a", "path": "b"},
+            "must have 'paths' and .* 'max_bytes', 'max_tokens', got 'paths', 'path'",
+        ),
+    ],
+)
+def test_options_that_do_not_fit(options, message):
+    with pytest.raises(ConfigError, match=message):
+        domain_source("d", options, validation_share=0.1)
+
+
+class TestFilters:
+    @pytest.mark.parametrize("suffix", [".jsonl", ".parquet"])
+    def test_keep_what_is_true(self, read, tmp_path, suffix):
+        rows = [{"text": sentence(n), "lang": "en" if n % 2 else "de", "q": n} for n in range(60)]
+        if suffix == ".jsonl":
+            (tmp_path / "a.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+        else:
+            pq.write_table(pa.Table.from_pylist(rows), tmp_path / "a.parquet")
+        record, path = read(
+            source="files",
+            paths=[str(tmp_path / f"a{suffix}")],
+            filter="lang == 'en' and q >= 10 and len(text) > 5",
+        )
+        assert sorted(texts_of(path)) == sorted(row["text"] for row in rows[11::2])
+        dropped = sum(split["dropped"].get("filtered", 0) for split in record["splits"].values())
+        assert dropped == 60 - 25
+
+    @pytest.mark.parametrize(
+        ("expression", "message"),
+        [
+            (
+                "lang == 'en'",
+                "line 1 must have every field of the filter \"lang == 'en'\", but lacks",
+            ),
+            ("text > 3", "line 1: the filter 'text > 3' must give true or false, but fails"),
+            ("len(text)", "must give true or false, but gives"),
+            ("open('x') == 1", "must give true or false, but fails"),
+            ("1 / len(text[1:]) > 1", "line 1: the filter '1 / len(text[1:]) > 1' must give true"),
+        ],
+    )
+    def test_that_fail(self, fails, tmp_path, expression, message):
+        path = write_lines(tmp_path / "a.jsonl", ["x"])
+        assert message in fails(source="files", paths=[str(path)], filter=expression)
+
+
+class TestBadLines:
+    @pytest.fixture
+    def path(self, tmp_path):
+        path = write_lines(tmp_path / "a.jsonl", map(sentence, range(40)))
+        path.write_bytes(path.read_bytes() + b'{"text": \n[1]\n{"text": "caf\xe9"}\n')
+        return path
+
+    @pytest.mark.parametrize("allowed", ["skip", 3])
+    def test_are_skipped_and_counted(self, read, path, allowed):
+        record, documents = read(source="files", paths=[str(path)], on_bad_lines=allowed)
+        assert len(texts_of(documents)) == 40
+        assert sum(s["dropped"].get("bad line", 0) for s in record["splits"].values()) == 3
+
+    def test_are_an_error_beyond_the_number_allowed(self, fails, path):
+        message = fails(source="files", paths=[str(path)], on_bad_lines=2)
+        assert "at most 2 bad lines may be skipped (on_bad_lines), but here is one more" in message
+        assert f"{path}, line 43 must be UTF-8" in message
+
+    @pytest.mark.parametrize("value", ["[" * 100_000, "9" * 5_000])
+    def test_beyond_what_python_reads(self, fails, tmp_path, value):
+        path = tmp_path / "a.jsonl"
+        path.write_text(f'{{"text": "x", "meta": {value}}}\n')
+        message = fails(source="files", paths=[str(path)])
+        assert f"{path}, line 1 must be one JSON object that Python can read, but" in message
+
+    def test_are_counted_over_all_parts(self, read, path):
+        options = {"source": "files", "paths": [str(path)], "on_bad_lines": 4}
+        paths = [read(name="web", part=Part((), k, 2), **options)[1] for k in range(2)]
+        with pytest.raises(DataError, match=r"at most 4 bad .* but its 2 parts hold 6: see the"):
+            check_domain(paths)
+
+
+def test_parts_of_a_dataset_give_the_whole(read, tmp_path, monkeypatch):
+    datasets = pytest.importorskip("datasets")
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
+    (tmp_path / "data").mkdir()
+    write_lines(tmp_path / "data/train.jsonl", map(sentence, range(40)))
+    options = {"source": "huggingface", "dataset": str(tmp_path / "data"), "num_parts": 3}
+    whole = texts_of(read(**options)[1], "train")
+    records = [read(part=Part((), k, 3), **options) for k in range(3)]
+    assert [len(record["listing"]) for record, _ in records] == [1, 0, 0]
+    found = []
+    for number in range(3):
+        found += texts_of(read(part=Part((), number, 3), **options)[1], "train")
+    assert found == whole
+
+
+def test_near_duplicates_of_validation_text_alone(tmp_path, read):
+    """The search in arrays finds what the search one by one finds, for training documents."""
+    train, validation = by_split()
+    copies = [near(text, n) for n, text in enumerate([*validation, *train] * 2)]
+    write_lines(tmp_path / "a.jsonl", [*train, *validation, *copies])
+    _, path = read(share=0.5, source="files", paths=[str(tmp_path / "a.jsonl")])
+    tables = {}
+    for mode in ("validation", "all", "none"):
+        find_duplicates({"web": [path]}, near=mode, output=tmp_path / f"{mode}.parquet")
+        tables[mode] = pq.read_table(tmp_path / f"{mode}.parquet").to_pylist()
+    assert tables["none"] == []
+    found = {row["id"] for row in tables["validation"]}
+    assert {row["split"] for row in tables["validation"]} == {"train"}
+    assert {row["kept_split"] for row in tables["validation"]} == {"validation"}
+    expected = {
+        row["id"]
+        for row in tables["all"]
+        if row["split"] == "train" and row["kept_split"] == "validation"
+    }
+    assert expected
+    assert expected <= found
+
+
+def test_signatures_estimate_the_jaccard_similarity():
+    """A text of 1,000 words has 996 shingles of five; its first 500 words have 496."""
+    words = sentence(1, 1000).split()
+    fresh = sentence(2, 1000).split()
+    texts = [
+        " ".join(words),
+        " ".join(words[:500] + fresh[500:]),
+        " ".join(words[:900] + fresh[900:]),
+        " ".join(fresh),
+    ]
+    rows = [np.frombuffer(each, dtype="<u4") for each in signatures(texts)]
+    found = [float(np.mean(rows[0] == row)) for row in rows]
+    for estimate, shared in zip(found, (996, 496, 896, 0), strict=True):
+        assert estimate == pytest.approx(shared / (2 * 996 - shared), abs=0.12)
+    assert signatures(["too short"]) == signatures(["too  short\n"])
+
+
+def near(text, number):
+    """Return the text with one word in sixty replaced: a Jaccard similarity of 0.84."""
+    words = text.split()
+    words[5] = f"other{number}"
+    return " ".join(words)
+
+
+@pytest.fixture
+def compare(read, tmp_path):
+    """Read domains given as {name: (share, texts)}; return them without duplicates, by split."""
+
+    def run(domains):
+        paths = {}
+        for name, (share, texts) in domains.items():
+            write_lines(tmp_path / f"{name}.jsonl", texts)
+            _, paths[name] = read(
+                name=name, share=share, source="files", paths=[str(tmp_path / f"{name}.jsonl")]
+            )
+        output = tmp_path / "duplicates.parquet"
+        find_duplicates({n: [p] for n, p in paths.items()}, near="all", output=output)
+        kept = {}
+        for name, path in paths.items():
+            for split in ("train", "validation"):
+                dropped = dropped_ids(output, name)
+                kept[name, split] = set(read_texts(path, split=split, dropped=dropped))
+        return kept, pq.read_table(output).to_pylist()
+
+    return run
+
+
+def by_split(share=0.5):
+    texts = [sentence(number) for number in range(60)]
+    train = [text for text in texts if split_of(document_id(text), share) == "train"]
+    return train, [text for text in texts if text not in train]
+
+
+def test_no_training_text_repeats_validation_text(compare):
+    """The same text falls in the same split, except where a domain is all validation."""
+    train, validation = by_split()
+    kept, rows = compare({"a": (0.5, train + validation), "v": (1.0, [train[0], train[1]])})
+    assert kept["v", "validation"] == {train[0], train[1]}
+    assert kept["a", "train"] == set(train[2:])
+    assert kept["a", "validation"] == set(validation)
+    assert [(row["domain"], row["kept_domain"], row["kind"]) for row in rows] == [
+        ("a", "v", "exact")
+    ] * 2
+
+
+def test_near_duplicates_go_in_favour_of_validation(compare):
+    train, validation = by_split()
+    copies = [near(validation[0], number) for number in range(20)]
+    in_train = [text for text in copies if split_of(document_id(text), 0.5) == "train"]
+    kept, rows = compare({"a": (0.5, [*train, *copies]), "b": (0.5, [*train[:1], *validation])})
+    survivors = {text for text in copies if text in kept["a", "validation"]}
+    assert in_train
+    assert len(survivors) == 1
+    assert kept["a", "train"] == set(train)
+    # An exact copy in a later domain goes; of the near copies in validation one is kept.
+    assert kept["b", "train"] == set()
+    assert kept["b", "validation"] == set(validation[1:])
+    assert Counter(row["kind"] for row in rows) == {"near": 20, "exact": 1}
+    assert all(row["similarity"] >= 0.7 for row in rows)
+
+
+def test_different_texts_are_no_duplicates(compare):
+    train, validation = by_split()
+    kept, rows = compare({"a": (0.5, train + validation), "b": (1.0, [sentence(99)])})
+    assert rows == []
+    assert kept["a", "train"] == set(train)
+
+
+def test_documents_files_have_ids_and_signatures(read, tmp_path):
+    write_lines(tmp_path / "a.jsonl", map(sentence, range(600)))
+    _, path = read(source="files", paths=[str(tmp_path / "a.jsonl")])
+    table = read_columns(path, "id", "signature", "num_bytes")
+    assert table.num_rows == 600
+    texts = texts_of(path)
+    assert set(table["id"].to_pylist()) == {document_id(text) for text in texts}
+    assert sum(table["num_bytes"].to_pylist()) == sum(map(len, texts))
+    assert table["signature"].to_pylist()[0] in set(signatures(texts))
+
+
+def test_a_file_that_is_no_documents_file(tmp_path):
+    path = tmp_path / "a.parquet"
+    pq.write_table(pa.table({"id": ["x"]}), path)
+    with pytest.raises(
+        DataError, match=r"must carry the record mixlaws\.record, but has none: delete"
+    ):
+        read_record(path)
+    path.write_bytes(path.read_bytes()[:-3])
+    with pytest.raises(DataError, match="must be what was written, but cannot be read"):
+        read_record(path)
