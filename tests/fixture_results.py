@@ -21,7 +21,7 @@ from mixlaws.losses.experiment import open_experiment, supply
 from mixlaws.losses.tables import loss_rows, mixture_table, read_losses
 from mixlaws.mixtures.designs import choose_mixtures
 from mixlaws.mixtures.lattice import Mixture
-from mixlaws.recipes import write_recipes
+from mixlaws.recipes.write import write_recipes
 from mixlaws.runs.lengths import num_target_steps
 from mixlaws.runs.options import run_options
 from mixlaws.runs.run import make_run
@@ -239,7 +239,11 @@ def _decide(folder, config):
     write_json(optimum, folder / "optimum.json")
     rounded = round_decision(optimum, lattice=config["mixtures"]["lattice"])
     write_json(rounded, folder / "target_mixture.json")
-    write_recipes(rounded, optimum["target"], folder / "recipes")
+    write_recipes(
+        mixture=folder / "target_mixture.json",
+        optimum=folder / "optimum.json",
+        folder=folder / "recipes",
+    )
 
 
 def _write_benchmarks(folder):

@@ -7,7 +7,9 @@ import pytest
 import yaml
 
 from mixlaws.errors import ConfigError
-from mixlaws.recipes import write_recipes
+from mixlaws.files import write_json
+from mixlaws.recipes import RECIPES
+from mixlaws.recipes.write import write_recipes
 
 MIXTURE = {
     "mixture": "optimum",
@@ -15,12 +17,23 @@ MIXTURE = {
     "proportions": {"python": 9 / 64, "docs": 44 / 64, "cpp": 11 / 64, "books": 0.0},
 }
 TARGET = {"size": "332K", "num_params": 331_776, "tokens": 1_228_800}
-EXPECTED = {"python": 9 / 64, "docs": 44 / 64, "cpp": 11 / 64}
+# In the order of target_mixture.json, whose keys are sorted.
+EXPECTED = {"cpp": 11 / 64, "docs": 44 / 64, "python": 9 / 64}
+
+
+def write(folder: Path, mixture=MIXTURE) -> list[Path]:
+    write_json(mixture, folder / "target_mixture.json")
+    write_json({"target": TARGET}, folder / "optimum.json")
+    return write_recipes(
+        mixture=folder / "target_mixture.json",
+        optimum=folder / "optimum.json",
+        folder=folder / "recipes",
+    )
 
 
 @pytest.fixture
 def recipes(tmp_path) -> Path:
-    write_recipes(MIXTURE, TARGET, tmp_path / "recipes")
+    write(tmp_path)
     return tmp_path / "recipes"
 
 
@@ -41,7 +54,7 @@ def test_olmo_core_reads_a_list_of_sources(recipes) -> None:
     assert {source["source_name"]: source["target_ratio"] for source in sources} == EXPECTED
     assert all(0 < source["target_ratio"] <= 1 for source in sources)
     assert sum(source["target_ratio"] for source in sources) == 1.0
-    assert sources[0]["paths"] == ["DATA/python/*.npy"]
+    assert sources[0]["paths"] == ["DATA/cpp/*.npy"]
 
 
 def test_nanotron_reads_a_data_stage(recipes) -> None:
@@ -68,6 +81,7 @@ def test_guide_says_what_a_weight_is_and_names_every_file(recipes) -> None:
     assert "| docs | 44/64 | 0.6875 | 844,800 |" in guide
     files = {path.name for path in recipes.iterdir()} - {"README.md"}
     assert files == {"megatron.txt", "olmo_core.yaml", "nanotron.yaml", "mixture.json"}
+    assert files == {recipe.file_name for recipe in RECIPES}
     assert all(f"`{name}`" in guide for name in files)
 
 
@@ -76,15 +90,15 @@ def test_every_lattice_sums_to_one(tmp_path, lattice) -> None:
     counts = {"a": 1, "b": 2, "c": lattice - 3}
     proportions = {domain: count / lattice for domain, count in counts.items()}
     mixture = {"mixture": "optimum", "lattice": lattice, "proportions": proportions}
-    write_recipes(mixture, TARGET, tmp_path)
-    words = (tmp_path / "megatron.txt").read_text().split()
+    write(tmp_path, mixture)
+    words = (tmp_path / "recipes" / "megatron.txt").read_text().split()
     assert math.fsum(map(float, words[0::2])) == pytest.approx(1.0, abs=1e-15)
-    record = json.loads((tmp_path / "mixture.json").read_text())
+    record = json.loads((tmp_path / "recipes" / "mixture.json").read_text())
     assert sum(Fraction(count, lattice) for count in record["counts"].values()) == 1
 
 
 def test_writing_twice_gives_the_same_bytes(tmp_path) -> None:
-    first, second = (write_recipes(MIXTURE, TARGET, tmp_path / name) for name in ("a", "b"))
+    first, second = (write(tmp_path / name) for name in ("a", "b"))
     assert [path.read_bytes() for path in first] == [path.read_bytes() for path in second]
 
 
@@ -93,5 +107,5 @@ def test_writing_twice_gives_the_same_bytes(tmp_path) -> None:
 )
 def test_proportions_off_the_lattice_are_refused(tmp_path, proportions) -> None:
     mixture = {"mixture": "optimum", "lattice": 64, "proportions": proportions}
-    with pytest.raises(ConfigError, match=r"optimum must be multiples of 1/64 that sum to 1, got"):
-        write_recipes(mixture, TARGET, tmp_path)
+    with pytest.raises(ConfigError, match="optimum are not multiples of 1/64 that sum to 1"):
+        write(tmp_path, mixture)

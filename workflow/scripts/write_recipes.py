@@ -2,9 +2,8 @@
 
 from typing import TYPE_CHECKING
 
-from mixlaws.recipes import write_recipes
 from mixlaws.provenance import log_to
-from mixlaws.files import read_json
+from mixlaws.recipes.write import write_recipes
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
@@ -12,7 +11,7 @@ if TYPE_CHECKING:
 log_to(snakemake.log[0])
 
 write_recipes(
-    read_json(snakemake.input.mixture),
-    read_json(snakemake.input.optimum)["target"],
-    snakemake.output[0],
+    mixture=snakemake.input.mixture,
+    optimum=snakemake.input.optimum,
+    folder=snakemake.output[0],
 )

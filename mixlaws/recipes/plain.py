@@ -1,0 +1,29 @@
+"""Any other trainer: proportions, lattice steps and tokens as JSON."""
+
+from __future__ import annotations
+
+import json
+
+from mixlaws.recipes.mixture import DecidedMixture
+from mixlaws.recipes.recipe import Recipe
+
+
+def _text(mixture: DecidedMixture) -> str:
+    record = {
+        "mixture": mixture.name,
+        "unit": "share of training tokens",
+        "lattice": mixture.lattice,
+        "proportions": {domain: float(share) for domain, share in mixture.shares.items()},
+        "counts": mixture.counts,
+        "tokens": mixture.tokens,
+        "total_tokens": mixture.total_tokens,
+    }
+    return json.dumps(record, indent=2, sort_keys=True) + "\n"
+
+
+PLAIN = Recipe(
+    "mixture.json",
+    "any other trainer",
+    "proportions, counts on the lattice and tokens per domain.",
+    _text,
+)
