@@ -25,12 +25,12 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests/reference")]
 
 from published_logs import common_mixtures, read_logs, read_regmix_1m  # noqa: E402
 
-from mixlaws.decision.bootstrap import bootstrap  # noqa: E402
+from mixlaws.decision.bootstrap import Sampling, bootstrap  # noqa: E402
 from mixlaws.laws.joint.fit import DEFAULT_FORMS, fit_joint, fit_joint_ensemble  # noqa: E402
 from mixlaws.laws.mixing.fit import fit_mixing_law  # noqa: E402
 from mixlaws.laws.nested import NestedSettings, fit_nested  # noqa: E402
 from mixlaws.laws.observations import Observations, Target  # noqa: E402
-from mixlaws.laws.pipelines import JointFitter  # noqa: E402
+from mixlaws.laws.pipelines import Joint  # noqa: E402
 from mixlaws.laws.power import fit_power_laws  # noqa: E402
 
 PROXIES = ["70M", "160M", "305M", "410M"]
@@ -176,8 +176,8 @@ def joint_stages(seen: Observations, target: Target) -> Iterator[Stage]:
     yield Stage("joint laws, default ensemble", seconds, "bar 10 s")
     for name, forms, bar in (("F1", ["F1"], "60 s"), ("the ensemble", DEFAULT_FORMS, "4 min")):
         begin = time.perf_counter()
-        fitters = {form: JointFitter(target, form) for form in forms}
-        bootstrap(fitters, seen, replicates=NUM_REPLICATES, processes=NUM_PROCESSES)
+        sampling = Sampling(NUM_REPLICATES, processes=NUM_PROCESSES)
+        bootstrap(Joint(tuple(forms)), seen, target, sampling=sampling)
         note = f"wall, {NUM_REPLICATES} replicates, {NUM_PROCESSES} processes; bar {bar}"
         yield Stage(f"bootstrap of {name}", time.perf_counter() - begin, note)
 

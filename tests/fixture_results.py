@@ -12,13 +12,12 @@ from pathlib import Path
 import numpy as np
 from fixture_truth import EXTRA, TARGET
 
-from mixlaws.decision.confirmation import check_same_text, compare_confirmation
-from mixlaws.decision.decide import decide_mixture, gather_evidence, round_decision
-from mixlaws.decision.surface import interaction_table, surface_table
+from mixlaws.decision.confirmation import compare_confirmation
+from mixlaws.decision.outcome import find_optimum
+from mixlaws.decision.rounding import round_optimum
 from mixlaws.files import file_sha256, read_json, write_json
 from mixlaws.losses.collect import collect_losses, collect_runs, verify_losses
-from mixlaws.losses.experiment import open_experiment, supply
-from mixlaws.losses.tables import loss_rows, mixture_table, read_losses
+from mixlaws.losses.tables import loss_rows, mixture_table
 from mixlaws.mixtures.designs import choose_mixtures
 from mixlaws.mixtures.lattice import Mixture
 from mixlaws.recipes.write import write_recipes
@@ -26,15 +25,8 @@ from mixlaws.runs.lengths import num_target_steps
 from mixlaws.runs.options import run_options
 from mixlaws.runs.run import make_run
 from mixlaws.runs.sweep import describe_target, design_of
-from mixlaws.scoring.choice import choose_laws
-from mixlaws.scoring.law_tables import (
-    fit_for_tables,
-    joint_table,
-    mixing_table,
-    size_table,
-    step_table,
-)
-from mixlaws.scoring.record import choice_record, prediction_table, read_choice, score_table
+from mixlaws.scoring.fitting import fit_laws
+from mixlaws.scoring.record import score_laws
 from mixlaws.tables import write_table
 from mixlaws.text.accounting import accounting_table, contamination_table
 from mixlaws.text.checks import check_domains
@@ -149,10 +141,10 @@ class _Sweep:
             for k in settings["seeds"]
         }
         self._collect(runs, "confirmation.parquet", "confirmation_runs.csv")
-        check_same_text(folder / "runs.csv", folder / "confirmation_runs.csv")
-        losses = read_losses(folder / "confirmation.parquet")
-        optimum, weights = read_json(folder / "optimum.json"), self.planted.weights
-        write_json(compare_confirmation(losses, optimum, weights), folder / "confirmation.json")
+        names = ("optimum.json", "runs.csv", "confirmation_runs.csv")
+        files = {name.split(".")[0]: folder / name for name in names}
+        files["losses"] = folder / "confirmation.parquet"
+        compare_confirmation(files, folder / "confirmation.json", self.planted.weights)
 
     def _run(self, mixture, proportions, *, size, seed=0, **options):
         config = self.config
@@ -194,51 +186,25 @@ class _Sweep:
 
 def _decide(folder, config):
     """Score and fit the laws, find the optimum, round it and write the recipes."""
-    target, weights = describe_target(config), config["validation"]["weights"]
-    tables = [folder / name for name in ("losses.parquet", "runs.csv", "mixtures.csv")]
-    experiment = open_experiment(*tables, target=target, weights=weights)
-    fitted, columns, aim = experiment.fitted, experiment.columns, experiment.target
-    scored = choose_laws(
-        experiment.observations,
-        experiment.held_out,
-        target=aim,
-        columns=columns,
-        options=config["laws"],
-    )
-    write_json(choice_record(scored, experiment), folder / "laws/choice.json")
-    choice, errors = read_choice(folder / "laws/choice.json")
-    fit, names = fit_for_tables(fitted, aim, choice), fitted.validation_domains
-    sampling = {**config["uncertainty"], "seed": config["seed"], "processes": 1}
-    evidence = gather_evidence(
-        fitted, choice, target=aim, columns=columns, errors=errors, sampling=sampling
-    )
-    stated = dict.fromkeys(config["domains"])
+    names = ("scores.csv", "predictions.csv", "choice.json", "law.json", "replicates.parquet")
+    names += tuple(f"{name}_law.csv" for name in ("step", "size", "mixing", "joint"))
+    laws = {re.split(r"[._]", name)[0]: folder / "laws" / name for name in names}
+    laws |= {name: folder / "laws" / f"{name}.csv" for name in ("surface", "interaction")}
+    tables = {"losses": "losses.parquet", "runs": "runs.csv", "mixtures": "mixtures.csv"}
+    files = laws | {name: folder / path for name, path in tables.items()}
+    files |= {"accounting": folder / "accounting.csv", "optimum": folder / "optimum.json"}
     # A confirmation's optimum must fit the text at hand.
     factor = config["training"]["max_epochs"] / config["optimum"]["max_epochs"]
-    factor = factor if "confirmation" in config else 0
-    decision = decide_mixture(
-        evidence,
-        config["optimum"],
-        target_tokens=aim.tokens,
-        baselines=experiment.baselines,
-        available_tokens=supply(stated, folder / "accounting.csv", factor),
+    settings = {name: config[name] for name in ("laws", "optimum", "uncertainty", "seed")}
+    settings |= {"target": describe_target(config), "weights": config["validation"]["weights"]}
+    settings |= {"level": config["uncertainty"]["level"]}
+    settings |= {"available_tokens": dict.fromkeys(config["domains"])}
+    settings |= {"measured_factor": factor if "confirmation" in config else 0}
+    for stage in (score_laws, fit_laws, find_optimum):
+        stage(files, files, settings)
+    round_optimum(
+        files["optimum"], folder / "target_mixture.json", lattice=config["mixtures"]["lattice"]
     )
-    law = {"pipeline": choice.pipeline, "mixing": choice.mixing, **config["uncertainty"]}
-    optimum = decision | law | experiment.record()
-    for name, table in {
-        "scores": score_table(scored, columns),
-        "predictions": prediction_table(scored, experiment),
-        "step_law": step_table(fit, names),
-        "size_law": size_table(fit, names, aim.tokens),
-        "mixing_law": mixing_table(fit, fitted),
-        "joint_law": joint_table(fitted, choice),
-        "surface": surface_table(evidence, decision["proportions"]),
-        "interaction": interaction_table(evidence),
-    }.items():
-        write_table(table, folder / "laws" / f"{name}.csv")
-    write_json(optimum, folder / "optimum.json")
-    rounded = round_decision(optimum, lattice=config["mixtures"]["lattice"])
-    write_json(rounded, folder / "target_mixture.json")
     write_recipes(
         mixture=folder / "target_mixture.json",
         optimum=folder / "optimum.json",

@@ -26,6 +26,9 @@ class PlantedLaw:
     def gradient(self, proportions: np.ndarray) -> np.ndarray:
         return self.a * (proportions[:, None, :] - self.b)
 
+    def parameters(self) -> dict[str, np.ndarray]:
+        return {"E": self.E, "a": self.a, "b": self.b}
+
     def reorder(self, order: np.ndarray) -> "PlantedLaw":
         return PlantedLaw(self.E, self.a[:, order], self.b[:, order], self.convex)
 

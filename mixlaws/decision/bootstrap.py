@@ -1,11 +1,11 @@
-"""Refit laws to resampled runs: how far the data alone would let them be otherwise."""
+"""Refit a pipeline to resampled runs: how much the law could differ, given the data."""
 
 from __future__ import annotations
 
 import multiprocessing
 import os
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -13,9 +13,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from mixlaws.errors import FitError
-from mixlaws.laws.law import TargetLaw
-from mixlaws.laws.observations import Observations
-from mixlaws.laws.pipelines import Fitter
+from mixlaws.laws.law import Law, members
+from mixlaws.laws.observations import Observations, Target
+from mixlaws.laws.pipelines import Pipeline
 
 # More failures than this and the rest is no fair sample of what could have been observed.
 MAX_FAILED_SHARE = 0.2
@@ -24,26 +24,35 @@ _PER_TASK = 4
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
+@dataclass(frozen=True)
+class Sampling:
+    """How many resamples, from which seed, in how many processes."""
+
+    replicates: int = 200
+    seed: int = 0
+    processes: int = 1
+
+
 @dataclass(frozen=True, eq=False)
 class Bootstrap:
-    """Laws at the target fitted to the data and to resamples of it, one per form each time."""
+    """A law at the target fitted to the data and to resamples of it."""
 
-    fitted: tuple[TargetLaw, ...]
-    """One law per form, fitted to all the data."""
-    replicates: tuple[tuple[TargetLaw, ...], ...]
-    """The same per resample that could be fitted."""
+    fitted: Law
+    """Fitted to all the data."""
+    replicates: tuple[Law, ...]
+    """One law per resample that could be fitted."""
     failures: tuple[str, ...]
     """The message of each resample that could not."""
     num_mixtures: int
     """Mixtures that were resampled."""
 
-    def predict(self, proportions: np.ndarray) -> np.ndarray:
-        """Return the mean of the forms (m, V) fitted to all the data, for (m, K) mixtures."""
-        return np.mean([law.predict(proportions) for law in self.fitted], axis=0)
+    def every_law(self) -> list[Law]:
+        """Return the laws of all replicates; each law of an ensemble counts as one draw."""
+        return [law for replicate in self.replicates for law in members(replicate)]
 
     def draws(self, proportions: np.ndarray) -> np.ndarray:
-        """Return (B, m, V): the predictions of every form in every replicate."""
-        return np.array([law.predict(proportions) for laws in self.replicates for law in laws])
+        """Return (B, m, V): what every law of the replicates predicts for (m, K) mixtures."""
+        return np.array([law.predict(proportions) for law in self.every_law()])
 
 
 def resample(observations: Observations, generator: np.random.Generator) -> Observations:
@@ -75,38 +84,39 @@ def _draw_seeds(seeds: np.ndarray, generator: np.random.Generator) -> np.ndarray
 
 
 def bootstrap(
-    fitters: Mapping[str, Fitter],
+    pipeline: Pipeline,
     observations: Observations,
+    target: Target,
     *,
-    replicates: int = 200,
-    seed: int = 0,
-    processes: int = 1,
+    sampling: Sampling = Sampling(),
+    fitted: Law | None = None,
 ) -> Bootstrap:
-    """Fit every form to the data and to `replicates` resamples, the same ones for all forms.
+    """Fit a pipeline to resamples of the data, and to the data unless `fitted` is that law.
 
     Replicate b depends on (seed, b) only, not on the number of processes. Progress goes to stderr.
-    A replicate that raises FitError for any form, or predicts a loss that is not finite for a
-    mixture of the data, is left out and its message kept.
+    A replicate that raises FitError, or predicts a loss that is not finite for a mixture of the
+    data, is left out and its message kept.
 
     Raises:
-        FitError: a form cannot be fitted to the data, or more than a fifth of the replicates fail.
+        FitError: the pipeline cannot be fitted to the data, or more than a fifth of the
+            replicates fail.
     """
-    fitted = tuple(fitter(observations, None) for fitter in fitters.values())
-    work = _Work(tuple(fitters.values()), observations, fitted, seed)
-    outcomes: dict[int, tuple[TargetLaw, ...] | str] = {}
-    for part in _run(work, replicates, processes):
+    law = pipeline.fit(observations, target) if fitted is None else fitted
+    work = _Work(pipeline, observations, target, law, sampling.seed)
+    outcomes: dict[int, Law | str] = {}
+    for part in _run(work, sampling):
         outcomes |= part
-        _show_progress(len(outcomes), replicates)
+        _show_progress(len(outcomes), sampling.replicates)
     ordered = [outcomes[index] for index in sorted(outcomes)]
     failures = tuple(outcome for outcome in ordered if isinstance(outcome, str))
-    if len(failures) > MAX_FAILED_SHARE * replicates:
+    if len(failures) > MAX_FAILED_SHARE * sampling.replicates:
         raise FitError(
-            f"at most {MAX_FAILED_SHARE:.0%} of the bootstrap replicates may fail, but "
-            f"{len(failures)} of {replicates} did, the first with: {failures[0]}: train more "
-            "mixtures or choose a law with fewer parameters in laws.mixing"
+            f"{len(failures)} of {sampling.replicates} bootstrap replicates failed, more than "
+            f"{MAX_FAILED_SHARE:.0%}. The first failed because {failures[0]}. Train more mixtures, "
+            "or choose a law with fewer parameters in laws.mixing"
         )
     return Bootstrap(
-        fitted=fitted,
+        fitted=law,
         replicates=tuple(outcome for outcome in ordered if not isinstance(outcome, str)),
         failures=failures,
         num_mixtures=len(np.unique(observations.mixture)),
@@ -117,41 +127,39 @@ def bootstrap(
 class _Work:
     """What a process needs to compute any replicate."""
 
-    fitters: tuple[Fitter, ...]
+    pipeline: Pipeline
     observations: Observations
-    fitted: tuple[TargetLaw, ...]
+    target: Target
+    fitted: Law
     seed: int
 
-    def replicate(self, index: int) -> tuple[TargetLaw, ...] | str:
-        """Return the laws of one replicate, or why there are none."""
+    def replicate(self, index: int) -> Law | str:
+        """Return the law of one replicate, or why there is none."""
         sample = resample(self.observations, np.random.default_rng([self.seed, index]))
         seen = np.unique(self.observations.proportions, axis=0)
         try:
-            laws = [
-                fitter(sample, start)
-                for fitter, start in zip(self.fitters, self.fitted, strict=True)
-            ]
+            law = self.pipeline.fit(sample, self.target, self.fitted)
         except FitError as error:
             return str(error)
-        infinite = [law.name for law in laws if not np.isfinite(law.predict(seen)).all()]
-        return f"{infinite[0]} predicts a loss that is not finite" if infinite else tuple(laws)
+        for each in members(law):
+            if not np.isfinite(each.predict(seen)).all():
+                return f"{each.name} predicts a loss that is not finite"
+        return law
 
-    def replicate_all(self, indices: Sequence[int]) -> dict[int, tuple[TargetLaw, ...] | str]:
+    def replicate_all(self, indices: Sequence[int]) -> dict[int, Law | str]:
         """Return the outcome of several replicates by index."""
         return {index: self.replicate(index) for index in indices}
 
 
-def _run(
-    work: _Work, replicates: int, processes: int
-) -> Iterator[dict[int, tuple[TargetLaw, ...] | str]]:
+def _run(work: _Work, sampling: Sampling) -> Iterator[dict[int, Law | str]]:
     """Yield the outcomes task by task, in whatever order they finish."""
-    tasks = [range(first, min(first + _PER_TASK, replicates))
-             for first in range(0, replicates, _PER_TASK)]  # fmt: skip
-    if processes == 1:
+    tasks = [range(first, min(first + _PER_TASK, sampling.replicates))
+             for first in range(0, sampling.replicates, _PER_TASK)]  # fmt: skip
+    if sampling.processes == 1:
         yield from map(work.replicate_all, tasks)
         return
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(processes, mp_context=context) as pool:
+    with ProcessPoolExecutor(sampling.processes, mp_context=context) as pool:
         with _no_main_script(), _one_thread_each():
             futures = [pool.submit(work.replicate_all, task) for task in tasks]
         for future in as_completed(futures):

@@ -10,12 +10,26 @@ import pandas as pd
 
 from mixlaws.decision.noise import seed_noise
 from mixlaws.errors import DataError
+from mixlaws.files import read_json, write_json
 from mixlaws.losses.fingerprints import check_runs
+from mixlaws.losses.tables import read_losses
 from mixlaws.tables import read_table
 
 OPTIMUM = "optimum"
 # A gain counts as real when it exceeds the noise of a mixture's effect by this factor.
 NOISE_FACTOR = 2.0
+
+
+def compare_confirmation(
+    inputs: Mapping[str, str], output: str | Path, weights: Mapping[str, float]
+) -> None:
+    """Compare the target's trained losses with what was predicted for them: confirmation.json.
+
+    Reads losses, runs, confirmation_runs and optimum.
+    """
+    check_same_text(inputs["runs"], inputs["confirmation_runs"])
+    losses, optimum = read_losses(inputs["losses"]), read_json(inputs["optimum"])
+    write_json(compare_losses(losses, optimum, weights), output)
 
 
 def check_same_text(runs: str | Path, confirmation_runs: str | Path) -> None:
@@ -24,7 +38,7 @@ def check_same_text(runs: str | Path, confirmation_runs: str | Path) -> None:
     check_runs(pd.concat(tables), f"{runs} and {confirmation_runs}")
 
 
-def compare_confirmation(
+def compare_losses(
     losses: pd.DataFrame, optimum: Mapping[str, Any], weights: Mapping[str, float]
 ) -> dict[str, Any]:
     """Return what confirmation.json holds, from the loss table of the target's runs.

@@ -9,24 +9,21 @@ from typing import Any
 import numpy as np
 
 from mixlaws.decision.baselines import best_observed
-from mixlaws.decision.bootstrap import Bootstrap, bootstrap
+from mixlaws.decision.bootstrap import Bootstrap, Sampling, bootstrap
 from mixlaws.decision.intervals import Interval, predict_differences, predict_losses, predict_shares
 from mixlaws.decision.limits import GroupLimit, Limits, make_limits
 from mixlaws.decision.near_optimal import find_near_optimal
 from mixlaws.decision.objective import Objective
-from mixlaws.decision.optimum import Optimum, find_optimum
-from mixlaws.errors import ConfigError
-from mixlaws.laws.law import Ensemble
-from mixlaws.laws.observations import Observations, Target
-from mixlaws.laws.overall import Columns
-from mixlaws.mixtures.lattice import round_to_lattice
-from mixlaws.scoring.choice import LawChoice
-from mixlaws.scoring.fold_errors import FoldErrors
+from mixlaws.decision.optimum import Optimum, minimise_objective
+from mixlaws.laws.files import FittedLaw
+from mixlaws.laws.law import Law
+from mixlaws.laws.observations import Observations
+from mixlaws.laws.overall import Columns, FoldErrors
 
 
 @dataclass(frozen=True, eq=False)
 class Evidence:
-    """Everything a decision rests on."""
+    """Everything that a decision is based on."""
 
     observations: Observations
     """Fitted mixtures only."""
@@ -36,32 +33,17 @@ class Evidence:
     level: float
 
     @property
-    def law(self) -> Ensemble:
+    def law(self) -> Law:
         """Return the law fitted to all the data."""
-        return Ensemble(self.laws.fitted)
+        return self.laws.fitted
 
 
-def gather_evidence(
-    observations: Observations,
-    choice: LawChoice,
-    *,
-    target: Target,
-    columns: Columns,
-    errors: FoldErrors,
-    sampling: Mapping[str, Any],
-) -> Evidence:
-    """Fit the chosen pipeline to the data and to resamples of it.
-
-    `sampling` holds replicates, level, seed and processes.
-    """
+def gather_evidence(fitted: FittedLaw, observations: Observations, sampling: Sampling) -> Evidence:
+    """Refit a law's pipeline to resamples of the observations that it was fitted to."""
     laws = bootstrap(
-        choice.fitters(target),
-        observations,
-        replicates=sampling["replicates"],
-        seed=sampling["seed"],
-        processes=sampling["processes"],
+        fitted.pipeline, observations, fitted.target, sampling=sampling, fitted=fitted.law
     )
-    return Evidence(observations, laws, columns, errors, sampling["level"])
+    return Evidence(observations, laws, fitted.columns, fitted.errors, fitted.level)
 
 
 def _limits(
@@ -113,8 +95,8 @@ def decide_mixture(
     domains = evidence.observations.domains
     limits = _limits(domains, options, available_tokens, target_tokens)
     goal = _objective(evidence.columns, options, baselines)
-    best = find_optimum(evidence.law, goal, limits)
-    free = find_optimum(evidence.law, goal, make_limits(limits.domains, 1.0))
+    best = minimise_objective(evidence.law, goal, limits)
+    free = minimise_objective(evidence.law, goal, make_limits(limits.domains, 1.0))
     shares = predict_shares(evidence.laws, goal, limits, best, level=evidence.level)
     near = find_near_optimal(
         evidence.laws,
@@ -142,24 +124,6 @@ def decide_mixture(
         "baselines": _baselines(evidence, best, baselines),
         "num_failed_replicates": len(evidence.laws.failures),
     }
-
-
-def round_decision(optimum: Mapping[str, Any], *, lattice: int) -> dict[str, Any]:
-    """Return the optimum on the lattice, within its limits.
-
-    Where no lattice point meets them (a pinned share of 0.3, say), within a lattice step of them.
-    """
-    proportions = optimum["proportions"]
-    shares = list(proportions.values())
-    limits = {domain: optimum["limits"][domain] for domain in proportions}
-    try:
-        counts = round_to_lattice(shares, lattice, limits)
-    except ConfigError:
-        step = 1 / lattice
-        wider = {d: (max(low - step, 0.0), high + step) for d, (low, high) in limits.items()}
-        counts = round_to_lattice(shares, lattice, wider)
-    rounded = dict(zip(proportions, (counts / lattice).tolist(), strict=True))
-    return {"mixture": "optimum", "lattice": lattice, "proportions": rounded}
 
 
 def _predicted(evidence: Evidence, proportions: np.ndarray) -> dict[str, dict[str, float]]:

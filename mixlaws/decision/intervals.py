@@ -10,9 +10,8 @@ from scipy import stats
 from mixlaws.decision.bootstrap import Bootstrap
 from mixlaws.decision.limits import Limits
 from mixlaws.decision.objective import Objective
-from mixlaws.decision.optimum import Optimum, find_optimum
-from mixlaws.laws.overall import Columns
-from mixlaws.scoring.fold_errors import FoldErrors
+from mixlaws.decision.optimum import Optimum, minimise_objective
+from mixlaws.laws.overall import Columns, FoldErrors
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,7 +36,7 @@ def predict_losses(
     The value is the mean of the forms fitted to all data; the interval is that of the
     replicates of all forms pooled, widened in quadrature by the fold errors.
     """
-    value = columns.with_overall(laws.predict(proportions))
+    value = columns.with_overall(laws.fitted.predict(proportions))
     draws = np.array([columns.with_overall(draw) for draw in laws.draws(proportions)])
     return widened(laws, value, draws, level, None if errors is None else errors.level)
 
@@ -56,7 +55,7 @@ def predict_differences(
     first mixture to the second. Errors common to both cancel, so this is narrower than the
     difference of two intervals.
     """
-    first, second = (columns.with_overall(laws.predict(side)) for side in pair)
+    first, second = (columns.with_overall(laws.fitted.predict(side)) for side in pair)
     draws = np.array(
         [
             columns.with_overall(one) - columns.with_overall(other)
@@ -77,9 +76,8 @@ def predict_shares(
     """
     shares = np.array(
         [
-            find_optimum(law, objective, limits, start=optimum.proportions).proportions
-            for replicate in laws.replicates
-            for law in replicate
+            minimise_objective(law, objective, limits, start=optimum.proportions).proportions
+            for law in laws.every_law()
         ]
     )
     return widened(laws, optimum.proportions, shares, level, None)

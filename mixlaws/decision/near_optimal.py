@@ -9,8 +9,7 @@ import numpy as np
 from mixlaws.decision.bootstrap import Bootstrap
 from mixlaws.decision.intervals import widened
 from mixlaws.decision.limits import Limits
-from mixlaws.laws.overall import Columns
-from mixlaws.scoring.fold_errors import FoldErrors
+from mixlaws.laws.overall import Columns, FoldErrors
 
 # Part of the way from the optimum to a distant mixture at which candidates are tried.
 _PARTS = (0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.65, 0.8, 1.0)
@@ -52,9 +51,8 @@ def find_near_optimal(
     parts = np.array(_PARTS)[:, None, None]
     candidates = (optimum + parts * (ends - optimum)).reshape(-1, len(optimum))
     mixtures = np.concatenate([candidates, optimum[None]])
-    every = [law for replicate in laws.replicates for law in replicate]
-    overall = np.array([columns.overall(law.predict(mixtures)) for law in every])
-    value = columns.overall(laws.predict(mixtures))
+    overall = np.array([columns.overall(draw) for draw in laws.draws(mixtures)])
+    value = columns.overall(laws.fitted.predict(mixtures))
     error = None if errors is None else errors.difference[-1:]
     excess = widened(laws, value - value[-1], overall - overall[:, -1:], level, error)
     alike = excess.lower <= 0

@@ -10,7 +10,7 @@ from scipy.optimize import LinearConstraint, NonlinearConstraint, linprog, minim
 from mixlaws.decision.limits import Limits
 from mixlaws.decision.objective import Objective, check_objective
 from mixlaws.errors import FitError
-from mixlaws.laws.law import TargetLaw
+from mixlaws.laws.law import Law
 
 # A gap above this is no certificate: predicted losses are known to 1e-3 nats at best.
 CERTIFIED_GAP = 1e-6
@@ -67,8 +67,8 @@ class Optimum:
         return self.convex and self.gap <= CERTIFIED_GAP
 
 
-def find_optimum(
-    law: TargetLaw, objective: Objective, limits: Limits, *, start: np.ndarray | None = None
+def minimise_objective(
+    law: Law, objective: Objective, limits: Limits, *, start: np.ndarray | None = None
 ) -> Optimum:
     """Minimise the objective over the allowed mixtures, by sequential quadratic programming.
 
@@ -119,7 +119,7 @@ class _Linear:
 class _Problem:
     """A law, an objective and limits as functions of one mixture (K,)."""
 
-    law: TargetLaw
+    law: Law
     objective: Objective
     limits: Limits
     pull: float

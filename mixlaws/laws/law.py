@@ -1,15 +1,16 @@
-"""What a law at the target is: losses and their slopes as functions of the proportions."""
+"""What a law is: losses and their slopes as functions of the proportions."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Protocol
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
 
-class TargetLaw(Protocol):
-    """What decisions need of a law at the target: K domains, V validation domains."""
+@runtime_checkable
+class Law(Protocol):
+    """The losses of V validation domains at one size and number of tokens, for K domains."""
 
     @property
     def name(self) -> str:
@@ -18,35 +19,59 @@ class TargetLaw(Protocol):
 
     @property
     def convex(self) -> bool:
-        """Return whether every loss is convex in the proportions."""
+        """Return whether every loss is convex in the proportions over the simplex."""
         ...
 
     def predict(self, proportions: np.ndarray) -> np.ndarray:
-        """Return losses (m, V) in nats at proportions (m, K)."""
+        """Return losses (m, V), nats, for proportions (m, K)."""
         ...
 
     def gradient(self, proportions: np.ndarray) -> np.ndarray:
-        """Return the losses' derivatives (m, V, K) by the proportions (m, K)."""
+        """Return the losses' derivatives dL_i/dr_j, (m, V, K), for proportions (m, K)."""
+        ...
+
+    def parameters(self) -> dict[str, np.ndarray]:
+        """Return the parameters by name, each (V,) or (V, K)."""
         ...
 
 
+@dataclass(frozen=True, eq=False)
 class Ensemble:
-    """The mean of a pipeline's forms at the target, as one law."""
+    """The mean of several laws, as one law."""
 
-    name = "ensemble"
+    laws: tuple[Law, ...]
 
-    def __init__(self, laws: Sequence[TargetLaw]) -> None:
-        self.laws = tuple(laws)
+    @property
+    def name(self) -> str:
+        """Return the names of the laws, joined by plus signs."""
+        return "+".join(law.name for law in self.laws)
 
     @property
     def convex(self) -> bool:
-        """Return whether every form is convex."""
+        """Return whether every law is convex."""
         return all(law.convex for law in self.laws)
 
     def predict(self, proportions: np.ndarray) -> np.ndarray:
-        """Return mean losses (m, V)."""
+        """Return the mean losses (m, V) for proportions (m, K)."""
         return np.mean([law.predict(proportions) for law in self.laws], axis=0)
 
     def gradient(self, proportions: np.ndarray) -> np.ndarray:
-        """Return mean slopes (m, V, K)."""
+        """Return the mean slopes (m, V, K) for proportions (m, K)."""
         return np.mean([law.gradient(proportions) for law in self.laws], axis=0)
+
+    def parameters(self) -> dict[str, np.ndarray]:
+        """Return the parameters of every law; the law's name precedes each parameter's."""
+        return {
+            f"{law.name}.{name}": values
+            for law in self.laws
+            for name, values in law.parameters().items()
+        }
+
+    def spread(self, proportions: np.ndarray) -> np.ndarray:
+        """Return the standard deviation between the laws (m, V) for proportions (m, K)."""
+        return np.std([law.predict(proportions) for law in self.laws], axis=0)
+
+
+def members(law: Law) -> tuple[Law, ...]:
+    """Return the laws that an ensemble is the mean of, or the law alone."""
+    return law.laws if isinstance(law, Ensemble) else (law,)

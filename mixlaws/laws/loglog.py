@@ -9,16 +9,17 @@ widens with it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from statistics import NormalDist
 from typing import Literal
 
 import numpy as np
 
 from mixlaws.errors import FitError
+from mixlaws.laws.law import Law
 from mixlaws.laws.least_squares import Fit
 from mixlaws.laws.mixing.fit import fit_mixing_law
-from mixlaws.laws.mixing.form import MixingLaw, MixingPriors
+from mixlaws.laws.mixing.form import MixingPriors
 from mixlaws.laws.observations import Observations, Target, check_size_reach
 
 
@@ -30,7 +31,7 @@ class LogLogSettings:
     """ln N and ln D with a slope each, or one slope for ln(N D) with N from FLOPs per token."""
     early_cut: float = 0.5
     """Checkpoints before this part of the run's tokens are left out."""
-    mixing_priors: MixingPriors | None = None
+    mixing_priors: MixingPriors = field(default_factory=MixingPriors)
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,7 +42,7 @@ class LogLogFit:
     mixture has no identifiable slope and is left out: losses then are for the observed value.
     """
 
-    mixing: MixingLaw
+    mixing: Law
     """At the target, fitted to `losses`."""
     mixing_fit: Fit
     mixtures: np.ndarray

@@ -8,9 +8,10 @@ from typing import Literal
 import numpy as np
 
 from mixlaws.errors import FitError
+from mixlaws.laws.law import Law
 from mixlaws.laws.least_squares import Fit
 from mixlaws.laws.mixing.fit import fit_mixing_law
-from mixlaws.laws.mixing.form import MixingLaw, MixingPriors
+from mixlaws.laws.mixing.form import MixingPriors
 from mixlaws.laws.observations import Observations, Target, check_size_reach
 from mixlaws.laws.power import PowerLaw, PowerPriors, fit_power_laws
 
@@ -83,7 +84,7 @@ class NestedFit:
     """None if every run has a checkpoint at the target's tokens: that loss is used."""
     size: Curves | None
     """None if there is one size: the target's own."""
-    mixing: MixingLaw
+    mixing: Law
     mixing_fit: Fit
     mixtures: np.ndarray
     """(M,) ids, the rows of `proportions` and `losses`."""

@@ -11,7 +11,7 @@ import pandas as pd
 
 from mixlaws.decision.limits import make_limits
 from mixlaws.decision.objective import Objective
-from mixlaws.decision.optimum import find_optimum
+from mixlaws.decision.optimum import minimise_objective
 from mixlaws.laws.mixing.boosted import BoostedLaw, fit_boosted_law
 from mixlaws.laws.mixing.fit import fit_mixing_law
 from mixlaws.laws.mixing.form import MixingPriors
@@ -198,7 +198,7 @@ def optima(found: Extrapolation, grid: pd.DataFrame) -> pd.DataFrame:
         found.target.tokens,
         shares={d: (0.0, float(upper)) for d, upper in found.settings["limits"].items()},
     )
-    best = find_optimum(found.fit.mixing, Objective(found.panels.weights), limits)
+    best = minimise_objective(found.fit.mixing, Objective(found.panels.weights), limits)
     row = {"law": EXPONENTIAL, "search": "exact", "loss": best.value, "gap": best.gap}
     rows.append(row | dict(zip(columns, best.proportions, strict=True)))
     return pd.DataFrame(rows)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from mixlaws.decision.bootstrap import bootstrap
+from mixlaws.decision.bootstrap import Sampling, bootstrap
 from mixlaws.decision.decide import Evidence, decide_mixture
 from mixlaws.decision.intervals import predict_differences
 from mixlaws.files import read_json, write_json
@@ -17,16 +17,15 @@ from mixlaws.laws.joint.fit import JointSettings, fit_joint_ensemble
 from mixlaws.laws.nested import PAPER_SETTINGS
 from mixlaws.laws.observations import Observations
 from mixlaws.laws.overall import Columns
-from mixlaws.laws.pipelines import JointFitter, NestedFitter
+from mixlaws.laws.pipelines import Joint, Nested
 from mixlaws.losses.studies import Study
 from mixlaws.paper.points import Panels, Settings, complete_runs
 from mixlaws.scoring.fold_errors import measure_fold_errors
 from mixlaws.scoring.folds import (
     FoldResult,
-    Forecaster,
+    forecaster,
     leave_largest_size_out,
     leave_later_steps_out,
-    target_of,
 )
 from mixlaws.scoring.joint_folds import JointChoice, choose_joint
 
@@ -111,28 +110,15 @@ def forward_folds(study: Study, settings: Settings, choice: JointChoice) -> pd.D
 
 
 def _fold_results(runs: Observations, choice: JointChoice) -> list[FoldResult]:
-    forecasters = {PAPER: _nested_paper, "nested": _nested, JOINT: _joint(choice)}
+    forecasters = {
+        PAPER: forecaster(Nested("exponential", PAPER_SETTINGS)),
+        "nested": forecaster(Nested()),
+        JOINT: forecaster(Joint(choice.forms, choice.settings)),
+    }
     largest = str(runs.size[runs.num_params.argmax()])
     return leave_largest_size_out(forecasters, runs) + leave_later_steps_out(
         forecasters, runs, largest
     )
-
-
-def _nested_paper(fitted: Observations, unseen: Observations) -> np.ndarray:
-    fitter = NestedFitter(target_of(unseen), "exponential", PAPER_SETTINGS)
-    return fitter(fitted, None).predict(unseen.proportions)
-
-
-def _nested(fitted: Observations, unseen: Observations) -> np.ndarray:
-    return NestedFitter(target_of(unseen))(fitted, None).predict(unseen.proportions)
-
-
-def _joint(choice: JointChoice) -> Forecaster:
-    def forecast(fitted: Observations, unseen: Observations) -> np.ndarray:
-        fitters = [JointFitter(target_of(unseen), f, choice.settings) for f in choice.forms]
-        return np.mean([fit(fitted, None).predict(unseen.proportions) for fit in fitters], axis=0)
-
-    return forecast
 
 
 def bound_target(
@@ -186,10 +172,10 @@ def _gather(
     runs = complete_runs(study, settings["sizes"], settings["steps"])
     results = [result for result in _fold_results(runs, choice) if result.law == JOINT]
     laws = bootstrap(
-        {form: JointFitter(target, form, choice.settings) for form in choice.forms},
+        Joint(choice.forms, choice.settings),
         proxies,
-        replicates=uncertainty["replicates"],
-        processes=processes,
+        target,
+        sampling=Sampling(uncertainty["replicates"], processes=processes),
     )
     errors = measure_fold_errors(results, columns)
     return Evidence(proxies, laws, columns, errors, uncertainty["level"])

@@ -3,35 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from mixlaws.errors import FitError
 from mixlaws.laws.joint.fit import JointSettings
-from mixlaws.laws.loglog import LogLogSettings, fit_loglog
+from mixlaws.laws.loglog import LogLogSettings
+from mixlaws.laws.mixing import DECIDING_LAWS
 from mixlaws.laws.nested import NestedSettings, fit_nested
 from mixlaws.laws.observations import Observations, Target
-from mixlaws.laws.overall import Columns
-from mixlaws.laws.pipelines import Fitter, JointFitter, LogLogFitter, NestedFitter
-from mixlaws.scoring.fold_errors import FoldErrors, measure_fold_errors
+from mixlaws.laws.overall import Columns, FoldErrors
+from mixlaws.laws.pipelines import Joint, LogLog, Nested, Pipeline
+from mixlaws.scoring.fold_errors import measure_fold_errors
 from mixlaws.scoring.folds import (
     FoldResult,
-    Forecaster,
     LossTable,
     cross_validate_mixtures,
+    forecaster,
     last_losses,
     leave_largest_size_out,
     leave_later_steps_out,
     predict_held_out,
-    target_of,
 )
 from mixlaws.scoring.joint_folds import choose_joint
 from mixlaws.scoring.selection import decide
 
-CANDIDATES = ("additive", "exponential", "M1", "sqrt-linear")
-PIPELINES = ("nested", "joint", "loglog")
 # The joint law replaces the nested pipeline only if its forward error is lower by this factor:
 # the folds are few, and the nested pipeline is the published procedure.
 PIPELINE_MARGIN = 0.8
@@ -49,20 +47,20 @@ class LawChoice:
     """forms, early_cut, schedule; empty when nobody asked for joint laws or none can be fitted."""
     reasons: dict[str, str]
 
-    def fitters(self, target: Target) -> dict[str, Fitter]:
-        """Return what fits the chosen pipeline's forms at the target."""
-        if self.pipeline == "nested":
-            return {"nested": NestedFitter(target, self.mixing, self._nested())}
-        if self.pipeline == "loglog":
-            settings = LogLogSettings(early_cut=self.early_cut)
-            return {"loglog": LogLogFitter(target, self.mixing, settings)}
-        return {form: JointFitter(target, form, self._joint()) for form in self.joint["forms"]}
+    def pipelines(self) -> dict[str, Pipeline]:
+        """Return every pipeline that can be fitted, with the settings that were chosen for it."""
+        nested = Nested(self.mixing, NestedSettings(early_cut=self.early_cut))
+        found: dict[str, Pipeline] = {nested.name: nested}
+        if self.joint:
+            cut, schedule = self.joint["early_cut"], self.joint["schedule"]
+            settings = JointSettings(early_cut=cut, schedule=schedule)
+            found[Joint.name] = Joint(tuple(self.joint["forms"]), settings)
+        lines = LogLog(self.mixing, LogLogSettings(early_cut=self.early_cut))
+        return found | {lines.name: lines}
 
-    def _nested(self) -> NestedSettings:
-        return NestedSettings(early_cut=self.early_cut)
-
-    def _joint(self) -> JointSettings:
-        return JointSettings(early_cut=self.joint["early_cut"], schedule=self.joint["schedule"])
+    def chosen(self) -> Pipeline:
+        """Return the pipeline that predicts the target."""
+        return self.pipelines()[self.pipeline]
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,7 +121,7 @@ def _widen_by_distance(
 ) -> FoldErrors:
     """Join the errors with the straight lines' own: it grows with the distance to the target."""
     settings = LogLogSettings(early_cut=choice.early_cut)
-    lines = fit_loglog(fitted, target, mixing=choice.mixing, settings=settings)
+    lines = LogLog(choice.mixing, settings).fit_lines(fitted, target)
     reach = columns.with_overall(lines.losses * lines.log_sd).mean(axis=0)
     return FoldErrors(np.hypot(errors.level, reach), errors.difference)
 
@@ -135,7 +133,7 @@ def _mixture_folds(fitted: Observations, target: Target, early_cut: float) -> li
     tables.append(
         LossTable("target", target.tokens, nested.mixtures, nested.proportions, nested.losses)
     )
-    return [result for table in tables for result in cross_validate_mixtures(CANDIDATES, table)]
+    return [result for table in tables for result in cross_validate_mixtures(DECIDING_LAWS, table)]
 
 
 def _held_out_folds(observations: Observations, held_out: Sequence[str]) -> list[FoldResult]:
@@ -143,7 +141,8 @@ def _held_out_folds(observations: Observations, held_out: Sequence[str]) -> list
     if not len(held_out):
         return []
     tables = [last_losses(observations, str(size)) for size in np.unique(observations.size)]
-    return [result for table in tables for result in predict_held_out(CANDIDATES, table, held_out)]
+    results = [predict_held_out(DECIDING_LAWS, table, held_out) for table in tables]
+    return [result for table in results for result in table]
 
 
 def _choose_joint(
@@ -170,31 +169,16 @@ def _forward_folds(
     several = len(np.unique(fitted.size)) > 1
     results: dict[tuple[str, str], FoldResult] = {}
     failed: dict[str, str] = {}
-    for pipeline in PIPELINES if draft.joint else ("nested", "loglog"):
-        forecasters = {pipeline: _forecaster(draft, pipeline)}
+    for name, pipeline in draft.pipelines().items():
+        forecasters = {name: forecaster(pipeline)}
         try:
             found = leave_later_steps_out(forecasters, fitted, largest)
             found += leave_largest_size_out(forecasters, fitted) if several else []
         except FitError as error:
-            failed[pipeline] = str(error)
+            failed[name] = str(error)
             continue
         results |= {(result.fold, result.law): result for result in found}
     return list(results.values()), failed
-
-
-def _forecaster(draft: LawChoice, pipeline: str) -> Forecaster:
-    """Return the forecaster of a pipeline: fitted anew on each fold, mean over its forms."""
-    choice = LawChoice(pipeline, draft.mixing, draft.early_cut, draft.joint, {})
-
-    def forecast(fitted: Observations, unseen: Observations) -> np.ndarray:
-        target, sizes = target_of(unseen), np.unique(fitted.num_params)
-        if len(sizes) == 1:
-            # No law in size from one size: its loss is the forecast, and the errors say how bad.
-            target = replace(target, num_params=float(sizes[0]))
-        fitters = choice.fitters(target).values()
-        return np.mean([fit(fitted, None).predict(unseen.proportions) for fit in fitters], axis=0)
-
-    return forecast
 
 
 def _choose_pipeline(

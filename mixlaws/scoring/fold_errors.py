@@ -3,22 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
-from mixlaws.laws.overall import Columns
+from mixlaws.laws.overall import Columns, FoldErrors
 from mixlaws.scoring.folds import FoldResult
-
-
-@dataclass(frozen=True, eq=False)
-class FoldErrors:
-    """Errors that the bootstrap cannot see, measured where the truth was known; overall last."""
-
-    level: np.ndarray
-    """(V + 1,) root mean square error of a predicted loss, nats."""
-    difference: np.ndarray
-    """(V + 1,) root mean square error of the difference between two mixtures, nats."""
 
 
 def measure_fold_errors(results: Sequence[FoldResult], columns: Columns) -> FoldErrors:

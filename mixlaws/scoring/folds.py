@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from mixlaws.errors import DataError
 from mixlaws.laws.observations import Observations, Target
+from mixlaws.laws.pipelines import Pipeline
 from mixlaws.scoring.predictors import BASELINES, mixing_predictor
 
 LEAVE_ONE_MIXTURE_OUT = "leave-one-mixture-out"
@@ -93,6 +94,19 @@ def target_of(rows: Observations) -> Target:
         effective_tokens=float(rows.effective_tokens[0]),
         annealing=float(rows.annealing[0]),
     )
+
+
+def forecaster(pipeline: Pipeline) -> Forecaster:
+    """Return the forecaster of a pipeline: fitted anew to the rows of each fold."""
+
+    def forecast(fitted: Observations, unseen: Observations) -> np.ndarray:
+        target, sizes = target_of(unseen), np.unique(fitted.num_params)
+        if len(sizes) == 1:
+            # No law in size from one size: its loss is the forecast, and the errors say how bad.
+            target = replace(target, num_params=float(sizes[0]))
+        return pipeline.fit(fitted, target).predict(unseen.proportions)
+
+    return forecast
 
 
 def cross_validate_mixtures(

@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 
-from mixlaws.laws.joint.fit import JointSettings, fit_joint
+from mixlaws.laws.joint.law import JointLaw
 from mixlaws.laws.mixing.fit import fit_mixing_law
-from mixlaws.laws.nested import Curves, NestedFit, NestedSettings, fit_nested
-from mixlaws.laws.observations import Observations, Target
-from mixlaws.scoring.choice import LawChoice
+from mixlaws.laws.nested import Curves, NestedFit
+from mixlaws.laws.observations import Observations
 
 # Always in the table: the law that decides by default, and the paper's.
 SHOWN = ("additive", "exponential")
-
-
-def fit_for_tables(observations: Observations, target: Target, choice: LawChoice) -> NestedFit:
-    """Fit the nested pipeline, which every report shows, with the chosen mixing law."""
-    settings = NestedSettings(early_cut=choice.early_cut)
-    return fit_nested(observations, target, mixing=choice.mixing, settings=settings)
 
 
 def step_table(fit: NestedFit, domains: Sequence[str]) -> pd.DataFrame:
@@ -69,28 +62,23 @@ def _curve_table(
 
 def mixing_table(fit: NestedFit, observations: Observations) -> pd.DataFrame:
     """Return the parameters at the target of the chosen law and of those always shown."""
-    names = dict.fromkeys([fit.mixing.name, *SHOWN])
-    laws = [fit_mixing_law(name, fit.proportions, fit.losses)[0] for name in names]
+    others = [name for name in SHOWN if name != fit.mixing.name]
+    laws = [fit_mixing_law(name, fit.proportions, fit.losses)[0] for name in others]
     return _parameter_table(
-        {law.name: law.parameters() for law in laws},
+        {law.name: law.parameters() for law in [fit.mixing, *laws]},
         observations.validation_domains,
         observations.domains,
         "law",
     )
 
 
-def joint_table(observations: Observations, choice: LawChoice) -> pd.DataFrame:
+def joint_table(laws: Iterable[JointLaw], observations: Observations) -> pd.DataFrame:
     """Return the parameters of the joint laws; no rows when they could not be fitted."""
-    parameters = {}
-    if choice.joint:
-        settings = JointSettings(
-            early_cut=choice.joint["early_cut"], schedule=choice.joint["schedule"]
-        )
-        for form in choice.joint["forms"]:
-            law, _ = fit_joint(observations, form=form, settings=settings)
-            parameters[form] = law.parameters()
     return _parameter_table(
-        parameters, observations.validation_domains, observations.domains, "form"
+        {law.form: law.parameters() for law in laws},
+        observations.validation_domains,
+        observations.domains,
+        "form",
     )
 
 

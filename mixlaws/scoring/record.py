@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -9,14 +10,46 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from mixlaws.files import read_json
+from mixlaws.files import read_json, write_json
 from mixlaws.laws.mixing.fit import fit_mixing_law
-from mixlaws.laws.overall import Columns
-from mixlaws.losses.experiment import Experiment
-from mixlaws.scoring.choice import LawChoice, Scored
-from mixlaws.scoring.fold_errors import FoldErrors
+from mixlaws.laws.overall import Columns, FoldErrors
+from mixlaws.losses.experiment import Experiment, open_experiment
+from mixlaws.scoring.choice import LawChoice, Scored, choose_laws
 from mixlaws.scoring.folds import HELD_OUT, LEAVE_ONE_MIXTURE_OUT, last_losses
 from mixlaws.scoring.scores import PredictedLosses, fold_predictions, prediction_rows, score_rows
+from mixlaws.tables import write_table
+
+
+def score_laws(
+    inputs: Mapping[str, str], outputs: Mapping[str, str], settings: Mapping[str, Any]
+) -> None:
+    """Choose the laws by folds and score every candidate on what it was not fitted to.
+
+    Reads losses, runs and mixtures; writes scores, predictions and choice. `settings` are the
+    config's laws, target and weights.
+    """
+    experiment = open_tables(inputs, settings)
+    scored = choose_laws(
+        experiment.observations,
+        experiment.held_out,
+        target=experiment.target,
+        columns=experiment.columns,
+        options=settings["laws"],
+    )
+    write_table(score_table(scored, experiment.columns), outputs["scores"])
+    write_table(prediction_table(scored, experiment), outputs["predictions"])
+    write_json(choice_record(scored, experiment), outputs["choice"])
+
+
+def open_tables(inputs: Mapping[str, str], settings: Mapping[str, Any]) -> Experiment:
+    """Open an experiment from a stage's inputs and settings."""
+    return open_experiment(
+        inputs["losses"],
+        inputs["runs"],
+        inputs["mixtures"],
+        target=settings["target"],
+        weights=settings["weights"],
+    )
 
 
 def score_table(scored: Scored, columns: Columns) -> pd.DataFrame:

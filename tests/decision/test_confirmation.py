@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mixlaws.decision.confirmation import check_same_text, compare_confirmation
+from mixlaws.decision.confirmation import check_same_text, compare_losses
 from mixlaws.decision.noise import seed_noise
 from mixlaws.errors import DataError
 
@@ -56,7 +56,7 @@ def test_noise_is_the_pooled_sd_of_a_mixtures_effect():
 
 
 def test_gains_are_paired_by_seed_and_told_from_noise():
-    found = compare_confirmation(loss_table(), optimum_record(), WEIGHTS)
+    found = compare_losses(loss_table(), optimum_record(), WEIGHTS)
     assert found["seeds"] == [0, 1]
     assert found["tokens"] == 20 * 64
     assert found["mixtures"]["optimum"]["observed"] == pytest.approx([2.75, 2.85])
@@ -71,14 +71,14 @@ def test_gains_are_paired_by_seed_and_told_from_noise():
 
 
 def test_the_error_is_the_mean_over_domains_and_mixtures():
-    found = compare_confirmation(loss_table(), optimum_record(), WEIGHTS)
+    found = compare_losses(loss_table(), optimum_record(), WEIGHTS)
     assert found["mean_absolute_error"] == pytest.approx(np.mean([0.05, 0.04, 0.01]))
     assert found["domains"]["code"]["uniform"]["mean"] == pytest.approx(2.16)
 
 
 def test_one_seed_has_no_noise_and_claims_nothing():
     one = loss_table().query("seed == 0")
-    found = compare_confirmation(one, optimum_record(), WEIGHTS)
+    found = compare_losses(one, optimum_record(), WEIGHTS)
     assert found["noise"] is None
     assert not found["gains"]["uniform"]["beyond_noise"]
 
@@ -86,7 +86,7 @@ def test_one_seed_has_no_noise_and_claims_nothing():
 def test_a_missing_run_is_named():
     table = loss_table().query("not (mixture == 'uniform' and seed == 1)")
     with pytest.raises(DataError, match=r"\('uniform', 1\)"):
-        compare_confirmation(table, optimum_record(), WEIGHTS)
+        compare_losses(table, optimum_record(), WEIGHTS)
 
 
 def test_the_target_must_see_the_text_of_the_proxies(tmp_path):

@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 
 from mixlaws.config.complete import complete_config
-from mixlaws.decision.decide import decide_mixture, gather_evidence, round_decision
+from mixlaws.decision.bootstrap import Sampling
+from mixlaws.decision.decide import decide_mixture, gather_evidence
+from mixlaws.decision.rounding import round_decision
 from mixlaws.decision.surface import interaction_table, surface_table
 from mixlaws.errors import DataError, FitError
 from mixlaws.laws.observations import Observations, Target
@@ -13,6 +15,7 @@ from mixlaws.losses.experiment import supply
 from mixlaws.mixtures.designs import Design, choose_mixtures
 from mixlaws.runs.supply import check_supply
 from mixlaws.scoring.choice import choose_laws
+from mixlaws.scoring.fitting import fit_all
 
 DOMAINS = ("python", "docs", "cpp")
 SIZES = {"25K": 25e3, "56K": 56e3, "99K": 99e3}
@@ -75,15 +78,9 @@ def scored(observations, columns):
 @pytest.fixture(scope="module")
 def evidence(observations, columns, scored):
     fitted = observations.select(~np.isin(observations.mixture, HELD_OUT))
-    sampling = {"replicates": 40, "level": 0.9, "seed": 0, "processes": 1}
-    return gather_evidence(
-        fitted,
-        scored.choice,
-        target=TARGET,
-        columns=columns,
-        errors=scored.errors,
-        sampling=sampling,
-    )
+    fits = fit_all(fitted, TARGET, scored.choice)
+    law = fits.fitted_law(fitted, columns, errors=scored.errors, level=0.9)
+    return gather_evidence(law, fitted, Sampling(replicates=40))
 
 
 def decide(evidence, available=None, **options):
@@ -139,7 +136,7 @@ def test_other_pipelines_reach_the_target_too(observations, columns, pipeline):
     scored = choose_laws(observations, HELD_OUT, target=TARGET, columns=columns, options=options)
     assert scored.choice.pipeline == pipeline
     fitted = observations.select(~np.isin(observations.mixture, HELD_OUT))
-    law = next(iter(scored.choice.fitters(TARGET).values()))(fitted, None)
+    law = scored.choice.chosen().fit(fitted, TARGET)
     shares = np.array([[1 / 3, 1 / 3, 1 / 3], [0.2, 0.6, 0.2]])
     truth = planted(shares, np.full(2, 332e3), np.full(2, 1.23e6))
     # Straight lines have no irreducible loss: they promise too much.

@@ -3,12 +3,13 @@ import subprocess
 import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pytest
 from planted import PlantedLaw, planted_observations
 
-from mixlaws.decision.bootstrap import Bootstrap, bootstrap, resample
+from mixlaws.decision.bootstrap import Bootstrap, Sampling, bootstrap, resample
 from mixlaws.decision.intervals import (
     measure_coverage,
     predict_differences,
@@ -18,31 +19,34 @@ from mixlaws.decision.intervals import (
 from mixlaws.decision.limits import GroupLimit, make_limits
 from mixlaws.decision.near_optimal import find_near_optimal
 from mixlaws.decision.objective import Objective
-from mixlaws.decision.optimum import find_optimum
+from mixlaws.decision.optimum import minimise_objective
 from mixlaws.errors import FitError
+from mixlaws.laws.law import Ensemble
 from mixlaws.laws.observations import Observations, Target
-from mixlaws.laws.overall import Columns
-from mixlaws.laws.pipelines import JointFitter, NestedFitter
-from mixlaws.scoring.fold_errors import FoldErrors, measure_fold_errors
+from mixlaws.laws.overall import Columns, FoldErrors
+from mixlaws.laws.pipelines import Joint, Nested, Pipeline
+from mixlaws.scoring.fold_errors import measure_fold_errors
 from mixlaws.scoring.folds import FoldResult
 
 ROOT = Path(__file__).parents[2]
 CURVATURE = np.array([[4.0, 2.0, 3.0], [2.0, 5.0, 1.0]])
+TARGET = Target(1.0, 1.0, 1.0, 1.0)
 COLUMNS = Columns(("a", "b"), np.array([0.5, 0.5]))
 TRUTH = PlantedLaw(np.array([2.0, 2.5]), CURVATURE, np.array([[0.5, 0.2, 0.3], [0.1, 0.6, 0.3]]))
 
 
 @dataclass(frozen=True)
-class PlaneFitter:
-    """Fit a plane plus the known curvature: exact up to the noise, and quick.
+class Plane:
+    """A pipeline: a plane plus the known curvature: exact up to the noise, and quick.
 
     `required` names a mixture without which the fit refuses.
     """
 
+    name: ClassVar[str] = "plane"
     required: str = ""
     shift: float = 0.0
 
-    def __call__(self, observations: Observations, _start) -> PlantedLaw:
+    def fit(self, observations: Observations, _target: Target, _start=None) -> PlantedLaw:
         r = observations.proportions
         if not any(m.startswith(self.required) for m in observations.mixture):
             raise FitError(f"{self.required} is missing")
@@ -51,6 +55,17 @@ class PlaneFitter:
         # Any constant is a plane too, as the shares sum to 1: take the one that completes squares.
         constant = self.shift - 0.5 * (plane**2 / CURVATURE).sum(axis=1)
         return PlantedLaw(constant, CURVATURE, -plane / CURVATURE)
+
+
+@dataclass(frozen=True)
+class TwoPlanes:
+    """The mean of two forms that are half a nat apart."""
+
+    name: ClassVar[str] = "two planes"
+
+    def fit(self, observations: Observations, target: Target, _start=None) -> Ensemble:
+        planes = (Plane(), Plane(shift=0.5))
+        return Ensemble(tuple(plane.fit(observations, target) for plane in planes))
 
 
 def observe(seed: int, num_mixtures: int = 20, noise: float = 0.02) -> Observations:
@@ -77,7 +92,7 @@ def observe(seed: int, num_mixtures: int = 20, noise: float = 0.02) -> Observati
 
 
 def drawn(seed: int = 0, replicates: int = 100, **kwargs) -> Bootstrap:
-    return bootstrap({"plane": PlaneFitter()}, observe(seed, **kwargs), replicates=replicates)
+    return bootstrap(Plane(), observe(seed, **kwargs), TARGET, sampling=Sampling(replicates))
 
 
 def test_resample_keeps_runs_whole_and_names_copies() -> None:
@@ -108,11 +123,11 @@ def test_resample_keeps_runs_whole_and_names_copies() -> None:
 def test_the_same_seed_gives_the_same_laws_whatever_the_processes() -> None:
     observations = observe(3)
     alone, pair = (
-        bootstrap({"plane": PlaneFitter()}, observations, replicates=10, seed=7, processes=count)
+        bootstrap(Plane(), observations, TARGET, sampling=Sampling(10, 7, count))
         for count in (1, 2)
     )
-    longer = bootstrap({"plane": PlaneFitter()}, observations, replicates=12, seed=7)
-    other = bootstrap({"plane": PlaneFitter()}, observations, replicates=10, seed=8)
+    longer = bootstrap(Plane(), observations, TARGET, sampling=Sampling(12, 7))
+    other = bootstrap(Plane(), observations, TARGET, sampling=Sampling(10, 8))
     mixtures = observations.proportions
     assert np.array_equal(alone.draws(mixtures), pair.draws(mixtures))
     assert np.array_equal(alone.draws(mixtures), longer.draws(mixtures)[:10])
@@ -123,10 +138,10 @@ def test_processes_start_from_a_script_without_a_guard(tmp_path) -> None:
     """Workflow scripts run at import: the processes must not run them again."""
     script = tmp_path / "script.py"
     script.write_text(
-        "from mixlaws.bootstrap import bootstrap\n"
-        "from test_uncertainty import PlaneFitter, observe\n"
+        "from mixlaws.decision.bootstrap import Sampling, bootstrap\n"
+        "from test_intervals import TARGET, Plane, observe\n"
         "print('once')\n"
-        "laws = bootstrap({'plane': PlaneFitter()}, observe(0), replicates=8, processes=2)\n"
+        "laws = bootstrap(Plane(), observe(0), TARGET, sampling=Sampling(8, 0, 2))\n"
         "print(len(laws.replicates), __file__)\n"
     )
     paths = os.pathsep.join([str(ROOT), str(Path(__file__).parent)])
@@ -145,7 +160,7 @@ def test_failed_replicates_are_counted() -> None:
     """Three of twelve mixtures are all missing from a resample with probability 0.75^12 = 3 %."""
     ids = np.array([f"{'rare' if index < 3 else 'mix'}-{index}" for index in range(12)])
     observations = replace(observe(0, num_mixtures=12), mixture=ids)
-    laws = bootstrap({"plane": PlaneFitter("rare")}, observations, replicates=200)
+    laws = bootstrap(Plane("rare"), observations, TARGET, sampling=Sampling(200))
     assert laws.failures == ("rare is missing",) * len(laws.failures)
     assert 0 < len(laws.failures) < 20
     assert len(laws.replicates) == 200 - len(laws.failures)
@@ -153,10 +168,12 @@ def test_failed_replicates_are_counted() -> None:
 
 def test_too_many_failures_are_an_error() -> None:
     """One given mixture is missing from a third of the resamples."""
-    with pytest.raises(FitError, match=r"at most 20% .* of 40 did, the first with: mix-000 is mi"):
-        bootstrap({"plane": PlaneFitter("mix-000")}, observe(0), replicates=40)
+    with pytest.raises(
+        FitError, match=r"of 40 bootstrap replicates failed, more than 20%\. .*mix-000 is mi"
+    ):
+        bootstrap(Plane("mix-000"), observe(0), TARGET, sampling=Sampling(40))
     with pytest.raises(FitError, match="nowhere is missing"):
-        bootstrap({"plane": PlaneFitter("nowhere")}, observe(0), replicates=4)
+        bootstrap(Plane("nowhere"), observe(0), TARGET, sampling=Sampling(4))
 
 
 def test_intervals_cover_the_truth_about_as_often_as_they_say() -> None:
@@ -176,11 +193,11 @@ def test_intervals_cover_the_truth_about_as_often_as_they_say() -> None:
 
 def test_optimum_shares_cover_the_true_optimum() -> None:
     limits, objective = make_limits(("x", "y", "z"), 1e9), Objective(np.array([0.5, 0.5]))
-    truth = find_optimum(TRUTH, objective, limits).proportions
+    truth = minimise_objective(TRUTH, objective, limits).proportions
     inside = []
     for seed in range(12):
         laws = drawn(seed, replicates=60)
-        optimum = find_optimum(laws.fitted[0], objective, limits)
+        optimum = minimise_objective(laws.fitted, objective, limits)
         shares = predict_shares(laws, objective, limits, optimum, level=0.9)
         inside.append(measure_coverage(shares, truth))
         assert (shares.lower >= 0).all()
@@ -208,8 +225,7 @@ def test_errors_widen_in_quadrature_and_only_by_their_kind() -> None:
 
 def test_what_all_forms_share_cancels_in_differences() -> None:
     """Two forms a constant apart: the level is uncertain by it, the gain is not."""
-    fitters = {"low": PlaneFitter(), "high": PlaneFitter(shift=0.5)}
-    laws = bootstrap(fitters, observe(0), replicates=60)
+    laws = bootstrap(TwoPlanes(), observe(0), TARGET, sampling=Sampling(60))
     pair = (np.array([[0.6, 0.2, 0.2]]), np.array([[0.3, 0.3, 0.4]]))
     level = predict_losses(laws, pair[0], COLUMNS, level=0.9)
     gain = predict_differences(laws, pair, COLUMNS, level=0.9)
@@ -249,9 +265,9 @@ def test_near_optimal_set_holds_the_truth_and_stays_within_limits() -> None:
     group = GroupLimit("pair", ("x", "y"), 0.0, 0.7)
     limits = make_limits(("x", "y", "z"), 1e9, shares={"x": (0.0, 0.4)}, groups=[group])
     objective = Objective(np.array([0.5, 0.5]))
-    truth = find_optimum(TRUTH, objective, limits).proportions
+    truth = minimise_objective(TRUTH, objective, limits).proportions
     laws = drawn(1)
-    optimum = find_optimum(laws.fitted[0], objective, limits).proportions
+    optimum = minimise_objective(laws.fitted, objective, limits).proportions
     near = find_near_optimal(laws, optimum, limits, COLUMNS, level=0.9)
     assert (near.lower <= np.minimum(truth, optimum) + 0.01).all()
     assert (near.upper >= np.maximum(truth, optimum) - 0.01).all()
@@ -271,24 +287,23 @@ def test_near_optimal_respects_pinned_shares_and_groups() -> None:
     group = GroupLimit("pair", ("x", "y"), 0.6, 0.6)
     limits = make_limits(("x", "y", "z"), 1e9, groups=[group])
     laws = drawn(2)
-    optimum = find_optimum(laws.fitted[0], Objective(np.full(2, 0.5)), limits).proportions
+    optimum = minimise_objective(laws.fitted, Objective(np.full(2, 0.5)), limits).proportions
     near = find_near_optimal(laws, optimum, limits, COLUMNS, level=0.9)
     assert [near.lower[2], near.upper[2]] == pytest.approx([0.4, 0.4], abs=1e-9)
     assert near.upper[0] - near.lower[0] > 0.01
 
 
-@pytest.mark.parametrize("name", ["nested", "joint"])
-def test_pipelines_bootstrap_and_cover_a_planted_target(name: str) -> None:
+@pytest.mark.parametrize("pipeline", [Nested(), Joint(("F1",))], ids=["nested", "joint"])
+def test_pipelines_bootstrap_and_cover_a_planted_target(pipeline: Pipeline) -> None:
     observations = planted_observations(num_mixtures=12, noise=0.005)
     target = Target(8e6, 8e6, 16e6, 16e6)
-    fitter = {"nested": NestedFitter(target), "joint": JointFitter(target)}[name]
-    laws = bootstrap({name: fitter}, observations, replicates=12)
+    laws = bootstrap(pipeline, observations, target, sampling=Sampling(12))
     assert len(laws.replicates) >= 11
     sizes = {"S": 1e6, "M": 2e6, "L": 4e6, "T": 8e6}
     exact = planted_observations(num_mixtures=12, sizes=sizes)
     last = exact.select((exact.size == "T") & (exact.step == 80))
     expected = last.losses - 8**-0.4 + 16**-0.4
-    assert laws.predict(last.proportions) == pytest.approx(expected, abs=0.08)
+    assert laws.fitted.predict(last.proportions) == pytest.approx(expected, abs=0.08)
     spread = laws.draws(last.proportions).std(axis=0)
     assert (spread > 0).all()
     assert spread.max() < 0.1

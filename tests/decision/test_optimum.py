@@ -6,7 +6,7 @@ from planted import PlantedLaw, planted_law
 
 from mixlaws.decision.limits import GroupLimit, Limits, make_limits
 from mixlaws.decision.objective import Objective
-from mixlaws.decision.optimum import CERTIFIED_GAP, find_optimum
+from mixlaws.decision.optimum import CERTIFIED_GAP, minimise_objective
 from mixlaws.errors import ConfigError
 from mixlaws.laws.mixing.additive import Additive
 
@@ -50,7 +50,7 @@ def test_planted_optimum_is_found_within_limits(seed: int, num_domains: int) -> 
     law, limits = planted_law(seed, num_domains), random_limits(seed, num_domains)
     weights = np.random.default_rng(seed).dirichlet(np.ones(4))
     truth = law.optimum(weights, limits.lower, limits.upper)
-    found = find_optimum(law, Objective(weights), limits)
+    found = minimise_objective(law, Objective(weights), limits)
     assert found.value == pytest.approx(weights @ law.predict(truth[None])[0], abs=1e-6)
     assert found.proportions == pytest.approx(truth, abs=1e-4)
     assert found.certified
@@ -70,7 +70,7 @@ def test_optimum_never_leaves_the_limits(
     law, limits = additive_law(seed, num_domains, 5), random_limits(seed, num_domains, grouped=True)
     prior = np.full(num_domains, 1 / num_domains)
     objective = Objective(np.full(5, 0.2), share, prior, pull)
-    found = find_optimum(law, objective, limits)
+    found = minimise_objective(law, objective, limits)
     assert limits.excess(found.proportions[None])[0] <= 1e-15
     assert found.proportions.sum() == pytest.approx(1, abs=1e-14)
     assert 0 <= found.gap <= CERTIFIED_GAP
@@ -83,8 +83,8 @@ def test_order_of_domains_does_not_matter(seed: int, share: float) -> None:
     weights, limits = np.full(4, 0.25), random_limits(seed, 5)
     shares = dict(zip(limits.domains, zip(limits.lower, limits.upper, strict=True), strict=True))
     reordered = make_limits([limits.domains[i] for i in order], TARGET_TOKENS, shares=shares)
-    first = find_optimum(law, Objective(weights, share), limits)
-    second = find_optimum(law.reorder(order), Objective(weights, share), reordered)
+    first = minimise_objective(law, Objective(weights, share), limits)
+    second = minimise_objective(law.reorder(order), Objective(weights, share), reordered)
     assert second.value == pytest.approx(first.value, abs=2e-6)
     assert second.proportions == pytest.approx(first.proportions[order], abs=2e-3)
 
@@ -93,7 +93,7 @@ def test_gap_bounds_every_allowed_mixture() -> None:
     law = additive_law(0, 4, 5)
     limits = make_limits(names(4), 1e9, shares={"domain-0": (0.0, 0.2), "domain-1": (0.1, 1.0)})
     objective = Objective(np.full(5, 0.2), 0.3)
-    found = find_optimum(law, objective, limits)
+    found = minimise_objective(law, objective, limits)
     cloud = np.random.default_rng(0).dirichlet(np.ones(4), 200_000)
     cloud = cloud[limits.excess(cloud) <= 0]
     assert len(cloud) > 100
@@ -103,7 +103,7 @@ def test_gap_bounds_every_allowed_mixture() -> None:
 
 def test_maximum_levels_the_worst_domains() -> None:
     law = PlantedLaw(np.zeros(3), np.full((3, 3), 2.0), np.eye(3))
-    found = find_optimum(law, Objective(np.full(3, 1 / 3), 1.0), make_limits(names(3), 1e9))
+    found = minimise_objective(law, Objective(np.full(3, 1 / 3), 1.0), make_limits(names(3), 1e9))
     assert found.proportions == pytest.approx(np.full(3, 1 / 3), abs=1e-5)
     assert found.value == pytest.approx(2 / 3, abs=1e-6)
     assert found.losses == pytest.approx(np.full(3, 2 / 3), abs=1e-5)
@@ -112,7 +112,7 @@ def test_maximum_levels_the_worst_domains() -> None:
 def test_a_domain_without_weight_is_not_in_the_maximum() -> None:
     law = PlantedLaw(np.array([0.0, 0.0, 9.0]), np.full((3, 3), 2.0), np.eye(3))
     weights = np.array([0.5, 0.5, 0.0])
-    found = find_optimum(law, Objective(weights, 1.0), make_limits(names(3), 1e9))
+    found = minimise_objective(law, Objective(weights, 1.0), make_limits(names(3), 1e9))
     assert found.proportions == pytest.approx([0.5, 0.5, 0.0], abs=1e-5)
 
 
@@ -120,7 +120,9 @@ def test_prior_wins_as_its_strength_grows() -> None:
     law, prior = planted_law(1), np.array([0.2, 0.3, 0.5])
     weights, limits = np.full(4, 0.25), make_limits(names(3), 1e9)
     distances = [
-        np.abs(find_optimum(law, Objective(weights, 0, prior, s), limits).proportions - prior).sum()
+        np.abs(
+            minimise_objective(law, Objective(weights, 0, prior, s), limits).proportions - prior
+        ).sum()
         for s in (0.0, 1.0, 10.0, 1e4)
     ]
     assert distances == sorted(distances, reverse=True)
@@ -131,7 +133,7 @@ def test_pinned_and_excluded_domains_stay() -> None:
     law = additive_law(3, 4, 5)
     shares = {"domain-0": (0.25, 0.25), "domain-1": (0.0, 0.0)}
     limits = make_limits(names(4), TARGET_TOKENS, shares=shares)
-    found = find_optimum(law, Objective(np.full(5, 0.2)), limits)
+    found = minimise_objective(law, Objective(np.full(5, 0.2)), limits)
     assert found.proportions[:2].tolist() == [0.25, 0.0]
     assert found.certified
     assert [(a.name, a.side) for a in found.active] == [("domain-0", "pinned")]
@@ -141,13 +143,13 @@ def test_token_availability_limits_and_prices_a_domain() -> None:
     """The price is the derivative: more tokens change the optimal loss by price times amount."""
     law = planted_law(5, 3)
     weights, target = np.full(4, 0.25), 1e11
-    free = find_optimum(law, Objective(weights), make_limits(names(3), target))
+    free = minimise_objective(law, Objective(weights), make_limits(names(3), target))
     index = int(free.proportions.argmax())
     name, tokens = names(3)[index], free.proportions[index] * target / 8
 
     def solve(available: float):
         limits = make_limits(names(3), target, available_tokens={name: available}, max_epochs=4.0)
-        return find_optimum(law, Objective(weights), limits)
+        return minimise_objective(law, Objective(weights), limits)
 
     base, step = solve(tokens), 0.01e9
     (active,) = [a for a in base.active if a.name == name]
@@ -165,7 +167,7 @@ def test_price_of_a_lower_limit_and_of_a_group() -> None:
         group = GroupLimit("pair", ("domain-0", "domain-1"), 0.0, high)
         shares = {"domain-2": (low, 1.0)}
         limits = make_limits(names(4), 1e9, shares=shares, groups=[group])
-        return find_optimum(law, Objective(weights), limits)
+        return minimise_objective(law, Objective(weights), limits)
 
     base, step = solve(0.6, 0.2), 1e-4
     prices = {a.name: a for a in base.active}
@@ -196,12 +198,12 @@ def test_another_law_is_solved_from_many_starts() -> None:
             slope = self._depths(r)[:, :, None] * 2 * (r[:, None, :] - wells) / 0.1
             return slope.sum(axis=1, keepdims=True)
 
-    found = find_optimum(TwoValleys(), Objective(np.ones(1)), make_limits(names(3), 1e9))
+    found = minimise_objective(TwoValleys(), Objective(np.ones(1)), make_limits(names(3), 1e9))
     assert found.proportions == pytest.approx(wells[1], abs=1e-3)
     assert found.num_starts == 4
     assert not found.convex
     assert not found.certified
-    warm = find_optimum(
+    warm = minimise_objective(
         TwoValleys(), Objective(np.ones(1)), make_limits(names(3), 1e9), start=found.proportions
     )
     assert warm.num_starts == 2
@@ -211,7 +213,9 @@ def test_another_law_is_solved_from_many_starts() -> None:
 def test_seventeen_domains_are_certified_quickly() -> None:
     law = additive_law(0, 17, 20)
     for share in (0.0, 1.0):
-        found = find_optimum(law, Objective(np.full(20, 0.05), share), make_limits(names(17), 1e9))
+        found = minimise_objective(
+            law, Objective(np.full(20, 0.05), share), make_limits(names(17), 1e9)
+        )
         assert found.certified
 
 
@@ -260,11 +264,11 @@ def test_limits_refuse_unknown_names_and_impossible_shares() -> None:
 def test_objective_is_checked() -> None:
     law, limits = planted_law(0), make_limits(names(3), 1e9)
     with pytest.raises(ConfigError, match="at least 0 with one above 0, got"):
-        find_optimum(law, Objective(np.array([0.5, -0.1, 0.6, 0.0])), limits)
+        minimise_objective(law, Objective(np.array([0.5, -0.1, 0.6, 0.0])), limits)
     with pytest.raises(ConfigError, match=r"a share above 0, got 0 for \['domain-2'\]"):
-        find_optimum(
+        minimise_objective(
             law, Objective(np.full(4, 0.25), prior=np.array([0.5, 0.5, 0.0]), prior_strength=1),
             limits,
         )  # fmt: skip
     with pytest.raises(ConfigError, match="maximum_share in"):
-        find_optimum(law, Objective(np.full(4, 0.25), maximum_share=1.5), limits)
+        minimise_objective(law, Objective(np.full(4, 0.25), maximum_share=1.5), limits)

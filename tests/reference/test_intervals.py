@@ -4,13 +4,14 @@ import numpy as np
 import pytest
 from published_logs import common_mixtures, read_logs, weights_of
 
-from mixlaws.decision.bootstrap import bootstrap
+from mixlaws.decision.bootstrap import Sampling, bootstrap
 from mixlaws.decision.intervals import measure_coverage, predict_differences, predict_losses
 from mixlaws.laws.joint.fit import JointSettings
 from mixlaws.laws.overall import Columns
-from mixlaws.laws.pipelines import JointFitter, NestedFitter
+from mixlaws.laws.pipelines import Joint, Nested
 from mixlaws.scoring.fold_errors import measure_fold_errors
 from mixlaws.scoring.folds import (
+    forecaster,
     last_rows,
     leave_largest_size_out,
     leave_later_steps_out,
@@ -23,26 +24,16 @@ LEVEL = 0.9
 REPLICATES = 24
 
 
-def fold_errors(make_fitters, observations, size, columns):
+# choose_joint picks these settings (test_joint.py).
+JOINT = Joint(FORMS, JointSettings(early_cut=0.3, schedule=True))
+
+
+def fold_errors(pipeline, observations, size, columns):
     """Return the errors on the two forward folds: the largest size, and later steps of `size`."""
-
-    def forecast(fitted, unseen):
-        fitters = make_fitters(target_of(unseen)).values()
-        return np.mean([fit(fitted, None).predict(unseen.proportions) for fit in fitters], axis=0)
-
-    folds = leave_largest_size_out({"law": forecast}, observations)
-    folds += leave_later_steps_out({"law": forecast}, observations, size)
+    forecasters = {"law": forecaster(pipeline)}
+    folds = leave_largest_size_out(forecasters, observations)
+    folds += leave_later_steps_out(forecasters, observations, size)
     return measure_fold_errors([fold for fold in folds if fold.law == "law"], columns)
-
-
-def joint(target):
-    """Return the default ensemble; choose_joint picks these settings (test_joint.py)."""
-    settings = JointSettings(early_cut=0.3, schedule=True)
-    return {form: JointFitter(target, form, settings) for form in FORMS}
-
-
-def nested(target):
-    return {"nested": NestedFitter(target)}
 
 
 def test_one_billion_at_100k_steps_is_inside(published):
@@ -52,8 +43,9 @@ def test_one_billion_at_100k_steps_is_inside(published):
     columns = Columns(seen.validation_domains, weights_of(study))
     mixtures = [*set(seen.mixture[seen.size == "410M"].tolist()), "default"]
     proxies = seen.select((seen.size != "1B") & np.isin(seen.mixture, mixtures))
-    errors = fold_errors(joint, proxies, "410M", columns)
-    laws = bootstrap(joint(study.target("1B", 100_000)), proxies, replicates=REPLICATES)
+    errors = fold_errors(JOINT, proxies, "410M", columns)
+    target = study.target("1B", 100_000)
+    laws = bootstrap(JOINT, proxies, target, sampling=Sampling(REPLICATES))
     late = seen.select((seen.size == "1B") & (seen.step == 100_000))
     observed = columns.with_overall(late.losses)
     pair = (late.proportions[:1], late.proportions[1:])
@@ -78,8 +70,8 @@ def test_nested_intervals_hold_a_larger_size(published, name):
     columns = Columns(observations.validation_domains, weights_of(study))
     small = observations.select(observations.size != "410M")
     unseen = last_rows(observations, "410M")
-    errors = fold_errors(nested, small, "305M", columns)
-    laws = bootstrap(nested(target_of(unseen)), small, replicates=REPLICATES)
+    errors = fold_errors(Nested(), small, "305M", columns)
+    laws = bootstrap(Nested(), small, target_of(unseen), sampling=Sampling(REPLICATES))
     observed = columns.with_overall(unseen.losses)
     wide = predict_losses(laws, unseen.proportions, columns, level=LEVEL, errors=errors)
     plain = predict_losses(laws, unseen.proportions, columns, level=LEVEL)

@@ -6,16 +6,16 @@ from planted import planted_observations
 
 from mixlaws.errors import ConfigError, DataError
 from mixlaws.laws.overall import Columns
-from mixlaws.laws.pipelines import NestedFitter
+from mixlaws.laws.pipelines import Nested
 from mixlaws.scoring.folds import (
     FoldResult,
     LossTable,
     cross_validate_mixtures,
+    forecaster,
     last_losses,
     leave_largest_size_out,
     leave_later_steps_out,
     predict_held_out,
-    target_of,
 )
 from mixlaws.scoring.predictors import BASELINES, mixing_predictor
 from mixlaws.scoring.scores import PredictedLosses, fold_predictions, prediction_rows, score_rows
@@ -147,11 +147,7 @@ def test_last_losses_average_seeds_at_the_last_common_step() -> None:
 def test_forward_folds_beat_their_baselines() -> None:
     observations = planted_observations(num_mixtures=12)
     columns = Columns(observations.validation_domains, np.full(4, 0.25))
-
-    def forecast(fitted, unseen):
-        return NestedFitter(target_of(unseen))(fitted, None).predict(unseen.proportions)
-
-    forecasters = {"nested-additive": forecast}
+    forecasters = {"nested-additive": forecaster(Nested())}
     by_size = leave_largest_size_out(forecasters, observations)
     by_step = leave_later_steps_out(forecasters, observations, "L")
     for results, size, fold in (

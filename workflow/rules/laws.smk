@@ -32,6 +32,7 @@ rule fit_laws:
         mixtures="results/{experiment}/mixtures.csv",
         choice="results/{experiment}/laws/choice.json",
     output:
+        law="results/{experiment}/laws/law.json",
         step="results/{experiment}/laws/step_law.csv",
         size="results/{experiment}/laws/size_law.csv",
         mixing="results/{experiment}/laws/mixing_law.csv",
@@ -45,6 +46,7 @@ rule fit_laws:
     params:
         target=TARGET,
         weights=config["validation"]["weights"],
+        level=config["uncertainty"]["level"],
         source=source_of("fit_laws"),
     script:
         "../scripts/fit_laws.py"

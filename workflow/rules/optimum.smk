@@ -7,9 +7,11 @@ rule find_optimum:
         runs="results/{experiment}/runs.csv",
         mixtures="results/{experiment}/mixtures.csv",
         choice="results/{experiment}/laws/choice.json",
+        law="results/{experiment}/laws/law.json",
         accounting="results/{experiment}/accounting.csv",
     output:
         optimum="results/{experiment}/optimum.json",
+        replicates="results/{experiment}/laws/replicates.parquet",
         surface="results/{experiment}/laws/surface.csv",
         interaction="results/{experiment}/laws/interaction.csv",
     log:

@@ -2,14 +2,11 @@
 
 from typing import TYPE_CHECKING
 
-from mixlaws.decision.decide import round_decision
+from mixlaws.decision.rounding import round_optimum
 from mixlaws.provenance import log_to
-from mixlaws.files import read_json, write_json
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 log_to(snakemake.log[0])
-
-optimum = read_json(snakemake.input[0])
-write_json(round_decision(optimum, lattice=snakemake.params.lattice), snakemake.output[0])
+round_optimum(snakemake.input[0], snakemake.output[0], lattice=snakemake.params.lattice)

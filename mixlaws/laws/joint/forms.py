@@ -91,6 +91,11 @@ class Layout:
         self.num_params = int(ends[-1])
         self.num_fixed = self.num_params - 3 * num_effects
 
+    @property
+    def fixed_names(self) -> tuple[str, ...]:
+        """Return the names of all parameters but the random effects."""
+        return tuple(name for name, part in self.slices.items() if part.stop <= self.num_fixed)
+
     def __contains__(self, name: str) -> bool:
         return name in self.slices
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +18,7 @@ from mixlaws.laws.joint.forms import (
     mixture_loss,
     slope_matrix,
 )
+from mixlaws.laws.law import Ensemble
 from mixlaws.laws.observations import Observations, Target
 
 SAME_MIXTURE_DECIMALS = 9
@@ -24,7 +26,7 @@ SAME_MIXTURE_DECIMALS = 9
 
 @dataclass(frozen=True, eq=False)
 class JointLaw:
-    """A fitted joint law (`joint_forms` states the formula), one row of theta a domain.
+    """A fitted joint law (`forms.py` states the formula), one row of theta a domain.
 
     Identifiable are the sums that the formula shows: c and the level of M trade off against each
     other within the prior, as do c and the asymptotes of P and Q; predictions inside the observed
@@ -95,6 +97,43 @@ class JointLaw:
                 name, values = name.removeprefix("ln_"), np.exp(values)
             natural[name] = values[:, 0] if values.shape[1] == 1 else values
         return natural
+
+    def exact_parameters(self) -> dict[str, np.ndarray]:
+        """Return the parameters to their last bit, (V,) or (V, K): `ln_a` is the logarithm of a.
+
+        N0 and D0 are among them as `reference_params` and `reference_tokens`. Random effects are
+        not: they belong to the mixtures that were fitted.
+        """
+        layout, num = self.layout, len(self.theta)
+        exact = {"reference_params": np.full(num, self.reference_params)}
+        exact |= {"reference_tokens": np.full(num, self.reference_tokens)}
+        for name in layout.fixed_names:
+            values = layout.get(self.theta, name)
+            exact[name] = values[:, 0] if values.shape[1] == 1 else values
+        return exact
+
+    @classmethod
+    def from_exact_parameters(
+        cls,
+        form: str,
+        parameters: Mapping[str, np.ndarray],
+        domains: tuple[str, ...],
+        validation_domains: tuple[str, ...],
+    ) -> JointLaw:
+        """Return the law, without random effects, whose `exact_parameters` these are."""
+        schedule = "ln_C" in parameters
+        layout = Layout(find_form(form), len(domains), schedule=schedule)
+        parts = [parameters[name].reshape(len(validation_domains), -1) for name in layout.slices]
+        return cls(
+            form=form,
+            domains=domains,
+            validation_domains=validation_domains,
+            theta=np.concatenate(parts, axis=1),
+            reference_params=float(parameters["reference_params"][0]),
+            reference_tokens=float(parameters["reference_tokens"][0]),
+            schedule=schedule,
+            effect_mixtures=np.empty((0, len(domains))),
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -187,38 +226,9 @@ class JointEnsemble:
         with_effects = [law.predict(where, rows) for law in self.laws_of_seen]
         return np.where(seen[:, None], np.mean(with_effects, axis=0), plain)
 
-    def at(self, target: Target) -> EnsembleAtTarget:
-        """Return the mixing law at a target: smooth in r, without random effects."""
-        return EnsembleAtTarget(tuple(law.at(target) for law in self.laws))
-
-
-@dataclass(frozen=True, eq=False)
-class EnsembleAtTarget:
-    """The mean of several joint laws at one target: a mixing law."""
-
-    members: tuple[JointAtTarget, ...]
-
-    @property
-    def name(self) -> str:
-        """Return joint-<form>+<form>..."""
-        return "joint-" + "+".join(member.law.form for member in self.members)
-
-    @property
-    def convex(self) -> bool:
-        """Say whether every member is convex."""
-        return all(member.convex for member in self.members)
-
-    def predict(self, proportions: np.ndarray) -> np.ndarray:
-        """Return the mean losses (m, V) at proportions (m, K)."""
-        return np.mean([member.predict(proportions) for member in self.members], axis=0)
-
-    def spread(self, proportions: np.ndarray) -> np.ndarray:
-        """Return the standard deviation between the forms (m, V)."""
-        return np.std([member.predict(proportions) for member in self.members], axis=0)
-
-    def gradient(self, proportions: np.ndarray) -> np.ndarray:
-        """Return d mean loss / d r (m, V, K)."""
-        return np.mean([member.gradient(proportions) for member in self.members], axis=0)
+    def at(self, target: Target) -> Ensemble:
+        """Return the law at a target: smooth in r, without random effects."""
+        return Ensemble(tuple(law.at(target) for law in self.laws))
 
 
 def find_form(name: str) -> Form:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from mixlaws.laws.mixing.additive import Additive
 from mixlaws.laws.mixing.exponential import Exponential
-from mixlaws.laws.mixing.form import Form
+from mixlaws.laws.mixing.form import MixingLaw
 from mixlaws.laws.mixing.implicit import Implicit
 from mixlaws.laws.mixing.rejected import M1, M2, M3
 from mixlaws.laws.mixing.square_root import SquareRoot
 
-MIXING_LAWS: dict[str, type[Form]] = {
+MIXING_LAWS: dict[str, type[MixingLaw]] = {
     law.name: law for law in (Additive, Exponential, M1, M2, M3, Implicit, SquareRoot)
 }
-"""By the name that the config and the tables use."""
+"""By the name that the config and the tables use: a new law is one file and one entry here."""
+
+DECIDING_LAWS = tuple(name for name, law in MIXING_LAWS.items() if law.may_decide)
+"""The laws that the folds may choose and the config may name."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Self
 
@@ -29,6 +30,7 @@ class Additive:
 
     name: ClassVar[str] = "additive"
     convex: ClassVar[bool] = True
+    may_decide: ClassVar[bool] = True
 
     E: np.ndarray
     """(V,) irreducible loss, nats."""
@@ -51,6 +53,11 @@ class Additive:
     def parameters(self) -> dict[str, np.ndarray]:
         """Return E (V,), C and g (V, K)."""
         return {"E": self.E, "C": self.C, "g": self.g}
+
+    @classmethod
+    def from_parameters(cls, parameters: Mapping[str, np.ndarray]) -> Self:
+        """Return the law with these parameters, named as `parameters` names them."""
+        return cls(**parameters)
 
     def theta(self) -> np.ndarray:
         """Return (V, 1 + 2K): E, ln C, ln g."""

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mixlaws.laws.law import Law
 from mixlaws.laws.mixing.fit import fit_mixing_law
-from mixlaws.laws.mixing.form import MixingLaw, MixingPriors
+from mixlaws.laws.mixing.form import MixingPriors
 
 MAX_MEAN_ERROR = 0.5
 """A round whose weighted error, relative to its largest, is above this ends the boosting."""
@@ -17,7 +18,7 @@ MAX_MEAN_ERROR = 0.5
 class BoostedLaw:
     """The weighted median of several laws of one loss."""
 
-    laws: tuple[MixingLaw, ...]
+    laws: tuple[Law, ...]
     log_weights: np.ndarray
     """(B,) ln(1 / beta) of each law: the better it fitted, the more it weighs."""
 
@@ -46,7 +47,7 @@ def fit_boosted_law(
     """
     generator, num = np.random.default_rng(seed), len(losses)
     weights = np.full(num, 1.0 / num)
-    laws: list[MixingLaw] = []
+    laws: list[Law] = []
     log_weights: list[float] = []
     for _ in range(num_laws):
         drawn = np.bincount(generator.choice(num, num, p=weights), minlength=num).astype(float)

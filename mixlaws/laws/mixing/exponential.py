@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from collections.abc import Mapping
+from typing import ClassVar, Self
 
 import numpy as np
 
@@ -17,8 +18,14 @@ class Exponential(Implicit):
     """
 
     name: ClassVar[str] = "exponential"
+    may_decide: ClassVar[bool] = True
     fixed_terms: ClassVar[int | None] = 1
 
     def parameters(self) -> dict[str, np.ndarray]:
         """Return c and k (V,), and t (V, K) with mean zero over the training domains."""
         return {"c": self.c, "k": self.k[:, 0], "t": self.t[:, 0]}
+
+    @classmethod
+    def from_parameters(cls, parameters: Mapping[str, np.ndarray]) -> Self:
+        """Return the law with these parameters, named as `parameters` names them."""
+        return cls(parameters["c"], parameters["k"][:, None], parameters["t"][:, None])

@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from mixlaws.errors import FitError
+from mixlaws.laws.law import Law
 from mixlaws.laws.least_squares import Bounds, Fit, Prior, best_of_starts, minimise, names_at_bound
 from mixlaws.laws.mixing import MIXING_LAWS
-from mixlaws.laws.mixing.form import Form, MixingLaw, MixingPriors
+from mixlaws.laws.mixing.form import MixingLaw, MixingPriors
 
 
 def fit_mixing_law(
@@ -16,7 +17,7 @@ def fit_mixing_law(
     losses: np.ndarray,
     *,
     weights: np.ndarray | None = None,
-    start: MixingLaw | None = None,
+    start: Law | None = None,
     priors: MixingPriors | None = None,
 ) -> tuple[MixingLaw, Fit]:
     """Fit one law of MIXING_LAWS to V validation domains at once.
@@ -51,7 +52,7 @@ def fit_mixing_law(
     return law, Fit(residuals, cost, num_starts, num_agreeing, names_at_bound(theta, bounds))
 
 
-def _form_of(name: str) -> type[Form]:
+def _form_of(name: str) -> type[MixingLaw]:
     if name not in MIXING_LAWS:
         raise FitError(
             f"a mixing law must be one of {', '.join(MIXING_LAWS)}, got {name!r}: "
@@ -74,7 +75,7 @@ def _check_table(proportions: np.ndarray, losses: np.ndarray) -> None:
         )
 
 
-def _warm_start(start: MixingLaw, form: type[Form]) -> np.ndarray:
+def _warm_start(start: Law, form: type[MixingLaw]) -> np.ndarray:
     if not isinstance(start, form):
         raise FitError(
             f"a warm start must be an earlier {form.name} law, got the law {start.name!r}: "
@@ -83,13 +84,13 @@ def _warm_start(start: MixingLaw, form: type[Form]) -> np.ndarray:
     return start.theta()[None]
 
 
-def _bounds(form: type[Form], num_params: int) -> Bounds:
+def _bounds(form: type[MixingLaw], num_params: int) -> Bounds:
     names, lower, upper = zip(*form.bounds(num_params), strict=True)
     return Bounds(np.array(lower), np.array(upper), names)
 
 
 def _prior(
-    form: type[Form],
+    form: type[MixingLaw],
     proportions: np.ndarray,
     losses: np.ndarray,
     priors: MixingPriors,

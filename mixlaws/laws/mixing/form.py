@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar, Protocol, Self, runtime_checkable
+from typing import ClassVar, Protocol, Self
 
 import numpy as np
+
+from mixlaws.laws.law import Law
 
 
 @dataclass(frozen=True)
@@ -34,29 +37,17 @@ class MixingPriors:
     """Implicit law: number of exponential terms, the paper's K."""
 
 
-@runtime_checkable
-class MixingLaw(Protocol):
-    """L_i(r) for V validation domains: what optimum, selection and uncertainty build on."""
+class MixingLaw(Law, Protocol):
+    """A law with p parameters in one row `theta` per validation domain: one solver fits them all.
+
+    The losses are those of one size and number of tokens.
+    """
 
     name: ClassVar[str]
     convex: ClassVar[bool]
     """Whether every L_i is convex in r over the simplex, whatever the parameters."""
-
-    def predict(self, proportions: np.ndarray) -> np.ndarray:
-        """Return losses (m, V), nats, for proportions (m, K)."""
-        ...
-
-    def gradient(self, proportions: np.ndarray) -> np.ndarray:
-        """Return dL_i/dr_j, (m, V, K), for proportions (m, K)."""
-        ...
-
-    def parameters(self) -> dict[str, np.ndarray]:
-        """Return the parameters by name, each (V,) or (V, K)."""
-        ...
-
-
-class Form(MixingLaw, Protocol):
-    """A mixing law with p parameters in one row `theta` per validation domain."""
+    may_decide: ClassVar[bool]
+    """Whether the folds may choose the law and the config may name it; else it is only shown."""
 
     @classmethod
     def starts(
@@ -85,6 +76,11 @@ class Form(MixingLaw, Protocol):
     @classmethod
     def from_theta(cls, theta: np.ndarray, num_domains: int) -> Self:
         """Return the law with the parameters theta (V, p)."""
+        ...
+
+    @classmethod
+    def from_parameters(cls, parameters: Mapping[str, np.ndarray]) -> Self:
+        """Return the law with the parameters that `parameters` of another one gave."""
         ...
 
     def theta(self) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Self
 
@@ -27,6 +28,7 @@ class Implicit:
 
     name: ClassVar[str] = "implicit"
     convex: ClassVar[bool] = True
+    may_decide: ClassVar[bool] = False
     fixed_terms: ClassVar[int | None] = None
     """Number of terms; None: the priors say."""
 
@@ -52,6 +54,16 @@ class Implicit:
             {"c": self.c}
             | {f"k_{q + 1}": self.k[:, q] for q in terms}
             | {f"t_{q + 1}": self.t[:, q] for q in terms}
+        )
+
+    @classmethod
+    def from_parameters(cls, parameters: Mapping[str, np.ndarray]) -> Self:
+        """Return the law with these parameters, named as `parameters` names them."""
+        terms = range(1, len(parameters) // 2 + 1)
+        return cls(
+            parameters["c"],
+            np.stack([parameters[f"k_{q}"] for q in terms], axis=1),
+            np.stack([parameters[f"t_{q}"] for q in terms], axis=1),
         )
 
     def theta(self) -> np.ndarray:

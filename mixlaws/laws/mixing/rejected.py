@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Self
 
@@ -20,6 +21,7 @@ class M1:
 
     name: ClassVar[str] = "M1"
     convex: ClassVar[bool] = True
+    may_decide: ClassVar[bool] = True
 
     c: np.ndarray
     """(V,) irreducible loss, nats."""
@@ -39,6 +41,11 @@ class M1:
     def parameters(self) -> dict[str, np.ndarray]:
         """Return c (V,), k and t (V, K)."""
         return {"c": self.c, "k": self.k, "t": self.t}
+
+    @classmethod
+    def from_parameters(cls, parameters: Mapping[str, np.ndarray]) -> Self:
+        """Return the law with these parameters, named as `parameters` names them."""
+        return cls(**parameters)
 
     def theta(self) -> np.ndarray:
         """Return (V, 1 + 2K): c, ln k, t."""
@@ -92,6 +99,7 @@ class M2:
 
     name: ClassVar[str] = "M2"
     convex: ClassVar[bool] = True
+    may_decide: ClassVar[bool] = False
 
     c: np.ndarray
     """(V,) irreducible loss, nats."""
@@ -111,6 +119,11 @@ class M2:
     def parameters(self) -> dict[str, np.ndarray]:
         """Return c and k (V,), and t (V, K)."""
         return {"c": self.c, "k": self.k, "t": self.t}
+
+    @classmethod
+    def from_parameters(cls, parameters: Mapping[str, np.ndarray]) -> Self:
+        """Return the law with these parameters, named as `parameters` names them."""
+        return cls(**parameters)
 
     def theta(self) -> np.ndarray:
         """Return (V, 2 + K): c, ln k, t."""
@@ -161,6 +174,7 @@ class M3:
 
     name: ClassVar[str] = "M3"
     convex: ClassVar[bool] = False
+    may_decide: ClassVar[bool] = False
 
     c: np.ndarray
     """(V,) irreducible loss, nats."""
@@ -185,6 +199,11 @@ class M3:
     def parameters(self) -> dict[str, np.ndarray]:
         """Return c, k and T, each (V,)."""
         return {"c": self.c, "k": self.k, "T": self.T}
+
+    @classmethod
+    def from_parameters(cls, parameters: Mapping[str, np.ndarray]) -> Self:
+        """Return the law with these parameters, named as `parameters` names them."""
+        return cls(**parameters)
 
     def theta(self) -> np.ndarray:
         """Return (V, 3): c, ln k, T."""

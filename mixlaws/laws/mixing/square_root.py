@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Self
 
@@ -23,6 +24,7 @@ class SquareRoot:
 
     name: ClassVar[str] = "sqrt-linear"
     convex: ClassVar[bool] = False
+    may_decide: ClassVar[bool] = True
 
     a: np.ndarray
     """(V,) nats."""
@@ -40,6 +42,11 @@ class SquareRoot:
     def parameters(self) -> dict[str, np.ndarray]:
         """Return a (V,) and b (V, K)."""
         return {"a": self.a, "b": self.b}
+
+    @classmethod
+    def from_parameters(cls, parameters: Mapping[str, np.ndarray]) -> Self:
+        """Return the law with these parameters, named as `parameters` names them."""
+        return cls(**parameters)
 
     def theta(self) -> np.ndarray:
         """Return (V, 1 + K): a, b."""

@@ -245,11 +245,11 @@ def test_ensemble_is_the_mean_of_its_laws():
     observations = observe(planted_law("F1"), noise=0.003)
     ensemble, _ = fit_joint_ensemble(observations, forms=("F1", "F6"), two_tier=False)
     shares, law = simplex_points(3), ensemble.at(TARGET)
-    members = [member.predict(shares) for member in law.members]
-    assert law.name == "joint-F1+F6"
+    members = [member.predict(shares) for member in law.laws]
+    assert law.name == "joint-F1+joint-F6"
     assert law.predict(shares) == pytest.approx(np.mean(members, axis=0))
     assert law.spread(shares) == pytest.approx(np.abs(members[0] - members[1]) / 2)
-    gradients = [member.gradient(shares) for member in law.members]
+    gradients = [member.gradient(shares) for member in law.laws]
     assert law.gradient(shares) == pytest.approx(np.mean(gradients, axis=0))
 
 

@@ -1,0 +1,53 @@
+"""From the fitted law to optimum.json, with the tables that are computed beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from mixlaws.decision.bootstrap import Sampling
+from mixlaws.decision.decide import decide_mixture, gather_evidence
+from mixlaws.decision.replicates import write_replicates
+from mixlaws.decision.surface import interaction_table, surface_table
+from mixlaws.files import write_json
+from mixlaws.laws.files import load_fitted
+from mixlaws.losses.experiment import supply
+from mixlaws.scoring.record import open_tables, read_choice
+from mixlaws.tables import write_table
+
+
+def find_optimum(
+    inputs: Mapping[str, str],
+    outputs: Mapping[str, str],
+    settings: Mapping[str, Any],
+    *,
+    processes: int = 1,
+) -> None:
+    """Find the best mixture at the target, with intervals, beside its baselines.
+
+    Reads losses, runs, mixtures, accounting, choice and law; writes optimum, surface, interaction
+    and replicates. `settings` are the config's target, weights, optimum, uncertainty and seed, and
+    the available tokens with the factor for those that were counted.
+    """
+    experiment = open_tables(inputs, settings)
+    choice, _ = read_choice(inputs["choice"])
+    fitted = load_fitted(Path(inputs["law"]).parent)
+    uncertainty = settings["uncertainty"]
+    sampling = Sampling(uncertainty["replicates"], settings["seed"], processes)
+    evidence = gather_evidence(fitted, experiment.fitted, sampling)
+    available = supply(
+        settings["available_tokens"], inputs["accounting"], settings["measured_factor"]
+    )
+    decision = decide_mixture(
+        evidence,
+        settings["optimum"],
+        target_tokens=experiment.target.tokens,
+        available_tokens=available,
+        baselines=experiment.baselines,
+    )
+    law = {"pipeline": choice.pipeline, "mixing": choice.mixing, **uncertainty}
+    write_replicates(evidence.laws.replicates, fitted, outputs["replicates"])
+    write_table(surface_table(evidence, decision["proportions"]), outputs["surface"])
+    write_table(interaction_table(evidence), outputs["interaction"])
+    write_json(decision | law | experiment.record(), outputs["optimum"])

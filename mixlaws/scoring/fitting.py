@@ -1,0 +1,98 @@
+"""Fit every law that the report shows, once, and write them: law.json and the law tables."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mixlaws.laws.files import FittedLaw, save_law
+from mixlaws.laws.joint.law import JointLaw
+from mixlaws.laws.law import Ensemble, Law
+from mixlaws.laws.least_squares import Fit
+from mixlaws.laws.nested import NestedFit
+from mixlaws.laws.observations import Observations, Target
+from mixlaws.laws.overall import Columns, FoldErrors
+from mixlaws.laws.pipelines import Joint, LogLog, Nested
+from mixlaws.scoring.choice import LawChoice
+from mixlaws.scoring.law_tables import joint_table, mixing_table, size_table, step_table
+from mixlaws.scoring.record import open_tables, read_choice
+from mixlaws.tables import write_table
+
+
+def fit_laws(
+    inputs: Mapping[str, str], outputs: Mapping[str, str], settings: Mapping[str, Any]
+) -> None:
+    """Fit the laws to all fitted mixtures and write the one that decides, and their parameters.
+
+    Reads losses, runs, mixtures and choice; writes law, step, size, mixing and joint. `settings`
+    are the config's target and weights, and the level of the intervals.
+    """
+    experiment = open_tables(inputs, settings)
+    choice, errors = read_choice(inputs["choice"])
+    observations, target = experiment.fitted, experiment.target
+    fits = fit_all(observations, target, choice)
+    fitted = fits.fitted_law(
+        observations, experiment.columns, errors=errors, level=settings["level"]
+    )
+    save_law(Path(outputs["law"]).parent, fitted)
+    names = observations.validation_domains
+    write_table(step_table(fits.nested, names), outputs["step"])
+    write_table(size_table(fits.nested, names, target.tokens), outputs["size"])
+    write_table(mixing_table(fits.nested, observations), outputs["mixing"])
+    laws = [law for law, _ in fits.joint.values()]
+    write_table(joint_table(laws, observations), outputs["joint"])
+
+
+@dataclass(frozen=True, eq=False)
+class Fits:
+    """The fits of the nested pipeline and the joint laws, and the law that was chosen."""
+
+    choice: LawChoice
+    target: Target
+    nested: NestedFit
+    """Shown by every report."""
+    joint: dict[str, tuple[JointLaw, Fit]]
+    """By form; empty when nobody asked for joint laws or none can be fitted."""
+    law: Law
+    """What decides, at the target."""
+    noise: np.ndarray
+    """(V,) root mean square of what it leaves of the losses that it was fitted to, nats."""
+
+    def fitted_law(
+        self, observations: Observations, columns: Columns, *, errors: FoldErrors, level: float
+    ) -> FittedLaw:
+        """Return what law.json holds."""
+        return FittedLaw(
+            law=self.law,
+            pipeline=self.choice.chosen(),
+            target=self.target,
+            domains=observations.domains,
+            columns=columns,
+            noise=self.noise,
+            errors=errors,
+            level=level,
+            num_mixtures=len(np.unique(observations.mixture)),
+        )
+
+
+def fit_all(observations: Observations, target: Target, choice: LawChoice) -> Fits:
+    """Fit the nested pipeline, the joint laws if there are any, and the chosen law."""
+    pipelines, chosen = choice.pipelines(), choice.chosen()
+    nested, joint = pipelines["nested"], pipelines.get("joint")
+    assert isinstance(nested, Nested)
+    stages = nested.fit_stages(observations, target)
+    forms = joint.fit_forms(observations) if isinstance(joint, Joint) else {}
+    law: Law = stages.mixing
+    evidence = [stages.mixing_fit]
+    if isinstance(chosen, Joint):
+        law = Ensemble(tuple(each.at(target) for each, _ in forms.values()))
+        evidence = [fit for _, fit in forms.values()]
+    elif isinstance(chosen, LogLog):
+        lines = chosen.fit_lines(observations, target)
+        law, evidence = lines.mixing, [lines.mixing_fit]
+    squares = np.mean([(fit.residuals**2).mean(axis=0) for fit in evidence], axis=0)
+    return Fits(choice, target, stages, forms, law, np.sqrt(squares))
