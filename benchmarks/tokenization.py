@@ -31,9 +31,9 @@ from pathlib import Path
 import numpy as np
 from tokenizers import Tokenizer
 
+from mixlaws.text.division import plan_parts, plan_shards
 from mixlaws.text.documents import document_id
 from mixlaws.text.duplicates import find_duplicates
-from mixlaws.text.parts import plan_parts, plan_shards
 from mixlaws.text.reading import domain_source, write_documents
 from mixlaws.text.tokenization import join_shards, write_shard
 from mixlaws.text.tokenizer import train_tokenizer
@@ -77,7 +77,7 @@ class Bench:
         self.folder = folder
         self.options = {"source": "files", "paths": [str(path) for path in paths]}
         self.parts = plan_parts(DOMAIN, self.options, part_bytes=1)  # one a file
-        self.shards = plan_shards(self.parts, self.options, shard_bytes=SHARD_BYTES)
+        self.shards = plan_shards(DOMAIN, self.options, self.parts, shard_bytes=SHARD_BYTES)
         self.documents = [folder / f"text/{part}.parquet" for part in range(len(self.parts))]
         self.duplicates = folder / "duplicates.parquet"
         self.tokenizer = folder / "tokenizer.json"

@@ -38,8 +38,8 @@ from mixlaws.scoring.record import choice_record, prediction_table, read_choice,
 from mixlaws.tables import write_table
 from mixlaws.text.accounting import accounting_table, contamination_table
 from mixlaws.text.checks import check_domains
+from mixlaws.text.division import plan_parts, plan_shards
 from mixlaws.text.duplicates import find_duplicates
-from mixlaws.text.parts import plan_parts, plan_shards
 from mixlaws.text.reading import domain_source, write_documents
 from mixlaws.text.tokenization import join_shards, write_shard
 from mixlaws.text.tokenizer import make_tokenizer
@@ -101,7 +101,7 @@ def _tokenize(folder, config):
     make_tokenizer(config["tokenizer"], documents=texts, duplicates=duplicates, output=tokenizer)
     manifests = {"train": [], "validation": []}
     for domain, source in sources.items():
-        (shard,) = plan_shards(parts[domain], source, shard_bytes=2**30)
+        (shard,) = plan_shards(domain, source, parts[domain], shard_bytes=2**30)
         output = folder / "shards" / f"{domain}.parquet"
         write_shard(documents[domain], shard, duplicates, tokenizer, output=output)
         for split in ("validation",) if domain in extra else ("train", "validation"):

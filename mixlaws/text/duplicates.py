@@ -13,8 +13,9 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from mixlaws.files import atomic_path
-from mixlaws.text.documents import NUM_HASHES, SPLITS, read_columns, undamaged
+from mixlaws.text.documents import NUM_HASHES, SPLITS, read_columns
 from mixlaws.text.minhash import FixedIndex, GrowingIndex
+from mixlaws.text.parquet import undamaged
 
 Near = Literal["validation", "all", "none"]
 """Which near duplicates go: training documents that resemble a validation document; all; none."""

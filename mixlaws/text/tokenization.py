@@ -8,7 +8,6 @@ import os
 import struct
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,12 +18,14 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from tokenizers import Tokenizer
 
-from mixlaws.errors import DataError
+from mixlaws.errors import DataError, located
 from mixlaws.files import atomic_path, file_sha256, write_json
 from mixlaws.provenance import TEXT_VERSION
-from mixlaws.text.documents import SPLITS, opened, read_group, read_key, read_record, read_rows
+from mixlaws.text.documents import SPLITS, read_record, read_rows
 from mixlaws.text.duplicates import dropped_ids, near_mode
-from mixlaws.text.parts import BYTES_PER_CAPPED_TOKEN, Shard
+from mixlaws.text.parquet import open_parquet, read_group, read_key
+from mixlaws.text.parts import Shard
+from mixlaws.text.sources.source import BYTES_PER_CAPPED_TOKEN
 from mixlaws.text.tokens import Manifest
 
 # One row a document; a row group holds documents of one split only, in file order.
@@ -57,7 +58,11 @@ def write_shard(
     encoder = _Encoder(tokenizer)
     domain = read_record(documents[0])["domain"]
     tally = _Tally()
-    with _explained(domain), atomic_path(output) as temporary, _writer(temporary) as writer:
+    with (
+        located(f"domain {domain!r}"),
+        atomic_path(output) as temporary,
+        _writer(temporary) as writer,
+    ):
         for part, path in zip(shard.parts, documents, strict=True):
             dropped = dropped_ids(duplicates, domain, part)
             columns = ("id", "split", "num_bytes", "text")
@@ -83,15 +88,6 @@ def _writer(path: Path) -> pq.ParquetWriter:
     return pq.ParquetWriter(
         path, SCHEMA, compression="none", use_dictionary=False, write_page_checksum=True
     )
-
-
-@contextmanager
-def _explained(domain: str) -> Iterator[None]:
-    """Name the domain in what goes wrong."""
-    try:
-        yield
-    except DataError as error:
-        raise DataError(f"domain {domain!r}: {error}") from error
 
 
 @dataclass
@@ -152,7 +148,7 @@ def join_shards(
     about 0.2 GiB.
     """
     joined = _Joined([read_key(path, _RECORD_KEY) for path in shards], split)
-    with _explained(joined.domain):
+    with located(f"domain {joined.domain!r}"):
         with atomic_path(tokens) as temporary:
             for path, record in zip(shards, joined.records, strict=True):
                 _append(path, record, joined, temporary)
@@ -162,7 +158,7 @@ def join_shards(
 
 def _append(path: str | Path, record: Mapping[str, Any], joined: _Joined, output: Path) -> None:
     """Write the documents of one shard to the end of a token file, as far as the cap allows."""
-    with opened(path) as file, output.open("ab") as tokens:
+    with open_parquet(path) as file, output.open("ab") as tokens:
         for group, split in enumerate(record["groups"]):
             if split == joined.split:
                 table = read_group(file, path, group, SCHEMA.names)

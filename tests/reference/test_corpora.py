@@ -6,9 +6,9 @@ import pytest
 
 from mixlaws.text.accounting import accounting_table
 from mixlaws.text.checks import check_domains
+from mixlaws.text.division import plan_parts, plan_shards
 from mixlaws.text.documents import SPLITS
 from mixlaws.text.duplicates import find_duplicates
-from mixlaws.text.parts import plan_parts, plan_shards
 from mixlaws.text.reading import domain_source, write_documents
 from mixlaws.text.tokenization import join_shards, write_shard
 from mixlaws.text.tokenizer import train_tokenizer
@@ -28,7 +28,7 @@ def tokenize(corpora, folder, *, shard_bytes, max_bytes):
         documents[name] = [folder / f"text/{name}/{part.index}.parquet" for part in parts]
         for part, path in zip(parts, documents[name], strict=True):
             write_documents(domain, part, path)
-        shards[name] = plan_shards(parts, options, shard_bytes=shard_bytes)
+        shards[name] = plan_shards(name, options, parts, shard_bytes=shard_bytes)
     check_domains(documents)
     duplicates, tokenizer = folder / "duplicates.parquet", folder / "tokenizer.json"
     find_duplicates(documents, near="validation", output=duplicates)
