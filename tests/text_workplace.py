@@ -8,10 +8,10 @@ import numpy as np
 from mixlaws.text.division import plan_parts, plan_shards
 from mixlaws.text.documents import read_texts
 from mixlaws.text.duplicates import dropped_ids, find_duplicates
-from mixlaws.text.reading import domain_source, write_documents
-from mixlaws.text.tokenization import join_shards, write_shard
+from mixlaws.text.reading import read_part
+from mixlaws.text.tokenization import join_shards, tokenize_shard
 from mixlaws.text.tokenizer import END_OF_DOCUMENT, train_tokenizer
-from mixlaws.text.tokens import publish_tokens, read_manifest
+from mixlaws.text.tokens import place_tokens, read_manifest
 
 VOCABULARY_SIZE = 300
 SPECIAL = f"This page writes {END_OF_DOCUMENT} in the middle, and 汉字 and \x00 too."
@@ -40,11 +40,10 @@ class Workplace:
         for name, share in (("web", 0.3), ("code", 0.3), ("test", 1.0)):
             write_files(folder / "source" / name, texts[name])
             options = {"source": "files", "paths": [str(folder / f"source/{name}/*.jsonl")]} | caps
-            domain = domain_source(name, options, validation_share=share)
             self.parts[name] = plan_parts(name, options, part_bytes=sizes["part_bytes"])
             paths = [folder / f"{name}/{part.index}.parquet" for part in self.parts[name]]
             for part, path in zip(self.parts[name], paths, strict=True):
-                write_documents(domain, part, path)
+                read_part(name, options, part, validation_share=share, output=path)
             self.documents[name] = paths
             self.shards[name] = plan_shards(
                 name, options, self.parts[name], shard_bytes=sizes["shard_bytes"]
@@ -72,13 +71,13 @@ class Workplace:
             shards.append(self.folder / f"shards/{domain}/{number}.parquet")
             documents = [self.documents[domain][part] for part in shard.parts]
             tokenizer = tokenizer or self.tokenizer
-            write_shard(documents, shard, self.duplicates, tokenizer, output=shards[-1])
+            tokenize_shard(documents, shard, self.duplicates, tokenizer, output=shards[-1])
         joined = self.folder / f"joined/{domain}/{split}.bin"
         join_shards(shards, split=split, tokens=joined, manifest=joined.with_suffix(".json"))
         tokens = self.folder / f"tokens/{domain}/{split}.bin"
         manifest = tokens.with_suffix(".json")
         described = read_manifest(joined.with_suffix(".json"))
-        publish_tokens(joined, described, tokens=tokens, manifest=manifest)
+        place_tokens(joined, described, tokens=tokens, manifest=manifest)
         return tokens, manifest
 
     def write_all(self) -> list[tuple[Path, Path]]:

@@ -20,7 +20,7 @@ from mixlaws.text.documents import SPLITS, DocumentWriter, document_id, split_of
 from mixlaws.text.minhash import signatures
 from mixlaws.text.parts import Part
 from mixlaws.text.sources import make_text_source
-from mixlaws.text.sources.source import Reading, SourceText, TextSource
+from mixlaws.text.sources.source import Reading, SourceText
 
 # Documents and bytes of text per row group and per call of the signature function: they bound the
 # memory. A document that is larger stands alone.
@@ -28,62 +28,57 @@ _BATCH_DOCUMENTS = 256
 _BATCH_BYTES = 2**22
 
 
-@dataclass(frozen=True)
-class DomainSource:
-    """A domain of the config: its source and how its documents are split."""
+def read_part(
+    domain: str,
+    options: Mapping[str, Any],
+    part: Part,
+    *,
+    validation_share: float,
+    output: str | Path,
+) -> None:
+    """Read one part of a domain and write its documents (mixlaws.text.documents.SCHEMA).
 
-    name: str
-    source: TextSource
-    validation_share: float
-    """Share of the documents that go to validation; 1 for a domain that is never trained on."""
+    `options` are the domain's in the config. `validation_share` is the share of its documents that
+    goes to validation; 1 for a domain that is never trained on.
 
-
-def domain_source(
-    name: str, options: Mapping[str, Any], *, validation_share: float
-) -> DomainSource:
-    """Return one domain of the config, whose text is read; ConfigError if its options are wrong."""
-    return DomainSource(name, make_text_source(name, options), validation_share)
-
-
-def write_documents(domain: DomainSource, part: Part, documents: str | Path) -> None:
-    """Read one part of a domain and write its documents (mixlaws.documents.SCHEMA).
-
-    Exact repetitions within the part are dropped here, the first one is kept. The record inside the
+    Exact repetitions within the part are dropped here; the first one is kept. The record inside the
     file says what was read, kept and dropped per split and why; `listing` names what was read,
-    `choice` says by which options; `text_bytes_before_cap` is what the whole part would give: exact
-    when it was read to its end, else extrapolated from what was read, or null where the source does
-    not know its size. Memory: about 0.2 GiB, 100 bytes per document of the part, and 40 times the
-    largest document.
+    `choice` the options that decided. `text_bytes_before_cap` is the text of the whole part: exact
+    if it was read to its end, extrapolated from what was read if a cap stopped it, or null where
+    the source does not know its size. Memory: about 0.2 GiB, 100 bytes per document of the part,
+    and 40 times the largest document.
 
-    Raises DataError, naming the domain, when the source cannot be read, or is one part and leaves a
-    split empty.
+    Raises ConfigError or DataError, naming the domain, when the options are wrong, the source
+    cannot be read, or the domain is a single part and a split of it is empty.
     """
     started = time.perf_counter()
-    with located(f"domain {domain.name!r}"), atomic_path(documents) as temporary:
-        record = _copy(domain, part, temporary)
-    kept = sum(split["num_documents"] for split in record["splits"].values())
-    print(f"{domain.name}: {kept:,} documents in {time.perf_counter() - started:.1f} s")
-
-
-def _copy(domain: DomainSource, part: Part, path: Path) -> dict[str, Any]:
-    reading = domain.source.open(part)
-    tally = _Tally(domain.validation_share)
-    with DocumentWriter(path) as writer:
-        for rows in _batches(tally.keep(reading.texts, domain.source.limit)):
-            texts = [row["text"] for row in rows]
-            pairs = zip(rows, signatures(texts), strict=True)
-            writer.write([row | {"signature": signature} for row, signature in pairs])
+    source = make_text_source(domain, options)
+    tally = _Tally(validation_share)
+    with (
+        located(f"domain {domain!r}"),
+        atomic_path(output) as temporary,
+        DocumentWriter(temporary) as writer,
+    ):
+        reading = source.open(part)
+        for rows in _batches(tally.keep(reading.texts, source.limit)):
+            writer.write(_signed(rows))
         record = {
-            "domain": domain.name,
+            "domain": domain,
             "part": part.index,
             "listing": reading.listing,
-            "choice": domain.source.choice() | {"validation_share": domain.validation_share},
+            "choice": source.choice() | {"validation_share": validation_share},
             **tally.summary(reading),
         }
         if part.count == 1:
             check_splits([record])
         writer.finish(record)
-    return record
+    print(f"{domain}: {len(tally.ids):,} documents in {time.perf_counter() - started:.1f} s")
+
+
+def _signed(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the rows with the signatures of their texts."""
+    pairs = zip(rows, signatures([row["text"] for row in rows]), strict=True)
+    return [row | {"signature": signature} for row, signature in pairs]
 
 
 def _batches(rows: Iterable[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:

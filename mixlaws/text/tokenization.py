@@ -26,7 +26,7 @@ from mixlaws.text.duplicates import dropped_ids, near_mode
 from mixlaws.text.parquet import open_parquet, read_group, read_key
 from mixlaws.text.parts import Shard
 from mixlaws.text.sources.source import BYTES_PER_CAPPED_TOKEN
-from mixlaws.text.tokens import Manifest
+from mixlaws.text.tokens import Manifest, place_tokens, read_manifest
 
 # One row a document; a row group holds documents of one split only, in file order.
 SCHEMA = pa.schema(
@@ -38,7 +38,7 @@ SCHEMA = pa.schema(
 _RECORD_KEY = b"mixlaws.shard"
 
 
-def write_shard(
+def tokenize_shard(
     documents: Sequence[str | Path],
     shard: Shard,
     duplicates: str | Path,
@@ -260,6 +260,23 @@ class _Joined:
         if before is None:
             return None
         return round(before * kept[self.split] / part["splits"][self.split]["num_bytes"])
+
+
+def publish_tokens(
+    joined: tuple[str | Path, str | Path],
+    *,
+    tokens: str | Path,
+    manifest: str | Path,
+    sizes: Mapping[str, int],
+    division: str | Path,
+) -> None:
+    """Verify a `joined` (tokens, manifest) pair and put it in its place.
+
+    The `sizes` of parts and shards are written to `division`: from now on they decide for the
+    domain, not the config. Raises DataError when tokens and manifest do not agree.
+    """
+    place_tokens(joined[0], read_manifest(joined[1]), tokens=tokens, manifest=manifest)
+    write_json(sizes, division)
 
 
 def _split_cap(choice: Mapping[str, Any], split: str) -> int | None:

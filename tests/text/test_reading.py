@@ -16,7 +16,8 @@ from mixlaws.text.documents import document_id, read_columns, read_record, read_
 from mixlaws.text.duplicates import dropped_ids, find_duplicates
 from mixlaws.text.minhash import signatures
 from mixlaws.text.parts import Part
-from mixlaws.text.reading import domain_source, write_documents
+from mixlaws.text.reading import read_part
+from mixlaws.text.sources import make_text_source
 from mixlaws.text.sources.files import FilesSource
 
 
@@ -42,8 +43,7 @@ def read(tmp_path):
 
     def run(*, share=0.1, name="web", part=None, **options):
         path = tmp_path / f"out/{name}.parquet"
-        domain = domain_source(name, options, validation_share=share)
-        write_documents(domain, part or Part(), path)
+        read_part(name, options, part or Part(), validation_share=share, output=path)
         return read_record(path), path
 
     return run
@@ -358,7 +358,7 @@ class TestErrorsOfFiles:
 )
 def test_options_that_do_not_fit(options, message):
     with pytest.raises(ConfigError, match=message):
-        domain_source("d", options, validation_share=0.1)
+        make_text_source("d", options)
 
 
 class TestFilters:

@@ -13,9 +13,9 @@ from tokenizers import Tokenizer, models, pre_tokenizers
 
 from mixlaws.errors import ConfigError, DataError
 from mixlaws.provenance import TEXT_VERSION
-from mixlaws.text.accounting import accounting_table, contamination_table
+from mixlaws.text.accounting import Roles, accounting_table, contamination_table
 from mixlaws.text.documents import read_record
-from mixlaws.text.tokenization import join_shards, write_shard
+from mixlaws.text.tokenization import join_shards, tokenize_shard
 from mixlaws.text.tokenizer import (
     END_OF_DOCUMENT,
     adopt_tokenizer,
@@ -62,7 +62,7 @@ def test_a_flipped_bit_in_what_tokens_are_made_of_is_named(workplace, kind):
         try:
             if kind != "shard":
                 work = (workplace.documents["web"], workplace.shards["web"][0])
-                write_shard(*work, workplace.duplicates, workplace.tokenizer, output=shard)
+                tokenize_shard(*work, workplace.duplicates, workplace.tokenizer, output=shard)
             join_shards([shard], split="train", tokens=joined, manifest=joined.with_suffix(".json"))
             assert joined.read_bytes() == before
         except DataError as error:
@@ -205,7 +205,7 @@ def test_a_cap_below_one_document(tmp_path):
 def test_overlap_of_training_text_with_validation_text(workplace):
     manifests = [read_manifest(path) for _, path in workplace.write_all()]
     validation = [each for each in manifests if each.split == "validation"]
-    table = contamination_table(workplace.duplicates, validation, ["web", "code"])
+    table = contamination_table(workplace.duplicates, validation, Roles(["web", "code"]))
     assert len(table) == 3 * 2
     row = table[(table.validation_domain == "test") & (table.training_domain == "web")].iloc[0]
     test = next(each for each in validation if each.domain == "test")

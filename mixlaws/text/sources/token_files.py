@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 from mixlaws.errors import DataError, located
 from mixlaws.files import file_sha256
 from mixlaws.text.sources.source import Source, key
-from mixlaws.text.tokens import Manifest, publish_tokens, read_manifest
+from mixlaws.text.tokens import Manifest, place_tokens, read_manifest
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,7 +72,7 @@ def adopt_tokens(
     with located(f"domain {domain!r}"):
         found = read_manifest(given[1])
         _check_origin(found, given, split=split, tokenizer=tokenizer)
-        publish_tokens(
+        place_tokens(
             given[0],
             replace(found, domain=domain),
             tokens=tokens,

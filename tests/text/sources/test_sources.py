@@ -13,7 +13,7 @@ from mixlaws.text import sources
 from mixlaws.text.division import plan_parts
 from mixlaws.text.documents import read_record, read_texts
 from mixlaws.text.parts import Part
-from mixlaws.text.reading import domain_source, write_documents
+from mixlaws.text.reading import read_part
 from mixlaws.text.sources import SOURCES, make_source, source_schema
 from mixlaws.text.sources.source import Reading, SourceText, TextSource, key
 
@@ -81,8 +81,7 @@ def added(monkeypatch):
 def test_a_new_source_is_one_class_and_one_entry(tmp_path):
     options = {"source": "lines", "lines": ["one", "two", "three"], "max_bytes": 5}
     assert plan_parts("web", options, part_bytes=1) == [Part()]
-    domain = domain_source("web", options, validation_share=1.0)
-    write_documents(domain, Part(), tmp_path / "a.parquet")
+    read_part("web", options, Part(), validation_share=1.0, output=tmp_path / "a.parquet")
     assert list(read_texts(tmp_path / "a.parquet", split="validation", dropped=())) == [
         "one",
         "two",

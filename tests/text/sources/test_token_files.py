@@ -12,7 +12,7 @@ from mixlaws.config.complete import complete_config
 from mixlaws.errors import ConfigError, DataError
 from mixlaws.report.text import contamination_findings
 from mixlaws.runs.text_cost import text_rows, text_tokens
-from mixlaws.text.accounting import contamination_table
+from mixlaws.text.accounting import Roles, contamination_table
 from mixlaws.text.duplicates import find_duplicates
 from mixlaws.text.sources.token_files import TokenFilesSource, adopt_tokens, given_files
 from mixlaws.text.tokenizer import adopt_tokenizer, open_tokenizer
@@ -142,7 +142,7 @@ def test_documents_without_text_are_not_compared(workplace):
     files = [workplace.folder / f"tokens/{name}/validation.json" for name in ("web", "test")]
     manifests = [read_manifest(path) for path in files]
     table = contamination_table(
-        workplace.duplicates, manifests, ["web", "code"], not_compared=["web"]
+        workplace.duplicates, manifests, Roles(["web", "code"], without_text=["web"])
     )
     pairs = list(zip(table["validation_domain"], table["training_domain"], strict=True))
     assert pairs == [("test", "code")]
@@ -156,7 +156,7 @@ def test_an_experiment_of_token_files_alone(workplace, tmp_path):
     find_duplicates({}, near="all", output=tmp_path / "duplicates.parquet")
     manifests = [read_manifest(workplace.folder / "tokens/web/validation.json")]
     table = contamination_table(
-        tmp_path / "duplicates.parquet", manifests, ["web"], not_compared=["web"]
+        tmp_path / "duplicates.parquet", manifests, Roles(["web"], without_text=["web"])
     )
     assert table.empty
     table.to_csv(tmp_path / "contamination.csv", index=False)
