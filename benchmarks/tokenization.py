@@ -31,11 +31,11 @@ from pathlib import Path
 import numpy as np
 from tokenizers import Tokenizer
 
+from mixlaws.text.division import plan_parts, plan_shards
 from mixlaws.text.documents import document_id
 from mixlaws.text.duplicates import find_duplicates
-from mixlaws.text.parts import plan_parts, plan_shards
-from mixlaws.text.reading import domain_source, write_documents
-from mixlaws.text.tokenization import join_shards, write_shard
+from mixlaws.text.reading import read_part
+from mixlaws.text.tokenization import join_shards, tokenize_shard
 from mixlaws.text.tokenizer import train_tokenizer
 
 NUM_CORES = 2
@@ -77,16 +77,16 @@ class Bench:
         self.folder = folder
         self.options = {"source": "files", "paths": [str(path) for path in paths]}
         self.parts = plan_parts(DOMAIN, self.options, part_bytes=1)  # one a file
-        self.shards = plan_shards(self.parts, self.options, shard_bytes=SHARD_BYTES)
+        self.shards = plan_shards(DOMAIN, self.options, self.parts, shard_bytes=SHARD_BYTES)
         self.documents = [folder / f"text/{part}.parquet" for part in range(len(self.parts))]
         self.duplicates = folder / "duplicates.parquet"
         self.tokenizer = folder / "tokenizer.json"
 
     def read(self, part: int) -> float:
         """Read one part; return the CPU seconds, as all of these do."""
-        domain = domain_source(DOMAIN, self.options, validation_share=0.1)
         began = time.process_time()
-        write_documents(domain, self.parts[part], self.documents[part])
+        output = self.documents[part]
+        read_part(DOMAIN, self.options, self.parts[part], validation_share=0.1, output=output)
         return time.process_time() - began
 
     def compare(self) -> float:
@@ -112,7 +112,7 @@ class Bench:
         shard = self.shards[number]
         documents = [self.documents[part] for part in shard.parts]
         began = time.process_time()
-        write_shard(
+        tokenize_shard(
             documents, shard, self.duplicates, self.tokenizer, output=self._shard(number, copy)
         )
         return time.process_time() - began

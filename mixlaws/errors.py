@@ -1,7 +1,10 @@
 """The errors a user can cause.
 
-Each message says what must hold, what was found, where, and what to do.
+Each message says what is wrong, where, and what to do.
 """
+
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 
 class ConfigError(ValueError):
@@ -18,3 +21,12 @@ class FitError(ValueError):
 
 class TrainingError(ValueError):
     """A run cannot go on: its loss diverged, or the device is too small for it."""
+
+
+@contextmanager
+def located(place: str) -> Iterator[None]:
+    """Put the place before the message of a ConfigError or DataError that is raised inside."""
+    try:
+        yield
+    except (ConfigError, DataError) as error:
+        raise type(error)(f"{place}: {error}") from error

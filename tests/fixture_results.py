@@ -28,12 +28,11 @@ from mixlaws.runs.sweep import describe_target, design_of
 from mixlaws.scoring.fitting import fit_laws
 from mixlaws.scoring.record import score_laws
 from mixlaws.tables import write_table
-from mixlaws.text.accounting import accounting_table, contamination_table
-from mixlaws.text.checks import check_domains
+from mixlaws.text.accounting import Roles, accounting_table, contamination_table
+from mixlaws.text.division import plan_parts, plan_shards
 from mixlaws.text.duplicates import find_duplicates
-from mixlaws.text.parts import plan_parts, plan_shards
-from mixlaws.text.reading import domain_source, write_documents
-from mixlaws.text.tokenization import join_shards, write_shard
+from mixlaws.text.reading import read_part
+from mixlaws.text.tokenization import join_shards, tokenize_shard
 from mixlaws.text.tokenizer import make_tokenizer
 from mixlaws.text.tokens import read_manifest
 from mixlaws.training.corpus import read_corpus, resolve_proportions
@@ -84,18 +83,16 @@ def _tokenize(folder, config):
     documents = {domain: [folder / "text" / domain / "00000.parquet"] for domain in sources}
     for domain, (path,) in documents.items():
         share = 1.0 if domain in extra else config["validation"]["share"]
-        source = domain_source(domain, sources[domain], validation_share=share)
-        write_documents(source, *parts[domain], path)
-    check_domains(documents)
+        read_part(domain, sources[domain], *parts[domain], validation_share=share, output=path)
     duplicates, tokenizer = folder / "text/duplicates.parquet", folder / "tokens/tokenizer.json"
     find_duplicates(documents, near=config["duplicates"]["near"], output=duplicates)
     texts = {domain: documents[domain] for domain in trained}
     make_tokenizer(config["tokenizer"], documents=texts, duplicates=duplicates, output=tokenizer)
     manifests = {"train": [], "validation": []}
     for domain, source in sources.items():
-        (shard,) = plan_shards(parts[domain], source, shard_bytes=2**30)
+        (shard,) = plan_shards(domain, source, parts[domain], shard_bytes=2**30)
         output = folder / "shards" / f"{domain}.parquet"
-        write_shard(documents[domain], shard, duplicates, tokenizer, output=output)
+        tokenize_shard(documents[domain], shard, duplicates, tokenizer, output=output)
         for split in ("validation",) if domain in extra else ("train", "validation"):
             path = folder / "tokens" / domain / f"{split}.json"
             join_shards([output], split=split, tokens=path.with_suffix(".bin"), manifest=path)
@@ -105,7 +102,7 @@ def _tokenize(folder, config):
     table = accounting_table(files, training_domains=trained, sequence_length=length)
     write_table(table, folder / "accounting.csv")
     measured = [read_manifest(path) for path in manifests["validation"]]
-    overlap = contamination_table(duplicates, measured, trained)
+    overlap = contamination_table(duplicates, measured, Roles(trained))
     write_table(overlap, folder / "contamination.csv")
     return manifests
 

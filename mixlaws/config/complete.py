@@ -13,7 +13,7 @@ import yaml
 from mixlaws.config.published import published_problems
 from mixlaws.errors import ConfigError
 from mixlaws.runs.shapes import NAMED_SHAPES, Shape
-from mixlaws.text.parts import filter_problem
+from mixlaws.text.selection import filter_problem
 
 SCHEMAS = Path(__file__).parent
 WEIGHT_TOLERANCE = 1e-6

@@ -9,6 +9,14 @@ import numpy as np
 
 from mixlaws.errors import ConfigError
 
+# Names of mixtures that have no number.
+UNIFORM = "uniform"
+"""Equal shares, or the nearest to them within the limits."""
+NATURAL = "natural"
+"""Each domain's share of all tokens that its source holds: known once the text is tokenized."""
+OPTIMUM = "optimum"
+"""The best proportions for the target, on the lattice: known once the laws are fitted."""
+
 Limits = Mapping[str, Sequence[float]]
 """Lower and upper limit of each domain's share, in the order of the domains."""
 

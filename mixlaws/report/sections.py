@@ -22,7 +22,7 @@ from mixlaws.report.findings import Finding
 from mixlaws.report.tables import PageTable
 from mixlaws.runs.schedules import make_schedule
 from mixlaws.tables import read_table
-from mixlaws.text.sources.token_files import is_given
+from mixlaws.text.sources import SOURCES
 
 ANALYSIS_PACKAGES = ("numpy", "scipy", "pandas", "seaborn", "matplotlib", "jinja2")
 RUN_KEY = ["role", "size", "mixture", "seed"]
@@ -110,7 +110,7 @@ def text_section(found: Results) -> Section:
     accounting = read_table(found.folder / "accounting.csv", ["domain", "split", "num_tokens"])
     contamination = read_table(found.folder / "contamination.csv", ["num_overlapping", "share"])
     sources = found.config["domains"] | found.config["validation"]["domains"]
-    given = [domain for domain, source in sources.items() if is_given(source)]
+    given = [d for d, source in sources.items() if not SOURCES[source["source"]].holds_text]
     return Section(
         "text",
         "The text",

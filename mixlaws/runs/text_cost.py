@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import glob
-from collections.abc import Mapping, Sequence
-from os.path import expandvars
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-from mixlaws.errors import DataError
-from mixlaws.text.parts import Part, SourceFile, plan_parts, plan_shards, reading_limit
-from mixlaws.text.sources.token_files import given_manifest, is_given
+from mixlaws.errors import DataError, located
+from mixlaws.text.division import plan_shards
+from mixlaws.text.sources import make_source, make_text_source
+from mixlaws.text.sources.source import TextSource
+from mixlaws.text.sources.token_files import TokenFilesSource
 
 Row = dict[str, Any]
-# What a token of text takes before anything is tokenized; how far text files compress.
+# What a token of text takes before anything is tokenized.
 BYTES_PER_TOKEN = 4
-COMPRESSION = {".gz": 3, ".zst": 3, ".parquet": 2}
 # Documents of this workflow: text under Zstandard, and a signature and an id each.
 _DOCUMENTS_COMPRESSION = 2.5
 # find_duplicates, make_tokenizer and account_tokens; join_shards and publish_tokens per split.
@@ -54,15 +52,18 @@ def _row(
     vocabulary_size: int,
     num_splits: int,
 ) -> Row:
-    if is_given(source):
-        return _given_row(domain, source, num_splits)
+    given = make_source(domain, source)
+    if isinstance(given, TokenFilesSource):
+        return _given_row(domain, given, num_splits)
     sizes = config["tokenization"]
-    text, words = text_bytes(source)
+    opened = make_text_source(domain, source)
+    text, words = text_bytes(opened, source.get("available_tokens"))
     if text is None:
         unknown = dict.fromkeys(_SUMMED)
         return {"domain": domain, "counted_by": words} | unknown
-    parts = _parts(domain, source, text, sizes["part_bytes"])
-    shards = plan_shards(parts, source, shard_bytes=sizes["shard_bytes"])
+    with located(f"domain {domain!r}"):
+        parts = opened.estimate_parts(sizes["part_bytes"], text)
+    shards = plan_shards(domain, source, parts, shard_bytes=sizes["shard_bytes"])
     tokens = round(text / BYTES_PER_TOKEN)
     tokens_bytes = tokens * (2 if vocabulary_size <= _TWO_BYTE_VOCABULARY else 4)
     documents_bytes = round(text / _DOCUMENTS_COMPRESSION)
@@ -83,11 +84,11 @@ def _row(
     }
 
 
-def _given_row(domain: str, source: Mapping[str, Any], num_splits: int) -> Row:
+def _given_row(domain: str, source: TokenFilesSource, num_splits: int) -> Row:
     """Return the row of a domain given as token files: exact, read by nobody, copied."""
     splits = ["validation", "train"][:num_splits]
     try:
-        manifests = [given_manifest(domain, source, split) for split in splits]
+        manifests = [source.manifest(split) for split in splits]
     except DataError:  # they may be on another machine, or still to be made
         return {"domain": domain, "counted_by": _NOT_THERE} | dict.fromkeys(_SUMMED)
     tokens_bytes = sum(each.num_tokens * np.dtype(each.dtype).itemsize for each in manifests)
@@ -102,26 +103,17 @@ def _given_row(domain: str, source: Mapping[str, Any], num_splits: int) -> Row:
     }
 
 
-def _parts(domain: str, source: Mapping[str, Any], text: float, part_bytes: int) -> list[Part]:
-    """Return the parts of a domain; of files that are not there yet, as one would cut their sum."""
-    if source["source"] != "files" or _files(source["paths"]):
-        return plan_parts(domain, source, part_bytes=part_bytes)
-    compression = COMPRESSION.get(Path(source["paths"][0]).suffix, 1)
-    total = round(text / compression)
-    if reading_limit(source):
-        return [Part((SourceFile("", total),))]
-    count = max(1, -(-total // part_bytes))
-    return [Part((SourceFile("", total // count),), k, count) for k in range(count)]
+def text_bytes(source: TextSource, stated: int | None) -> tuple[float | None, str]:
+    """Return the bytes of text that will be read of a domain, and how that is known.
 
-
-def text_bytes(source: Mapping[str, Any]) -> tuple[float | None, str]:
-    """Return the bytes of text that will be read of a domain, and how that is known."""
+    `stated` is the domain's available_tokens.
+    """
     known = []
-    if limit := reading_limit(source):
-        known.append((float(limit), "its cap"))
-    if found := _file_bytes(source.get("paths", [])):
+    if source.limit:
+        known.append((float(source.limit), "its cap"))
+    if found := source.text_bytes():
         known.append((found, "bytes of its files"))
-    elif stated := source.get("available_tokens"):
+    elif stated:
         known.append((float(stated * BYTES_PER_TOKEN), "available_tokens * 4"))
     return min(known) if known else (None, "unknown until it is read")
 
@@ -133,26 +125,19 @@ def text_tokens(
     known = []
     if stated := source.get("available_tokens"):
         known.append((int(stated), "stated"))
-    text, words = source.get("max_bytes"), "max_bytes / 4"
-    if text is None and "paths" in source:
-        text, words = _file_bytes(source["paths"]), "bytes of its files / 4"
+    given = make_source(domain, source)
+    text: float | None = None
+    if isinstance(given, TextSource):
+        text, words = given.max_bytes, "max_bytes / 4"
+        if text is None:
+            text, words = given.text_bytes(), "bytes of its files / 4"
     if text:
         known.append((int(text * (1 - validation_share) / BYTES_PER_TOKEN), words))
     if capped := source.get("max_tokens"):
         known.append((int(capped * (1 - validation_share)), "max_tokens"))
-    if is_given(source):
+    if isinstance(given, TokenFilesSource):
         try:
-            known.append((given_manifest(domain, source, "train").num_tokens, "its manifest"))
+            known.append((given.manifest("train").num_tokens, "its manifest"))
         except DataError:
             return min(known) if known else (None, _NOT_THERE)
     return min(known) if known else (None, "unknown until it is read")
-
-
-def _files(patterns: Sequence[str]) -> list[Path]:
-    names = (n for p in patterns for n in glob.glob(expandvars(p), recursive=True))  # noqa: PTH207
-    return [path for path in {Path(name) for name in names} if path.is_file()]
-
-
-def _file_bytes(patterns: Sequence[str]) -> float:
-    """Return the bytes of text in local files; compressed ones count as what they unpack to."""
-    return sum(p.stat().st_size * COMPRESSION.get(p.suffix, 1) for p in _files(patterns))

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+import pandas as pd
 
 from mixlaws.errors import DataError
-
-if TYPE_CHECKING:
-    import pandas as pd
+from mixlaws.tables import write_table
 from mixlaws.text.tokens import Manifest, natural_shares, open_tokens, read_manifest
 
 _CONTAMINATION_COLUMNS = [
@@ -17,6 +17,39 @@ _CONTAMINATION_COLUMNS = [
     *("share", "num_removed_exact", "num_removed_near"),
 ]
 _OVERLAP_COLUMNS = ["domain", "split", "kept_domain", "kept_split", "kept_id", "kind"]
+
+
+@dataclass(frozen=True)
+class Roles:
+    """What the domains of an experiment are for."""
+
+    training: Sequence[str]
+    """Domains that are trained on; the others are only measured."""
+    without_text: Collection[str] = ()
+    """Domains given as token files: their documents were not compared."""
+
+
+def account_tokens(
+    files: Sequence[tuple[str | Path, str | Path]],
+    duplicates: str | Path,
+    roles: Roles,
+    *,
+    sequence_length: int,
+    accounting: str | Path,
+    contamination: str | Path,
+) -> None:
+    """Write the accounting of all (tokens, manifest) pairs, and the overlap between the splits.
+
+    Columns: see accounting_table and contamination_table. Raises DataError, naming every such
+    split, when one is shorter than a window of `sequence_length` predictions.
+    """
+    table = accounting_table(
+        files, training_domains=roles.training, sequence_length=sequence_length
+    )
+    write_table(table, accounting)
+    manifests = [read_manifest(manifest) for _, manifest in files]
+    validation = [each for each in manifests if each.split == "validation"]
+    write_table(contamination_table(duplicates, validation, roles), contamination)
 
 
 def accounting_table(
@@ -36,9 +69,6 @@ def accounting_table(
     Raises DataError, naming every such split, when one is shorter than a window of
     `sequence_length` predictions.
     """
-    # Imported here: training reads token files and needs no tables.
-    import pandas as pd
-
     manifests = [read_manifest(manifest) for _, manifest in files]
     for (tokens, _), manifest in zip(files, manifests, strict=True):
         open_tokens(tokens, manifest)
@@ -93,27 +123,23 @@ def _check_windows(
 def contamination_table(
     duplicates: str | Path,
     validation: Sequence[Manifest],
-    training_domains: Sequence[str],
-    *,
-    not_compared: Collection[str] = (),
+    roles: Roles,
 ) -> pd.DataFrame:
     """Return the overlap of each validation domain with each training domain, before its removal.
 
-    Domains `not_compared` (token files have no text) are left out.
+    Domains without text are left out.
 
     Columns: validation_domain, training_domain, num_validation_documents; num_overlapping and
     share: validation documents that a training document repeats; num_removed_exact and
     num_removed_near: training documents removed for it. A removed document counts with the
     validation document that it resembles most.
     """
-    # Imported here: runs read manifests, and need no pandas for that.
-    import pandas as pd
-
     table = pd.read_parquet(duplicates, columns=_OVERLAP_COLUMNS)
     table = table[(table["split"] == "train") & (table["kept_split"] == "validation")]
+    compared = [each for each in validation if each.domain not in roles.without_text]
     rows = []
-    for manifest in (each for each in validation if each.domain not in not_compared):
-        for domain in (each for each in training_domains if each not in not_compared):
+    for manifest in compared:
+        for domain in (each for each in roles.training if each not in roles.without_text):
             found = table[(table["kept_domain"] == manifest.domain) & (table["domain"] == domain)]
             num_overlapping = found["kept_id"].nunique()
             rows.append(

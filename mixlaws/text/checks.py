@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from mixlaws.errors import DataError
+from mixlaws.errors import DataError, located
 from mixlaws.text.documents import SPLITS, read_record
 
 
@@ -18,11 +18,9 @@ def check_domain(parts: Sequence[str | Path]) -> None:
     more bad lines than allowed.
     """
     records = [read_record(path) for path in parts]
-    try:
+    with located(f"domain {records[0]['domain']!r}"):
         check_splits(records)
         _check_bad_lines(records)
-    except DataError as error:
-        raise DataError(f"domain {records[0]['domain']!r}: {error}") from error
 
 
 def check_domains(documents: Mapping[str, Sequence[str | Path]]) -> None:

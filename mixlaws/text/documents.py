@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Container, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Container, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from mixlaws.errors import DataError
+from mixlaws.text.parquet import open_parquet, read_group, read_key, undamaged
 
 SPLITS = ("train", "validation")
 # MinHash values per document: the standard error of a similarity of 0.7 is 0.04.
@@ -29,29 +27,6 @@ SCHEMA = pa.schema(
     ]
 )
 _RECORD_KEY = b"mixlaws.record"
-
-
-@dataclass(frozen=True)
-class SourceText:
-    """One text as a source gives it."""
-
-    text: str
-    units: float
-    """What it took of the source's total: see Reading.total_units."""
-    dropped: str = ""
-    """Why the source itself rejects it; empty if it does not."""
-
-
-@dataclass(frozen=True)
-class Reading:
-    """A source opened for reading, once."""
-
-    texts: Iterator[SourceText]
-    total_units: float | None
-    """Size of the whole source in its own units (bytes of files, or rows); None if unknown."""
-    listing: list[Any]
-    """What will be read: names and sizes, not contents. Over all parts it makes the digest of the
-    source, so a part that shares its entry with others leaves it to the first."""
 
 
 def document_id(text: str) -> str:
@@ -93,22 +68,9 @@ def read_record(path: str | Path) -> dict[str, Any]:
     return read_key(path, _RECORD_KEY)
 
 
-def read_key(path: str | Path, key: bytes) -> dict[str, Any]:
-    """Return the record that a Parquet file of this workflow carries under a key."""
-    with opened(path) as file:
-        metadata = file.metadata.metadata or {}
-    if key not in metadata:
-        raise DataError(
-            f"{path} must carry the record {key.decode()}, but has none: delete it and run again"
-        )
-    with undamaged(path):
-        record: dict[str, Any] = json.loads(metadata[key])
-    return record
-
-
 def read_columns(path: str | Path, *columns: str) -> pa.Table:
     """Return the named columns of a documents file, whole."""
-    with opened(path) as file, undamaged(path):
+    with open_parquet(path) as file, undamaged(path):
         return file.read(list(columns))
 
 
@@ -127,33 +89,7 @@ def read_rows(
 
     The pieces of a file are runs of row groups; there may be more of them than row groups.
     """
-    with opened(path) as file:
+    with open_parquet(path) as file:
         first, last = (file.num_row_groups * k // num_pieces for k in (piece, piece + 1))
         for group in range(first, last):
             yield read_group(file, path, group, columns).to_pylist()
-
-
-def opened(path: str | Path) -> pq.ParquetFile:
-    """Open a Parquet file that verifies the checksums of the pages that it reads."""
-    with undamaged(path):
-        return pq.ParquetFile(path, page_checksum_verification=True)
-
-
-def read_group(
-    file: pq.ParquetFile, path: str | Path, group: int, columns: Sequence[str]
-) -> pa.Table:
-    """Return the named columns of one row group."""
-    with undamaged(path):
-        return file.read_row_group(group, columns=list(columns))
-
-
-@contextmanager
-def undamaged(path: str | Path) -> Iterator[None]:
-    """Name the file in whatever reading Parquet raises."""
-    try:
-        yield
-    except (OSError, ValueError) as error:
-        raise DataError(
-            f"{path} must be what was written, but cannot be read ({error}): delete it and run "
-            "again"
-        ) from error

@@ -13,8 +13,10 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from mixlaws.files import atomic_path
-from mixlaws.text.documents import NUM_HASHES, SPLITS, read_columns, undamaged
+from mixlaws.text.checks import check_domains
+from mixlaws.text.documents import NUM_HASHES, SPLITS, read_columns
 from mixlaws.text.minhash import FixedIndex, GrowingIndex
+from mixlaws.text.parquet import undamaged
 
 Near = Literal["validation", "all", "none"]
 """Which near duplicates go: training documents that resemble a validation document; all; none."""
@@ -62,7 +64,7 @@ class _Block:
 def find_duplicates(
     documents: Mapping[str, Sequence[str | Path]], *, near: Near, output: str | Path
 ) -> None:
-    """Write the table of documents to drop, each with the document that is kept in its place.
+    """Check every domain, and write the table of documents to drop with those kept in their place.
 
     `documents` maps each domain to its documents files, in config order. Among exact duplicates a
     validation document wins over a training one, so that no training document repeats validation
@@ -73,7 +75,11 @@ def find_duplicates(
     Memory: about 60 bytes a document and 2.5 KB a document of the largest part; 0.9 KB more a
     validation document, or, with `all`, 8 KB more any document. Columns of the Parquet file: see
     SCHEMA; kind is exact or near.
+
+    Raises DataError, naming the domain, when a domain has no document, an empty split or more bad
+    lines than allowed.
     """
+    check_domains(documents)
     blocks = [
         _Block(domain, part, split, Path(path))
         for split in reversed(SPLITS)

@@ -9,27 +9,18 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
-from mixlaws.errors import ConfigError, DataError
+from mixlaws.errors import located
 from mixlaws.files import atomic_path
 from mixlaws.text.checks import check_splits
-from mixlaws.text.documents import (
-    SPLITS,
-    DocumentWriter,
-    Reading,
-    SourceText,
-    document_id,
-    split_of,
-)
+from mixlaws.text.documents import SPLITS, DocumentWriter, document_id, split_of
 from mixlaws.text.minhash import signatures
-from mixlaws.text.parts import Part, reading_limit
-from mixlaws.text.records import Selection
-from mixlaws.text.sources.environment import HARVESTS, environment_roots, open_harvest
-from mixlaws.text.sources.files import FilesSource
-from mixlaws.text.sources.huggingface import HuggingFaceSource
+from mixlaws.text.parts import Part
+from mixlaws.text.sources import make_text_source
+from mixlaws.text.sources.source import Reading, SourceText
 
 # Documents and bytes of text per row group and per call of the signature function: they bound the
 # memory. A document that is larger stands alone.
@@ -37,143 +28,57 @@ _BATCH_DOCUMENTS = 256
 _BATCH_BYTES = 2**22
 
 
-class Source(Protocol):
-    """Anything that can be opened for reading text."""
+def read_part(
+    domain: str,
+    options: Mapping[str, Any],
+    part: Part,
+    *,
+    validation_share: float,
+    output: str | Path,
+) -> None:
+    """Read one part of a domain and write its documents (mixlaws.text.documents.SCHEMA).
 
-    def open(self, part: Part) -> Reading:
-        """Open one part of the source, from its start."""
+    `options` are the domain's in the config. `validation_share` is the share of its documents that
+    goes to validation; 1 for a domain that is never trained on.
 
-
-@dataclass(frozen=True)
-class EmbeddedSource:
-    """Text of the running Python environment."""
-
-    harvest: str
-    """A key of mixlaws.embedded.HARVESTS."""
-
-    def open(self, part: Part) -> Reading:  # noqa: ARG002 (it has one part)
-        """Open the harvest; units are bytes of source files."""
-        return open_harvest(self.harvest, environment_roots())
-
-
-@dataclass(frozen=True)
-class DomainSource:
-    """A domain of the config: its source and how its documents are split."""
-
-    name: str
-    source: Source
-    validation_share: float
-    """Share of the documents that go to validation; 1 for a domain that is never trained on."""
-    max_bytes: int | None = None
-    """Reading stops at the document that passes this many bytes of text."""
-    choice: Mapping[str, Any] = field(default_factory=dict)
-    """What decides which documents are kept, as the record states it."""
-
-
-_SOURCES: dict[str, type] = {
-    "embedded": EmbeddedSource,
-    "files": FilesSource,
-    "huggingface": HuggingFaceSource,
-}
-_SELECTION = [option.name for option in fields(Selection)]
-_CAPS = ["max_bytes", "max_tokens"]
-
-
-def domain_source(
-    name: str, options: Mapping[str, Any], *, validation_share: float
-) -> DomainSource:
-    """Return one domain of the config.
-
-    Raises ConfigError on an unknown source or harvest, a key that the source does not take, or one
-    that it needs and does not get.
-    """
-    given = {key: value for key, value in options.items() if value is not None}
-    kind = given.pop("source", None)
-    if kind not in _SOURCES:
-        raise ConfigError(
-            f"source of domain {name!r} must be one of {', '.join(_SOURCES)}, got {kind!r}: "
-            "correct it in the config"
-        )
-    given.pop("available_tokens", None)
-    caps = {key: given.pop(key) for key in _CAPS if key in given}
-    paths = given.get("paths", ())
-    arguments = given | (
-        {"paths": (paths,) if isinstance(paths, str) else tuple(paths)} if paths else {}
-    )
-    chosen = {key: arguments.pop(key) for key in _SELECTION if key in arguments}
-    try:
-        selected = {"selection": Selection(**chosen)} if chosen else {}
-        source = _SOURCES[kind](**arguments, **selected)
-    except TypeError:
-        raise ConfigError(_wrong_keys(name, kind, given)) from None
-    if isinstance(source, EmbeddedSource) and source.harvest not in HARVESTS:
-        raise ConfigError(
-            f"harvest of domain {name!r} must be one of {', '.join(HARVESTS)}, got "
-            f"{source.harvest!r}: correct it in the config"
-        )
-    choice = asdict(Selection(**chosen)) | dict.fromkeys(_CAPS) | caps
-    return DomainSource(
-        name,
-        source,
-        validation_share,
-        reading_limit(caps),
-        choice | {"validation_share": validation_share},
-    )
-
-
-def _wrong_keys(name: str, kind: str, given: Mapping[str, Any]) -> str:
-    keys = [option.name for option in fields(_SOURCES[kind])]
-    if "selection" in keys:
-        keys = [*keys[:-1], *_SELECTION]
-    return (
-        f"domain {name!r} with source {kind!r} must have {keys[0]!r} and may have "
-        f"{', '.join(map(repr, [*keys[1:], *_CAPS]))}, got "
-        f"{', '.join(map(repr, given)) or 'none of them'}: correct it in the config"
-    )
-
-
-def write_documents(domain: DomainSource, part: Part, documents: str | Path) -> None:
-    """Read one part of a domain and write its documents (mixlaws.documents.SCHEMA).
-
-    Exact repetitions within the part are dropped here, the first one is kept. The record inside the
+    Exact repetitions within the part are dropped here; the first one is kept. The record inside the
     file says what was read, kept and dropped per split and why; `listing` names what was read,
-    `choice` says by which options; `text_bytes_before_cap` is what the whole part would give: exact
-    when it was read to its end, else extrapolated from what was read, or null where the source does
-    not know its size. Memory: about 0.2 GiB, 100 bytes per document of the part, and 40 times the
-    largest document.
+    `choice` the options that decided. `text_bytes_before_cap` is the text of the whole part: exact
+    if it was read to its end, extrapolated from what was read if a cap stopped it, or null where
+    the source does not know its size. Memory: about 0.2 GiB, 100 bytes per document of the part,
+    and 40 times the largest document.
 
-    Raises DataError, naming the domain, when the source cannot be read, or is one part and leaves a
-    split empty.
+    Raises ConfigError or DataError, naming the domain, when the options are wrong, the source
+    cannot be read, or the domain is a single part and a split of it is empty.
     """
     started = time.perf_counter()
-    try:
-        with atomic_path(documents) as temporary:
-            record = _copy(domain, part, temporary)
-    except DataError as error:
-        raise DataError(f"domain {domain.name!r}: {error}") from error
-    kept = sum(split["num_documents"] for split in record["splits"].values())
-    print(f"{domain.name}: {kept:,} documents in {time.perf_counter() - started:.1f} s")
-
-
-def _copy(domain: DomainSource, part: Part, path: Path) -> dict[str, Any]:
-    reading = domain.source.open(part)
-    tally = _Tally(domain.validation_share)
-    with DocumentWriter(path) as writer:
-        for rows in _batches(tally.keep(reading.texts, domain.max_bytes)):
-            texts = [row["text"] for row in rows]
-            pairs = zip(rows, signatures(texts), strict=True)
-            writer.write([row | {"signature": signature} for row, signature in pairs])
+    source = make_text_source(domain, options)
+    tally = _Tally(validation_share)
+    with (
+        located(f"domain {domain!r}"),
+        atomic_path(output) as temporary,
+        DocumentWriter(temporary) as writer,
+    ):
+        reading = source.open(part)
+        for rows in _batches(tally.keep(reading.texts, source.limit)):
+            writer.write(_signed(rows))
         record = {
-            "domain": domain.name,
+            "domain": domain,
             "part": part.index,
             "listing": reading.listing,
-            "choice": dict(domain.choice),
+            "choice": source.choice() | {"validation_share": validation_share},
             **tally.summary(reading),
         }
         if part.count == 1:
             check_splits([record])
         writer.finish(record)
-    return record
+    print(f"{domain}: {len(tally.ids):,} documents in {time.perf_counter() - started:.1f} s")
+
+
+def _signed(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the rows with the signatures of their texts."""
+    pairs = zip(rows, signatures([row["text"] for row in rows]), strict=True)
+    return [row | {"signature": signature} for row, signature in pairs]
 
 
 def _batches(rows: Iterable[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:

@@ -2,46 +2,29 @@
 
 from __future__ import annotations
 
-import ast
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import simpleeval
 
 from mixlaws.errors import ConfigError, DataError
-from mixlaws.text.documents import SourceText
-from mixlaws.text.parts import filter_problem
+from mixlaws.text.formats import Found
+from mixlaws.text.selection import (
+    FILTER_FUNCTIONS,
+    Selection,
+    filter_problem,
+    missing_field,
+    not_utf8,
+)
+from mixlaws.text.sources.source import SourceText
 
-# What a filter may call; all of it gives the same on every run.
-_FUNCTIONS = {"len": len, "int": int, "float": float, "str": str, "abs": abs, "min": min}
-_FUNCTIONS |= {"max": max, "round": round}
 _NUM_BAD_LINES_SHOWN = 10
-
-
-Found = bytes | Mapping[str, Any] | str
-"""What a reader gives: a line of JSON, a row, or a text."""
 
 
 class BadRecordError(DataError):
     """A record that holds no text: an error, unless on_bad_lines allows some."""
-
-
-@dataclass(frozen=True)
-class Selection:
-    """Which records of a source are documents, and what of them is the text."""
-
-    text_field: str = "text"
-    filter: str | None = None
-    """A Python expression over the fields of a record; the record is kept where it is true."""
-    on_bad_lines: str | int = "error"
-    """error, skip, or how many bad records one job may skip."""
-
-    def columns(self) -> list[str]:
-        """Return the fields that a reader of columns must give."""
-        names = [] if self.filter is None else sorted(_names(self.filter))
-        return [self.text_field, *(name for name in names if name != self.text_field)]
 
 
 @dataclass
@@ -54,7 +37,7 @@ class Selector:
     _expression: Any = field(init=False)
 
     def __post_init__(self) -> None:
-        self._evaluator = simpleeval.SimpleEval(functions=_FUNCTIONS)
+        self._evaluator = simpleeval.SimpleEval(functions=FILTER_FUNCTIONS)
         text = self.selection.filter
         if text is not None and (problem := filter_problem(text)):
             raise ConfigError(f"filter must be an expression, got {text!r}: {problem}")
@@ -120,12 +103,6 @@ _FILTER_ERRORS = (
 )
 
 
-def _names(expression: str) -> set[str]:
-    """Return the fields that an expression reads."""
-    tree = ast.parse(expression.strip(), mode="eval")
-    return {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)} - set(_FUNCTIONS)
-
-
 def _parse(line: bytes, place: str) -> Any:
     try:
         return json.loads(line.decode())
@@ -148,7 +125,7 @@ def _text(row: Any, text_field: str, place: str) -> str:
     if not isinstance(row, Mapping):
         raise BadRecordError(f"{place} must be a JSON object, but is {json.dumps(row)[:80]}")
     if text_field not in row:
-        raise BadRecordError(missing(text_field, list(row), place))
+        raise BadRecordError(missing_field(text_field, list(row), place))
     text = row[text_field]
     if not isinstance(text, str | None):
         raise BadRecordError(
@@ -165,19 +142,3 @@ def _text(row: Any, text_field: str, place: str) -> str:
                 "set on_bad_lines"
             ) from error
     return text or ""
-
-
-def not_utf8(place: str, error: UnicodeDecodeError) -> str:
-    """Return the message for text in another encoding."""
-    return (
-        f"{place} must be UTF-8, but its byte {error.start + 1:,} is "
-        f"{error.object[error.start]:#04x}: convert the file, for example with iconv"
-    )
-
-
-def missing(field_name: str, fields: Iterable[str], place: str) -> str:
-    """Return the message for a field that is not there."""
-    return (
-        f"{place} must have the field {field_name!r}, but has {', '.join(sorted(fields))}: "
-        "set text_field (and filter) to what is there"
-    )

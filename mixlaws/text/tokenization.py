@@ -8,7 +8,6 @@ import os
 import struct
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,13 +18,15 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from tokenizers import Tokenizer
 
-from mixlaws.errors import DataError
+from mixlaws.errors import DataError, located
 from mixlaws.files import atomic_path, file_sha256, write_json
 from mixlaws.provenance import TEXT_VERSION
-from mixlaws.text.documents import SPLITS, opened, read_group, read_key, read_record, read_rows
+from mixlaws.text.documents import SPLITS, read_record, read_rows
 from mixlaws.text.duplicates import dropped_ids, near_mode
-from mixlaws.text.parts import BYTES_PER_CAPPED_TOKEN, Shard
-from mixlaws.text.tokens import Manifest
+from mixlaws.text.parquet import open_parquet, read_group, read_key
+from mixlaws.text.parts import Shard
+from mixlaws.text.sources.source import BYTES_PER_CAPPED_TOKEN
+from mixlaws.text.tokens import Manifest, place_tokens, read_manifest
 
 # One row a document; a row group holds documents of one split only, in file order.
 SCHEMA = pa.schema(
@@ -37,7 +38,7 @@ SCHEMA = pa.schema(
 _RECORD_KEY = b"mixlaws.shard"
 
 
-def write_shard(
+def tokenize_shard(
     documents: Sequence[str | Path],
     shard: Shard,
     duplicates: str | Path,
@@ -57,7 +58,11 @@ def write_shard(
     encoder = _Encoder(tokenizer)
     domain = read_record(documents[0])["domain"]
     tally = _Tally()
-    with _explained(domain), atomic_path(output) as temporary, _writer(temporary) as writer:
+    with (
+        located(f"domain {domain!r}"),
+        atomic_path(output) as temporary,
+        _writer(temporary) as writer,
+    ):
         for part, path in zip(shard.parts, documents, strict=True):
             dropped = dropped_ids(duplicates, domain, part)
             columns = ("id", "split", "num_bytes", "text")
@@ -83,15 +88,6 @@ def _writer(path: Path) -> pq.ParquetWriter:
     return pq.ParquetWriter(
         path, SCHEMA, compression="none", use_dictionary=False, write_page_checksum=True
     )
-
-
-@contextmanager
-def _explained(domain: str) -> Iterator[None]:
-    """Name the domain in what goes wrong."""
-    try:
-        yield
-    except DataError as error:
-        raise DataError(f"domain {domain!r}: {error}") from error
 
 
 @dataclass
@@ -152,7 +148,7 @@ def join_shards(
     about 0.2 GiB.
     """
     joined = _Joined([read_key(path, _RECORD_KEY) for path in shards], split)
-    with _explained(joined.domain):
+    with located(f"domain {joined.domain!r}"):
         with atomic_path(tokens) as temporary:
             for path, record in zip(shards, joined.records, strict=True):
                 _append(path, record, joined, temporary)
@@ -162,7 +158,7 @@ def join_shards(
 
 def _append(path: str | Path, record: Mapping[str, Any], joined: _Joined, output: Path) -> None:
     """Write the documents of one shard to the end of a token file, as far as the cap allows."""
-    with opened(path) as file, output.open("ab") as tokens:
+    with open_parquet(path) as file, output.open("ab") as tokens:
         for group, split in enumerate(record["groups"]):
             if split == joined.split:
                 table = read_group(file, path, group, SCHEMA.names)
@@ -264,6 +260,23 @@ class _Joined:
         if before is None:
             return None
         return round(before * kept[self.split] / part["splits"][self.split]["num_bytes"])
+
+
+def publish_tokens(
+    joined: tuple[str | Path, str | Path],
+    *,
+    tokens: str | Path,
+    manifest: str | Path,
+    sizes: Mapping[str, int],
+    division: str | Path,
+) -> None:
+    """Verify a `joined` (tokens, manifest) pair and put it in its place.
+
+    The `sizes` of parts and shards are written to `division`: from now on they decide for the
+    domain, not the config. Raises DataError when tokens and manifest do not agree.
+    """
+    place_tokens(joined[0], read_manifest(joined[1]), tokens=tokens, manifest=manifest)
+    write_json(sizes, division)
 
 
 def _split_cap(choice: Mapping[str, Any], split: str) -> int | None:

@@ -8,15 +8,11 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from mixlaws.errors import DataError
 from mixlaws.files import atomic_path, read_json, write_json
-
-if TYPE_CHECKING:
-    pass
 
 # Read at a time when a token file is verified.
 _CHUNK_BYTES = 2**24
@@ -126,7 +122,7 @@ def verify_tokens(tokens: str | Path, manifest: Manifest) -> None:
         )
 
 
-def publish_tokens(
+def place_tokens(
     source: str | Path,
     described: Manifest,
     *,

@@ -5,14 +5,13 @@ from dataclasses import asdict
 import pytest
 
 from mixlaws.text.accounting import accounting_table
-from mixlaws.text.checks import check_domains
+from mixlaws.text.division import plan_parts, plan_shards
 from mixlaws.text.documents import SPLITS
 from mixlaws.text.duplicates import find_duplicates
-from mixlaws.text.parts import plan_parts, plan_shards
-from mixlaws.text.reading import domain_source, write_documents
-from mixlaws.text.tokenization import join_shards, write_shard
+from mixlaws.text.reading import read_part
+from mixlaws.text.tokenization import join_shards, tokenize_shard
 from mixlaws.text.tokenizer import train_tokenizer
-from mixlaws.text.tokens import publish_tokens, read_manifest
+from mixlaws.text.tokens import place_tokens, read_manifest
 
 DOMAINS = ["arxiv", "book", "c4", "common_crawl", "stackexchange", "ubuntu_irc", "wikipedia"]
 
@@ -23,13 +22,11 @@ def tokenize(corpora, folder, *, shard_bytes, max_bytes):
     for name in DOMAINS:
         options = {"source": "files", "paths": [str(corpora / f"{name}.jsonl.gz")]}
         options["max_bytes"] = max_bytes
-        domain = domain_source(name, options, validation_share=0.1)
         parts = plan_parts(name, options, part_bytes=2**30)
         documents[name] = [folder / f"text/{name}/{part.index}.parquet" for part in parts]
         for part, path in zip(parts, documents[name], strict=True):
-            write_documents(domain, part, path)
-        shards[name] = plan_shards(parts, options, shard_bytes=shard_bytes)
-    check_domains(documents)
+            read_part(name, options, part, validation_share=0.1, output=path)
+        shards[name] = plan_shards(name, options, parts, shard_bytes=shard_bytes)
     duplicates, tokenizer = folder / "duplicates.parquet", folder / "tokenizer.json"
     find_duplicates(documents, near="validation", output=duplicates)
     sizes = {"vocabulary_size": 8192, "max_bytes": 10_000_000}
@@ -40,14 +37,14 @@ def tokenize(corpora, folder, *, shard_bytes, max_bytes):
         for number, shard in enumerate(shards[name]):
             paths.append(folder / f"shards/{name}/{number}.parquet")
             parts = [documents[name][part] for part in shard.parts]
-            write_shard(parts, shard, duplicates, tokenizer, output=paths[-1])
+            tokenize_shard(parts, shard, duplicates, tokenizer, output=paths[-1])
         for split in SPLITS:
             joined = folder / f"joined/{name}/{split}.bin"
             join_shards(paths, split=split, tokens=joined, manifest=joined.with_suffix(".json"))
             tokens = folder / f"tokens/{name}/{split}.bin"
             manifest = tokens.with_suffix(".json")
             described = read_manifest(joined.with_suffix(".json"))
-            publish_tokens(joined, described, tokens=tokens, manifest=manifest)
+            place_tokens(joined, described, tokens=tokens, manifest=manifest)
             found.append((tokens, manifest))
     return found, sum(map(len, shards.values()))
 

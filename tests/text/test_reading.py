@@ -11,11 +11,13 @@ import pytest
 
 from mixlaws.errors import ConfigError, DataError
 from mixlaws.text.checks import check_domain
+from mixlaws.text.division import plan_parts
 from mixlaws.text.documents import document_id, read_columns, read_record, read_texts, split_of
 from mixlaws.text.duplicates import dropped_ids, find_duplicates
 from mixlaws.text.minhash import signatures
-from mixlaws.text.parts import Part, plan_parts
-from mixlaws.text.reading import domain_source, write_documents
+from mixlaws.text.parts import Part
+from mixlaws.text.reading import read_part
+from mixlaws.text.sources import make_text_source
 from mixlaws.text.sources.files import FilesSource
 
 
@@ -41,8 +43,7 @@ def read(tmp_path):
 
     def run(*, share=0.1, name="web", part=None, **options):
         path = tmp_path / f"out/{name}.parquet"
-        domain = domain_source(name, options, validation_share=share)
-        write_documents(domain, part or Part(), path)
+        read_part(name, options, part or Part(), validation_share=share, output=path)
         return read_record(path), path
 
     return run
@@ -165,7 +166,7 @@ def test_a_cap_that_is_not_reached_estimates_nothing(read, tmp_path):
 
 def test_a_validation_domain_is_all_validation(read, tmp_path):
     write_lines(tmp_path / "a.jsonl", map(sentence, range(5)))
-    record, _ = read(share=1.0, source="files", paths=str(tmp_path / "a.jsonl"))
+    record, _ = read(share=1.0, source="files", paths=[str(tmp_path / "a.jsonl")])
     assert record["splits"]["validation"]["num_documents"] == 5
     assert record["splits"]["train"]["num_documents_read"] == 0
 
@@ -205,7 +206,7 @@ def test_a_hugging_face_folder(read, tmp_path, monkeypatch, streaming):
         assert capped["text_bytes_before_cap"] is None
     else:
         assert capped["text_bytes_before_cap"] == pytest.approx(sum(map(len, texts)), rel=0.1)
-    with pytest.raises(DataError, match="must have the field 'text', but has content, id: set"):
+    with pytest.raises(DataError, match=r"has no field 'text'; its fields are content, id\. Set"):
         read(**options | {"text_field": "text"})
     with pytest.raises(DataError, match=r"must be readable, a folder or a name .* check the spell"):
         read(**options | {"split": "tset"})
@@ -221,21 +222,21 @@ def test_a_hugging_face_dataset_that_is_nowhere(fails, tmp_path, monkeypatch):
 class TestErrorsOfFiles:
     def test_no_match(self, fails, tmp_path):
         message = fails(source="files", paths=[str(tmp_path / "*.jsonl")])
-        assert "domain 'web': paths must match at least one file" in message
-        assert "*.jsonl' matches none: check the spelling; relative paths start at" in message
+        assert "domain 'web': no file matches" in message
+        assert "*.jsonl' in paths. Check the spelling; relative paths start at" in message
 
     def test_missing_field(self, fails, tmp_path):
         path = write_lines(tmp_path / "a.jsonl", ["x"], field="body")
         message = fails(source="files", paths=[str(path)])
         assert message == (
-            f"domain 'web': {path}, line 1 must have the field 'text', but has body, id: "
-            "set text_field (and filter) to what is there"
+            f"domain 'web': {path}, line 1 has no field 'text'; its fields are body, id. "
+            "Set text_field, or correct filter"
         )
 
     def test_missing_column(self, fails, tmp_path):
         pq.write_table(pa.table({"body": ["x"]}), tmp_path / "a.parquet")
         message = fails(source="files", paths=[str(tmp_path / "a.parquet")])
-        assert "a.parquet must have the field 'text', but has body: set text_field (and" in message
+        assert "a.parquet has no field 'text'; its fields are body. Set text_field" in message
 
     def test_field_that_is_no_text(self, fails, tmp_path):
         path = write_lines(tmp_path / "a.jsonl", ["x"])
@@ -257,29 +258,29 @@ class TestErrorsOfFiles:
     def test_line_that_is_not_utf8(self, fails, tmp_path):
         (tmp_path / "a.jsonl").write_bytes(b'{"text": "caf\xe9"}\n')
         message = fails(source="files", paths=[str(tmp_path / "a.jsonl")])
-        assert "a.jsonl, line 1 must be UTF-8, but its byte 14 is 0xe9: convert" in message
+        assert "a.jsonl, line 1 is not UTF-8: byte 14 is 0xe9. Convert" in message
 
     def test_text_that_is_not_utf8(self, fails, tmp_path):
         (tmp_path / "a.txt").write_bytes(b"caf\xe9")
         message = fails(source="files", paths=[str(tmp_path / "a.txt")])
-        assert "a.txt must be UTF-8, but its byte 4 is 0xe9: convert the file" in message
+        assert "a.txt is not UTF-8: byte 4 is 0xe9. Convert the file" in message
 
     def test_truncated_gzip(self, fails, tmp_path):
         path = write_lines(tmp_path / "a.jsonl.gz", map(sentence, range(99)))
         path.write_bytes(path.read_bytes()[:-500])
         message = fails(source="files", paths=[str(path)])
-        assert f"{path} must be a whole gzip file, but Compressed file ended" in message
+        assert f"{path} is not a complete gzip file: Compressed file ended" in message
 
     def test_parquet_that_is_none(self, fails, tmp_path):
         (tmp_path / "a.parquet").write_text("text")
         message = fails(source="files", paths=[str(tmp_path / "a.parquet")])
-        assert "a.parquet must be readable, but" in message
+        assert "a.parquet cannot be read: " in message
 
     def test_truncated_zstandard(self, fails, tmp_path):
         path = write_lines(tmp_path / "a.jsonl.zst", map(sentence, range(99)))
         path.write_bytes(path.read_bytes()[:-500])
         message = fails(source="files", paths=[str(path)])
-        assert f"{path} must be a whole Zstandard file, but Truncated compressed" in message
+        assert f"{path} is not a complete Zstandard file: Truncated compressed" in message
 
     def test_half_a_surrogate_pair(self, fails, tmp_path):
         (tmp_path / "a.jsonl").write_text('{"text": "a\\ud800"}\n')
@@ -293,16 +294,16 @@ class TestErrorsOfFiles:
         with path.open("a") as file:
             file.write("{}\n")
         message = fails(source="files", paths=[str(path)], part=part)
-        assert f"{path} must stay as it was when the run was planned, {size:,} bytes" in message
-        assert f"has {size + 3:,} now: wait until nothing writes to it" in message
+        assert f"{path} has changed: it had {size:,} bytes when the run was planned and" in message
+        assert f"has {size + 3:,} now. Wait until nothing writes to it" in message
 
     def test_a_file_that_grows_while_it_is_read(self, tmp_path):
         path = write_lines(tmp_path / "a.jsonl", map(sentence, range(9)))
-        texts = FilesSource((str(path),)).open(Part()).texts
+        texts = FilesSource(paths=[str(path)]).open(Part()).texts
         next(texts)
         with path.open("a") as file:
             file.write("\n")
-        with pytest.raises(DataError, match=r"a\.jsonl must stay as it was when the run was pl"):
+        with pytest.raises(DataError, match=r"a\.jsonl has changed: it had"):
             list(texts)
 
     def test_zero_documents(self, fails, tmp_path):
@@ -330,7 +331,7 @@ class TestErrorsOfFiles:
     def test_unknown_suffix(self, read, tmp_path):
         (tmp_path / "a.csv").write_text("text")
         with pytest.raises(
-            ConfigError, match=r"must match files that end in \.txt, \.jsonl, .*csv"
+            ConfigError, match=r"csv, which is not in a known format\. Narrow .* end in \.txt, \.js"
         ):
             read(source="files", paths=[str(tmp_path / "a.csv")])
 
@@ -338,25 +339,26 @@ class TestErrorsOfFiles:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"source": "web"}, "source of domain 'd' must be one of embedded, files, hugg.* 'web'"),
-        ({}, "source of domain 'd' must be one of embedded, files, huggingface, got None"),
+        ({"source": "web"}, "domain 'd': unknown source 'web'. Set source to one of embedded, fil"),
+        ({}, "domain 'd': unknown source None. Set source to one of embedded, files, huggingface"),
+        ({"source": "tokens", "folder": "a"}, "source 'tokens' has no text to read. Set source to"),
         (
             {"source": "embedded", "harvest": "java"},
-            "harvest of domain 'd' must be one of python, docs, cpp, tests, rst, got 'java'",
+            "domain 'd': unknown harvest 'java'. Set harvest to one of python, docs, cpp, tests",
         ),
         (
             {"source": "files"},
-            "must have 'paths' and may have 'text_field', 'filter', 'on_bad_lines', .* got none",
+            "domain 'd': 'paths' is missing. The keys of source 'files' are paths, text_field, ",
         ),
         (
-            {"source": "files", "paths": "a", "path": "b"},
-            "must have 'paths' and .* 'max_bytes', 'max_tokens', got 'paths', 'path'",
+            {"source": "files", "paths": ["a"], "path": "b"},
+            "domain 'd': unknown key 'path'. The keys .* max_bytes, max_tokens; required: paths",
         ),
     ],
 )
 def test_options_that_do_not_fit(options, message):
     with pytest.raises(ConfigError, match=message):
-        domain_source("d", options, validation_share=0.1)
+        make_text_source("d", options)
 
 
 class TestFilters:
@@ -410,7 +412,7 @@ class TestBadLines:
     def test_are_an_error_beyond_the_number_allowed(self, fails, path):
         message = fails(source="files", paths=[str(path)], on_bad_lines=2)
         assert "at most 2 bad lines may be skipped (on_bad_lines), but here is one more" in message
-        assert f"{path}, line 43 must be UTF-8" in message
+        assert f"{path}, line 43 is not UTF-8" in message
 
     @pytest.mark.parametrize("value", ["[" * 100_000, "9" * 5_000])
     def test_beyond_what_python_reads(self, fails, tmp_path, value):

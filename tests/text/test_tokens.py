@@ -1,120 +1,33 @@
 """Tokenizer, token files, manifests, accounting: exact counts, exact bytes, named errors."""
 
 import hashlib
-import json
 import random
 import shutil
 from dataclasses import replace
-from pathlib import Path
 
 import huggingface_hub.constants
 import numpy as np
 import pytest
+from text_workplace import SPECIAL, VOCABULARY_SIZE, Workplace, sentence
 from tokenizers import Tokenizer, models, pre_tokenizers
 
 from mixlaws.errors import ConfigError, DataError
 from mixlaws.provenance import TEXT_VERSION
-from mixlaws.text.accounting import accounting_table, contamination_table
-from mixlaws.text.documents import read_record, read_texts
-from mixlaws.text.duplicates import dropped_ids, find_duplicates
-from mixlaws.text.parts import plan_parts, plan_shards
-from mixlaws.text.reading import domain_source, write_documents
-from mixlaws.text.tokenization import join_shards, write_shard
+from mixlaws.text.accounting import Roles, accounting_table, contamination_table
+from mixlaws.text.documents import read_record
+from mixlaws.text.tokenization import join_shards, tokenize_shard
 from mixlaws.text.tokenizer import (
     END_OF_DOCUMENT,
     adopt_tokenizer,
     make_tokenizer,
     open_tokenizer,
-    train_tokenizer,
 )
 from mixlaws.text.tokens import (
     natural_shares,
     open_tokens,
-    publish_tokens,
     read_manifest,
     verify_tokens,
 )
-
-VOCABULARY_SIZE = 300
-SPECIAL = f"This page writes {END_OF_DOCUMENT} in the middle, and 汉字 and \x00 too."
-
-
-def sentence(number):
-    words = np.random.default_rng(number).integers(0, 50, 80)
-    return " ".join(f"word{word}" for word in words)
-
-
-WHOLE = {"part_bytes": 10**9, "shard_bytes": 10**9}
-
-
-class Workplace:
-    """Two training domains and a validation domain, read, compared and with a tokenizer."""
-
-    def __init__(self, folder: Path, *, sizes=WHOLE, near="all", **caps) -> None:
-        self.folder = folder
-        repeated = [sentence(7), sentence(8), " " + sentence(9)]
-        texts = {
-            "web": [*map(sentence, range(60)), SPECIAL, "", sentence(11), sentence(11) + " "],
-            "code": [text.upper() for text in map(sentence, range(60, 100))],
-            "test": [sentence(200), *repeated],
-        }
-        self.parts, self.documents, self.shards = {}, {}, {}
-        for name, share in (("web", 0.3), ("code", 0.3), ("test", 1.0)):
-            write_files(folder / "source" / name, texts[name])
-            options = {"source": "files", "paths": [str(folder / f"source/{name}/*.jsonl")]} | caps
-            domain = domain_source(name, options, validation_share=share)
-            self.parts[name] = plan_parts(name, options, part_bytes=sizes["part_bytes"])
-            paths = [folder / f"{name}/{part.index}.parquet" for part in self.parts[name]]
-            for part, path in zip(self.parts[name], paths, strict=True):
-                write_documents(domain, part, path)
-            self.documents[name] = paths
-            self.shards[name] = plan_shards(
-                self.parts[name], options, shard_bytes=sizes["shard_bytes"]
-            )
-        self.duplicates = folder / "duplicates.parquet"
-        find_duplicates(self.documents, near=near, output=self.duplicates)
-        self.tokenizer = folder / "tokenizer.json"
-        self.train(self.tokenizer)
-
-    def train(self, output: Path, **options) -> None:
-        chosen = {"vocabulary_size": VOCABULARY_SIZE, "max_bytes": 10**9} | options
-        trained = {name: self.documents[name] for name in ("web", "code")}
-        train_tokenizer(trained, self.duplicates, output=output, **chosen)
-
-    def texts(self, domain: str, split: str) -> list[str]:
-        found = []
-        for part, path in enumerate(self.documents[domain]):
-            dropped = dropped_ids(self.duplicates, domain, part)
-            found += read_texts(path, split=split, dropped=dropped)
-        return found
-
-    def write(self, domain: str, split: str, *, tokenizer: Path | None = None) -> tuple[Path, Path]:
-        shards = []
-        for number, shard in enumerate(self.shards[domain]):
-            shards.append(self.folder / f"shards/{domain}/{number}.parquet")
-            documents = [self.documents[domain][part] for part in shard.parts]
-            tokenizer = tokenizer or self.tokenizer
-            write_shard(documents, shard, self.duplicates, tokenizer, output=shards[-1])
-        joined = self.folder / f"joined/{domain}/{split}.bin"
-        join_shards(shards, split=split, tokens=joined, manifest=joined.with_suffix(".json"))
-        tokens = self.folder / f"tokens/{domain}/{split}.bin"
-        manifest = tokens.with_suffix(".json")
-        described = read_manifest(joined.with_suffix(".json"))
-        publish_tokens(joined, described, tokens=tokens, manifest=manifest)
-        return tokens, manifest
-
-    def write_all(self) -> list[tuple[Path, Path]]:
-        splits = [("web", "train"), ("web", "validation"), ("code", "train")]
-        splits += [("code", "validation"), ("test", "validation")]
-        return [self.write(domain, split) for domain, split in splits]
-
-
-def write_files(folder, texts, num_files=8):
-    """Write the texts to several files, some of them empty-handed, in a known order."""
-    folder.mkdir(parents=True)
-    for number in range(num_files):
-        lines = [json.dumps({"text": text}) + "\n" for text in texts[number::num_files]]
-        (folder / f"{number}.jsonl").write_text("".join(lines))
 
 
 @pytest.fixture(scope="module")
@@ -149,7 +62,7 @@ def test_a_flipped_bit_in_what_tokens_are_made_of_is_named(workplace, kind):
         try:
             if kind != "shard":
                 work = (workplace.documents["web"], workplace.shards["web"][0])
-                write_shard(*work, workplace.duplicates, workplace.tokenizer, output=shard)
+                tokenize_shard(*work, workplace.duplicates, workplace.tokenizer, output=shard)
             join_shards([shard], split="train", tokens=joined, manifest=joined.with_suffix(".json"))
             assert joined.read_bytes() == before
         except DataError as error:
@@ -292,7 +205,7 @@ def test_a_cap_below_one_document(tmp_path):
 def test_overlap_of_training_text_with_validation_text(workplace):
     manifests = [read_manifest(path) for _, path in workplace.write_all()]
     validation = [each for each in manifests if each.split == "validation"]
-    table = contamination_table(workplace.duplicates, validation, ["web", "code"])
+    table = contamination_table(workplace.duplicates, validation, Roles(["web", "code"]))
     assert len(table) == 3 * 2
     row = table[(table.validation_domain == "test") & (table.training_domain == "web")].iloc[0]
     test = next(each for each in validation if each.domain == "test")

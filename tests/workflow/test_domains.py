@@ -197,9 +197,7 @@ class TestFaults:
         """The first domain's job appends to the other's file, as an unfinished copy would."""
         script = project.folder / "workflow/scripts/read_part.py"
         head = "with open('text/docs/3.jsonl.gz', 'ab') as file:\n    file.write(b'more')\n"
-        script.write_text(
-            script.read_text().replace("domain = domain_source", head + "domain = domain_source")
-        )
+        script.write_text(script.read_text().replace("\nread_part(", f"\n{head}read_part("))
         self.fail(
             project,
             "domain 'docs': text/docs/3.jsonl.gz must stay as it was when the run was planned",

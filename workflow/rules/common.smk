@@ -5,10 +5,10 @@ from functools import cache
 
 from mixlaws.config.complete import complete_config
 from mixlaws.config.repeated_keys import check_repeated_keys
-from mixlaws.text.sources.token_files import given_files, is_given
+from mixlaws.text.sources import SOURCES as SOURCE_KINDS
+from mixlaws.text.sources.token_files import given_files
 from mixlaws.mixtures.designs import choose_mixtures
-from mixlaws.text.division import division_of
-from mixlaws.text.parts import plan_parts, plan_shards
+from mixlaws.text.division import division_of, plan_parts, plan_shards
 from mixlaws.runs.sweep import describe_target, design_of
 from mixlaws.runs.lengths import num_proxy_tokens, num_target_steps
 from mixlaws.runs.options import process_resources, run_options
@@ -24,7 +24,11 @@ VALIDATION_ONLY = list(config["validation"]["domains"])
 VALIDATION_DOMAINS = [*DOMAINS, *VALIDATION_ONLY]
 SOURCES = config["domains"] | config["validation"]["domains"]
 # Token files of earlier experiments are read by nobody; a rule for domains needs a pattern even so.
-GIVEN_DOMAINS = [domain for domain, source in SOURCES.items() if is_given(source)]
+GIVEN_DOMAINS = [
+    domain
+    for domain, source in SOURCES.items()
+    if not SOURCE_KINDS[source["source"]].holds_text
+]
 READ_DOMAINS = [domain for domain in SOURCES if domain not in GIVEN_DOMAINS]
 NO_DOMAIN = "(?!)"
 # Without what does not concern the text: a new available_tokens reads nothing again.
@@ -83,7 +87,8 @@ def parts_of(domain):
 def shards_of(domain):
     """What each job tokenizes of a domain."""
     shard_bytes = division(domain)["shard_bytes"]
-    return plan_shards(parts_of(domain), TEXT_OPTIONS[domain], shard_bytes=shard_bytes)
+    parts, options = parts_of(domain), TEXT_OPTIONS[domain]
+    return plan_shards(domain, options, parts, shard_bytes=shard_bytes)
 
 
 def division_for(wildcards):

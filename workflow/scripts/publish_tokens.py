@@ -3,8 +3,7 @@
 from typing import TYPE_CHECKING
 
 from mixlaws.provenance import log_to
-from mixlaws.files import write_json
-from mixlaws.text.tokens import publish_tokens, read_manifest
+from mixlaws.text.tokenization import publish_tokens
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
@@ -12,9 +11,9 @@ if TYPE_CHECKING:
 log_to(snakemake.log[0])
 
 publish_tokens(
-    snakemake.input.tokens,
-    read_manifest(snakemake.input.manifest),
+    (snakemake.input.tokens, snakemake.input.manifest),
     tokens=snakemake.output.tokens,
     manifest=snakemake.output.manifest,
+    sizes=snakemake.params.sizes,
+    division=snakemake.params.division,
 )
-write_json(snakemake.params.sizes, snakemake.params.division)

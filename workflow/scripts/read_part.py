@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from mixlaws.text.reading import domain_source, write_documents
+from mixlaws.text.reading import read_part
 from mixlaws.text.parts import part_from_param
 from mixlaws.provenance import log_to
 
@@ -11,9 +11,10 @@ if TYPE_CHECKING:
 
 log_to(snakemake.log[0])
 
-domain = domain_source(
+read_part(
     snakemake.params.domain,
     snakemake.params.options,
+    part_from_param(snakemake.params.part),
     validation_share=snakemake.params.validation_share,
+    output=snakemake.output[0],
 )
-write_documents(domain, part_from_param(snakemake.params.part), snakemake.output[0])

@@ -1,4 +1,4 @@
-"""Real text that is already there: harvested from the Python environment that runs the workflow.
+"""The source `embedded`: text that is already there, in the Python environment of the workflow.
 
 Nothing is downloaded and no text is shipped. An allow-list of packages, visited in the order of a
 hash of their files' names, gives the same text for the same pinned environment, and a fair sample
@@ -7,11 +7,9 @@ of it when a cap stops the visit early.
 
 from __future__ import annotations
 
-import ast
 import hashlib
 import importlib
 import importlib.util
-import inspect
 import json
 import os
 import re
@@ -22,8 +20,12 @@ from dataclasses import dataclass
 from functools import partial
 from importlib import metadata
 from pathlib import Path, PurePosixPath
+from typing import ClassVar
 
-from mixlaws.text.documents import Reading, SourceText
+from mixlaws.errors import ConfigError
+from mixlaws.text.extraction import LEGAL, docstrings, python_code, without_licence
+from mixlaws.text.parts import Part
+from mixlaws.text.sources.source import Reading, SourceText, TextSource, key
 
 # What the project's runtime dependencies bring along, pure Python and headers. Not the whole of
 # site-packages: linters and test tools beside them would change the text between machines.
@@ -54,7 +56,6 @@ PACKAGES = (
     "torchmetrics",
 )
 
-MIN_DOCSTRING_CHARACTERS = 80
 MIN_DOCUMENT_CHARACTERS = 200
 # A line this long is data, minified or generated.
 MAX_LINE_CHARACTERS = 1000
@@ -63,7 +64,6 @@ MAX_FILE_BYTES = 100_000
 # Below this share of letters among the visible characters a file is a table, not text.
 MIN_LETTER_SHARE = 0.5
 
-_LEGAL = re.compile(r"licen[cs]e|copying|copyright|notice|third.?party", re.IGNORECASE)
 _GENERATED = re.compile(
     r"auto-?generated|automatically generated|@generated|do not (edit|modify)"
     r"|\bgenerated (automatically|by|file|from|using|and used)",
@@ -74,16 +74,6 @@ _FOREIGN_FOLDERS = {"site-packages", "dist-packages", "__pycache__"}
 # One small header per operator of torch, three quarters of them near-duplicates.
 _GENERATED_FOLDER = "/ATen/ops/"
 _TEST_NAME = re.compile(r"/(tests?|testing|test_[^/]*\.py|[^/]*_tests?\.py|conftest\.py)(/|$)")
-_STRING_OR_COMMENT = re.compile(
-    r"'''(?:[^\\]|\\.)*?'''"
-    r'|"""(?:[^\\]|\\.)*?"""'
-    r"|'(?:[^'\\\n]|\\.)*'"
-    r'|"(?:[^"\\\n]|\\.)*"'
-    r"|\#[^\n]*",
-    re.DOTALL,
-)
-_LEADING_COMMENT = re.compile(r"\A\s*(?:/\*.*?\*/|(?://[^\n]*\n)+|<!--.*?-->)", re.DOTALL)
-_DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 
 
 @dataclass(frozen=True)
@@ -175,7 +165,7 @@ def _files(
 
 
 def _is_wanted(name: str, *, tests: bool) -> bool:
-    if _GENERATED_FOLDER in name or _LEGAL.search(PurePosixPath(name).name):
+    if _GENERATED_FOLDER in name or LEGAL.search(PurePosixPath(name).name):
         return False
     return bool(_TEST_NAME.search(name)) == tests
 
@@ -215,68 +205,6 @@ def _distributions(roots: Mapping[str, Path]) -> list[str]:
     return sorted(found)
 
 
-def _docstring_statements(tree: ast.Module) -> Iterator[tuple[ast.Expr, bool]]:
-    """Yield each docstring's statement, and whether it is all that its body holds.
-
-    Visits statements only: expressions hold no docstring and are most of the nodes.
-    """
-    pending: list[ast.AST] = [tree]
-    while pending:
-        node = pending.pop()
-        if isinstance(node, _DOCUMENTED) and ast.get_docstring(node, clean=False) is not None:
-            statement = node.body[0]
-            assert isinstance(statement, ast.Expr)
-            yield statement, len(node.body) == 1
-        for field in ("body", "orelse", "finalbody", "handlers", "cases"):
-            children = getattr(node, field, [])
-            pending += children if isinstance(children, list) else []
-
-
-def python_code(source: str) -> str:
-    """Return Python source without docstrings and comments.
-
-    Raises SyntaxError when the source is not Python, or would not be any more.
-    """
-    lines = source.encode().split(b"\n")
-    for statement, is_alone in _docstring_statements(ast.parse(source)):
-        first, last = statement.lineno - 1, (statement.end_lineno or statement.lineno) - 1
-        before = lines[first][: statement.col_offset]
-        after = lines[last][statement.end_col_offset :].lstrip(b" ;")
-        filler = b"pass" if is_alone else b""
-        lines[first : last + 1] = [before + filler + after] + [b""] * (last - first)
-    code = _STRING_OR_COMMENT.sub(_without_comment, b"\n".join(lines).decode())
-    ast.parse(code)
-    return _tidy(code)
-
-
-def _without_comment(match: re.Match[str]) -> str:
-    return "" if match[0].startswith("#") else match[0]
-
-
-def docstrings(source: str) -> str:
-    """Return the docstrings of Python source in order, those of MIN_DOCSTRING_CHARACTERS or more.
-
-    Raises SyntaxError when the source is not Python.
-    """
-    statements = [statement for statement, _ in _docstring_statements(ast.parse(source))]
-    statements.sort(key=lambda statement: statement.lineno)
-    texts = [inspect.cleandoc(ast.literal_eval(statement.value)) for statement in statements]
-    kept = [text for text in texts if len(text) >= MIN_DOCSTRING_CHARACTERS]
-    return _tidy("\n\n".join(kept))
-
-
-def without_licence(source: str) -> str:
-    """Return a header or a page without the comment about copyright or licence on its top."""
-    match = _LEADING_COMMENT.match(source)
-    return _tidy(source[match.end() :] if match and _LEGAL.search(match[0]) else source)
-
-
-def _tidy(text: str) -> str:
-    """Drop the white space at the ends of lines and all but one of several empty lines."""
-    text = re.sub(r"[ \t\r\f]+$", "", text, flags=re.MULTILINE)
-    return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
-
-
 # What can be harvested: which files or entries, and what of each is text.
 HARVESTS: dict[
     str, tuple[Callable[[Mapping[str, Path]], Iterator[_Candidate]], Callable[[str], str]]
@@ -287,3 +215,22 @@ HARVESTS: dict[
     "tests": (partial(_files, suffixes=(".py",), tests=True), python_code),
     "rst": (_prose, without_licence),
 }
+
+
+@dataclass(frozen=True, kw_only=True)
+class EnvironmentSource(TextSource):
+    """Text of the running Python environment."""
+
+    name: ClassVar[str] = "embedded"
+
+    harvest: str = key("Which text of the installed Python environment.", enum=list(HARVESTS))
+
+    def __post_init__(self) -> None:
+        if self.harvest not in HARVESTS:
+            raise ConfigError(
+                f"unknown harvest {self.harvest!r}. Set harvest to one of {', '.join(HARVESTS)}"
+            )
+
+    def open(self, part: Part) -> Reading:  # noqa: ARG002 (it has one part)
+        """Open the harvest; units are bytes of source files."""
+        return open_harvest(self.harvest, environment_roots())

@@ -1,159 +1,121 @@
-"""Text from local files: plain, JSON lines, Parquet, Arrow."""
+"""The source `files`: local files of text."""
 
 from __future__ import annotations
 
-import gzip
-import io
-import zlib
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+import glob
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from os.path import expandvars
 from pathlib import Path
-from typing import Any
+from typing import ClassVar
 
-import pyarrow as pa
-import pyarrow.parquet as pq
+from mixlaws.errors import ConfigError, DataError
+from mixlaws.text.formats import SUFFIXES, read_records
+from mixlaws.text.parts import Part, SourceFile, cut_into_runs
+from mixlaws.text.sources.source import Reading, RecordSource, SourceText, key
 
-from mixlaws.errors import DataError
-from mixlaws.text.documents import Reading, SourceText
-from mixlaws.text.parts import SUFFIXES, Part, SourceFile, list_files
-from mixlaws.text.records import Found, Selection, Selector, missing, not_utf8
-
-# Rows decoded at a time from columnar files; documents can be large.
-_BATCH_ROWS = 64
-_BUFFER_BYTES = 2**20
-# Where a record stands, its units, and the record.
-_Record = tuple[str, float, Found]
+# How many bytes of text a byte of a compressed file holds, about.
+_COMPRESSION = {".gz": 3, ".zst": 3, ".parquet": 2}
 
 
-@dataclass(frozen=True)
-class FilesSource:
+@dataclass(frozen=True, kw_only=True)
+class FilesSource(RecordSource):
     """Local files: .txt (one document each), JSON lines, Parquet and Arrow."""
 
-    paths: tuple[str, ...]
-    """Paths or glob patterns; ** goes into subfolders."""
-    selection: Selection = field(default_factory=Selection)
+    name: ClassVar[str] = "files"
+
+    paths: Sequence[str] = key(
+        "Glob patterns of .txt, .jsonl (also .gz, .zst), .parquet or .arrow files.",
+        type="array",
+        minItems=1,
+        items={"type": "string"},
+    )
+
+    def plan_parts(self, part_bytes: int) -> list[Part]:
+        """Return the parts: runs of files, or all files if there is a cap.
+
+        Raises DataError when a pattern matches nothing, ConfigError for a file that no reader can
+        read.
+        """
+        files = list_files(self.paths)
+        if self.limit:
+            return [Part(tuple(files))]
+        runs = cut_into_runs([file.num_bytes for file in files], part_bytes)
+        return [Part(tuple(files[i] for i in run), k, len(runs)) for k, run in enumerate(runs)]
+
+    def estimate_parts(self, part_bytes: int, num_bytes: float) -> list[Part]:
+        """Return the parts; if no file is there yet, those of one file of the expected size."""
+        if _match_all(self.paths):
+            return self.plan_parts(part_bytes)
+        total = round(num_bytes / _COMPRESSION.get(Path(self.paths[0]).suffix, 1))
+        if self.limit:
+            return [Part((SourceFile("", total),))]
+        count = max(1, -(-total // part_bytes))
+        return [Part((SourceFile("", total // count),), k, count) for k in range(count)]
+
+    def text_bytes(self) -> float | None:
+        """Return the size of the files, of compressed ones the expected size of their content."""
+        sizes = [p.stat().st_size * _COMPRESSION.get(p.suffix, 1) for p in _match_all(self.paths)]
+        return sum(sizes) or None
 
     def open(self, part: Part) -> Reading:
-        """Open the files of a part, all if it names none; units are bytes of files."""
+        """Open the files of a part, or all files if it names none; units are bytes of files."""
+        # Imported here: the Snakefile lists files, and evaluates no filter.
+        from mixlaws.text.records import Selector
+
         files = part.files or tuple(list_files(self.paths))
-        selector = Selector(self.selection)
+        selector, columns = Selector(self.selection), self.selection.columns()
+
+        def texts() -> Iterator[SourceText]:
+            for file in files:
+                for found in read_records(file, columns):
+                    yield selector.text(*found)
+
         return Reading(
-            texts=(text for file in files for text in self._read(file, selector)),
+            texts=texts(),
             total_units=sum(file.num_bytes for file in files),
             listing=[[Path(file.path).name, file.num_bytes] for file in files],
         )
 
-    def _read(self, file: SourceFile, selector: Selector) -> Iterator[SourceText]:
-        path = Path(file.path)
-        suffix = next(suffix for suffix in SUFFIXES if path.name.endswith(suffix))
-        with _explained(path):
-            before = path.stat()
-            _check_unchanged(path, file.num_bytes, before.st_size)
-            for found in _READERS[suffix](path, selector.selection.columns()):
-                yield selector.text(*found)
-            after = path.stat()
-            _check_unchanged(path, file.num_bytes, after.st_size)
-            if after.st_mtime_ns != before.st_mtime_ns:
-                raise DataError(
-                    f"{path} must stay as it is while it is read, but was written to: wait until "
-                    "nothing writes to it, and run again"
-                )
+
+def list_files(patterns: Sequence[str]) -> list[SourceFile]:
+    """Return the files that the patterns match, once each, in the order of a hash of their names.
+
+    The order is a fair sample when a cap stops the reading early, and the same on every machine.
+    """
+    paths = {path for pattern in patterns for path in _checked(pattern)}
+    return [SourceFile(str(path), path.stat().st_size) for path in sorted(paths, key=_order)]
 
 
-@contextmanager
-def _explained(path: Path) -> Iterator[None]:
-    """Turn what reading a file raises into an error that names it."""
-    try:
-        yield
-    except UnicodeDecodeError as error:
-        raise DataError(not_utf8(str(path), error)) from error
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise DataError(f"{path} must be a whole gzip file, but {error}: copy it again") from error
-    except (OSError, pa.ArrowInvalid) as error:
-        kind = "a whole Zstandard file" if path.suffix == ".zst" else "readable"
+def _checked(pattern: str) -> list[Path]:
+    found = _match(pattern)
+    if not found:
         raise DataError(
-            f"{path} must be {kind}, but {error}: check the file and its permissions, or copy it "
-            "again"
-        ) from error
-
-
-def _check_unchanged(path: Path, planned: int, found: int) -> None:
-    if planned != found:
-        raise DataError(
-            f"{path} must stay as it was when the run was planned, {planned:,} bytes, but has "
-            f"{found:,} now: wait until nothing writes to it, and run again"
+            f"no file matches {pattern!r} in paths. Check the spelling; relative paths start at "
+            f"{Path.cwd()}"
         )
+    for path in found:
+        if not path.name.endswith(SUFFIXES):
+            raise ConfigError(
+                f"{pattern!r} in paths matches {path}, which is not in a known format. Narrow the "
+                f"pattern to files that end in {', '.join(SUFFIXES)}"
+            )
+    return found
 
 
-def _read_text(path: Path, _columns: list[str]) -> Iterator[_Record]:
-    yield str(path), path.stat().st_size, path.read_text(encoding="utf-8")
+def _match_all(patterns: Sequence[str]) -> list[Path]:
+    return list({path for pattern in patterns for path in _match(pattern)})
 
 
-def _read_lines(path: Path, _columns: list[str]) -> Iterator[_Record]:
-    """Read JSON lines; the units of a line are the bytes of the file that reading it took."""
-    with open(path, "rb") as file:
-        lines: Any = file
-        if path.suffix == ".gz":
-            lines = gzip.GzipFile(fileobj=file)
-        elif path.suffix == ".zst":
-            stream = pa.CompressedInputStream(pa.PythonFile(file, "r"), "zstd")
-            lines = io.BufferedReader(stream, _BUFFER_BYTES)
-        before = 0
-        for number, line in enumerate(lines, start=1):
-            now = file.tell()
-            units, before = now - before, now
-            if line.strip():
-                yield f"{path}, line {number:,}", units, line
+def _match(pattern: str) -> list[Path]:
+    # $NAME is replaced by the variable's value, so that a config need not name a machine's folders.
+    # Path.glob takes no absolute pattern.
+    names = glob.glob(expandvars(pattern), recursive=True)  # noqa: PTH207
+    return [path for path in map(Path, names) if path.is_file()]
 
 
-def _read_parquet(path: Path, columns: list[str]) -> Iterator[_Record]:
-    with pq.ParquetFile(path, buffer_size=_BUFFER_BYTES) as file:
-        _check_columns(path, columns, file.schema_arrow.names)
-        units = path.stat().st_size / max(1, file.metadata.num_rows)
-        batches = file.iter_batches(columns=columns, batch_size=_BATCH_ROWS)
-        yield from _numbered(path, ((batch, units) for batch in batches))
-
-
-def _read_arrow(path: Path, columns: list[str]) -> Iterator[_Record]:
-    """Read an Arrow file, or a stream such as the `datasets` library saves."""
-    with pa.memory_map(str(path)) as file:
-        try:
-            opened = pa.ipc.open_file(file)
-            batches = (opened.get_batch(i) for i in range(opened.num_record_batches))
-        except pa.ArrowInvalid:
-            file.seek(0)
-            opened = batches = pa.ipc.open_stream(file)
-        _check_columns(path, columns, opened.schema.names)
-        slices = (
-            (batch.select(columns).slice(start, _BATCH_ROWS), batch.nbytes / batch.num_rows)
-            for batch in batches
-            for start in range(0, batch.num_rows, _BATCH_ROWS)
-        )
-        yield from _numbered(path, slices)
-
-
-def _check_columns(path: Path, columns: list[str], found: list[str]) -> None:
-    for column in columns:
-        if column not in found:
-            raise DataError(missing(column, found, str(path)))
-
-
-def _numbered(path: Path, batches: Iterator[tuple[pa.RecordBatch, float]]) -> Iterator[_Record]:
-    number = 0
-    for batch, units in batches:
-        for row in batch.to_pylist():
-            number += 1
-            yield f"{path}, row {number:,}", units, row
-
-
-_READERS: dict[str, Callable[[Path, list[str]], Iterator[_Record]]] = {
-    ".txt": _read_text,
-    ".jsonl": _read_lines,
-    ".jsonl.gz": _read_lines,
-    ".jsonl.zst": _read_lines,
-    ".json.gz": _read_lines,
-    ".json.zst": _read_lines,
-    ".parquet": _read_parquet,
-    ".arrow": _read_arrow,
-}
+def _order(path: Path) -> tuple[str, str]:
+    """Sort by a hash of the file's name alone: its folder differs between machines."""
+    return hashlib.sha256(json.dumps(path.name).encode()).hexdigest(), path.as_posix()

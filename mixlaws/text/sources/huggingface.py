@@ -1,29 +1,46 @@
-"""Text from a data set of the Hugging Face hub."""
+"""The source `huggingface`: a dataset of the Hugging Face hub, or a folder that is one."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 from mixlaws.errors import DataError
-from mixlaws.text.documents import Reading, SourceText
 from mixlaws.text.parts import Part
-from mixlaws.text.records import Selection, Selector, missing
+from mixlaws.text.selection import missing_field
+from mixlaws.text.sources.source import Reading, RecordSource, SourceText, key
 
 
-@dataclass(frozen=True)
-class HuggingFaceSource:
+@dataclass(frozen=True, kw_only=True)
+class HuggingFaceSource(RecordSource):
     """A dataset that the `datasets` library loads: a name on the hub or a local folder."""
 
-    dataset: str
-    subset: str | None = None
-    revision: str | None = None
-    split: str = "train"
-    streaming: bool = False
-    num_parts: int = 1
-    selection: Selection = field(default_factory=Selection)
+    name: ClassVar[str] = "huggingface"
+
+    dataset: str = key("Name on the hub, or a local folder.", type="string")
+    subset: str | None = key(
+        "Configuration of the data set.", type=["string", "null"], default=None
+    )
+    split: str = key("Split to read.", type="string", default="train")
+    revision: str | None = key(
+        "Branch, tag or commit of the repository; a commit never changes.",
+        type=["string", "null"],
+        default=None,
+    )
+    streaming: bool = key("Read without downloading the whole set.", type="boolean", default=False)
+    num_parts: int = key(
+        "Jobs that read the set side by side; a stream needs as many files.",
+        type="integer",
+        minimum=1,
+        default=1,
+    )
+
+    def plan_parts(self, part_bytes: int) -> list[Part]:  # noqa: ARG002 (sizes are unknown)
+        """Return `num_parts` slices of the dataset, or one if there is a cap."""
+        count = 1 if self.limit else self.num_parts
+        return [Part((), index, count) for index in range(count)]
 
     def open(self, part: Part) -> Reading:
         """Open a slice of the dataset; units are rows, unknown where a stream declares no size."""
@@ -31,7 +48,7 @@ class HuggingFaceSource:
         columns = self.selection.columns()
         for column in columns:
             if column not in (dataset.column_names or columns):
-                raise DataError(missing(column, dataset.column_names, self.dataset))
+                raise DataError(missing_field(column, dataset.column_names, self.dataset))
         splits = dataset.info.splits or {}
         declared = splits[self.split].num_examples if self.split in splits else 0
         num_rows = declared if self.streaming else dataset.num_rows
@@ -60,6 +77,9 @@ class HuggingFaceSource:
             )
 
     def _rows(self, dataset: Any, part: Part) -> Iterator[SourceText]:
+        # Imported here: the Snakefile imports every source, and evaluates no filter.
+        from mixlaws.text.records import Selector
+
         selector = Selector(self.selection)
         slice_name = f" of part {part.index + 1} of {part.count}" if part.count > 1 else ""
         with self._explained():

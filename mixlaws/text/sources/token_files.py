@@ -1,48 +1,57 @@
-"""Domains that are token files of an earlier experiment: checked, renamed, put in their place."""
+"""The source `tokens`: token files of an earlier experiment, checked, renamed and copied."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from os.path import expandvars
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
-from mixlaws.errors import DataError
+from mixlaws.errors import DataError, located
 from mixlaws.files import file_sha256
-from mixlaws.text.tokens import Manifest, publish_tokens, read_manifest
+from mixlaws.text.sources.source import Source, key
+from mixlaws.text.tokens import Manifest, place_tokens, read_manifest
 
 
-def is_given(source: Mapping[str, Any]) -> bool:
-    """Return whether a domain of the config is given as token files."""
-    return bool(source["source"] == "tokens")
+@dataclass(frozen=True, kw_only=True)
+class TokenFilesSource(Source):
+    """The token files of one domain of an earlier experiment."""
+
+    name: ClassVar[str] = "tokens"
+    holds_text: ClassVar[bool] = False
+
+    folder: str = key(
+        "A domain's token files of an earlier experiment, results/NAME/tokens/DOMAIN; needs its "
+        "tokenizer.json as tokenizer.file (and its end_of_document).",
+        type="string",
+    )
+
+    def files(self, split: str) -> tuple[Path, Path]:
+        """Return the token file and the manifest of one split; DataError if one is missing."""
+        folder = Path(expandvars(self.folder))
+        files = (folder / f"{split}.bin", folder / f"{split}.json")
+        missing = [str(path) for path in files if not path.is_file()]
+        if missing:
+            raise DataError(
+                f"no token files of the {split} split: {' and '.join(missing)} not found. Set "
+                "folder to results/NAME/tokens/DOMAIN of an earlier experiment; relative paths "
+                f"start at {Path.cwd()}"
+            )
+        return files
+
+    def manifest(self, split: str) -> Manifest:
+        """Return the manifest of one split; DataError if it is missing or damaged."""
+        return read_manifest(self.files(split)[1])
 
 
-def given_files(domain: str, source: Mapping[str, Any], split: str) -> tuple[Path, Path]:
+def given_files(domain: str, options: Mapping[str, Any], split: str) -> tuple[Path, Path]:
     """Return the token file and the manifest of one split of a domain given as token files.
 
-    Raises DataError, naming the domain, when one of them is not there.
+    Raises DataError, naming the domain, when one of them is missing.
     """
-    folder = Path(expandvars(source["folder"]))
-    files = (folder / f"{split}.bin", folder / f"{split}.json")
-    missing = [str(path) for path in files if not path.is_file()]
-    if missing:
-        raise DataError(
-            f"domain {domain!r}: folder must be one domain's token files of an earlier experiment "
-            f"(results/NAME/tokens/DOMAIN, with {files[0].name} and {files[1].name}), but "
-            f"{', '.join(missing)} is missing: check the spelling; relative paths start at "
-            f"{Path.cwd()}"
-        )
-    return files
-
-
-def given_manifest(domain: str, source: Mapping[str, Any], split: str) -> Manifest:
-    """Return the manifest of one split of a domain given as token files.
-
-    Raises DataError, naming the domain, when it is missing or no manifest.
-    """
-    return read_manifest(given_files(domain, source, split)[1])
+    with located(f"domain {domain!r}"):
+        return TokenFilesSource(folder=options["folder"]).files(split)
 
 
 def adopt_tokens(
@@ -60,23 +69,10 @@ def adopt_tokens(
     naming the domain, when the file is not what its manifest says, is of another split, or was made
     with another tokenizer than `tokenizer`, the tokenizer.json of this experiment.
     """
-    with _explained(domain):
+    with located(f"domain {domain!r}"):
         found = read_manifest(given[1])
-    if found.split != split:
-        raise DataError(
-            f"domain {domain!r}: {given[1]} must describe a {split} split, but describes "
-            f"{found.domain}/{found.split}: name the folder that its experiment wrote"
-        )
-    digest = file_sha256(tokenizer)
-    if found.tokenizer_sha256 != digest:
-        raise DataError(
-            f"domain {domain!r}: token files must be made with the tokenizer of this experiment "
-            f"(sha256 {digest[:12]}), but {given[0]} was made with {found.tokenizer_sha256[:12]}: "
-            "set tokenizer.file to the tokenizer.json beside the folders of its domains, and "
-            "tokenizer.end_of_document to what it was there"
-        )
-    with _explained(domain):
-        publish_tokens(
+        _check_origin(found, given, split=split, tokenizer=tokenizer)
+        place_tokens(
             given[0],
             replace(found, domain=domain),
             tokens=tokens,
@@ -85,12 +81,22 @@ def adopt_tokens(
         )
 
 
-@contextmanager
-def _explained(domain: str) -> Iterator[None]:
-    """Name the domain in what goes wrong, and whose the files are."""
-    try:
-        yield
-    except DataError as error:
+def _check_origin(
+    found: Manifest,
+    given: tuple[str | Path, str | Path],
+    *,
+    split: str,
+    tokenizer: str | Path,
+) -> None:
+    if found.split != split:
         raise DataError(
-            f"domain {domain!r}, given as token files: {error} in the experiment that wrote them"
-        ) from error
+            f"{given[1]} describes {found.domain}/{found.split} and is used as a {split} split. "
+            "Set folder to a folder that an experiment wrote, results/NAME/tokens/DOMAIN"
+        )
+    digest = file_sha256(tokenizer)
+    if found.tokenizer_sha256 != digest:
+        raise DataError(
+            f"{given[0]} was made with another tokenizer (sha256 {found.tokenizer_sha256[:12]}) "
+            f"than this experiment's ({digest[:12]}). Set tokenizer.file to the tokenizer.json "
+            "beside the folders of its domains, and tokenizer.end_of_document as it was there"
+        )

@@ -4,14 +4,12 @@ import itertools
 
 import pytest
 
+from mixlaws.text.extraction import docstrings, python_code, without_licence
 from mixlaws.text.sources.environment import (
     HARVESTS,
     MAX_FILE_BYTES,
-    docstrings,
     environment_roots,
     open_harvest,
-    python_code,
-    without_licence,
 )
 
 LONG = "Explain at some length what this does, so that it is worth more than eighty characters."

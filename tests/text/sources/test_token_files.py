@@ -6,15 +6,15 @@ from dataclasses import replace
 import pandas as pd
 import pytest
 import yaml
-from test_tokens import Workplace
+from text_workplace import Workplace
 
 from mixlaws.config.complete import complete_config
 from mixlaws.errors import ConfigError, DataError
 from mixlaws.report.text import contamination_findings
 from mixlaws.runs.text_cost import text_rows, text_tokens
-from mixlaws.text.accounting import contamination_table
+from mixlaws.text.accounting import Roles, contamination_table
 from mixlaws.text.duplicates import find_duplicates
-from mixlaws.text.sources.token_files import adopt_tokens, given_files, given_manifest
+from mixlaws.text.sources.token_files import TokenFilesSource, adopt_tokens, given_files
 from mixlaws.text.tokenizer import adopt_tokenizer, open_tokenizer
 from mixlaws.text.tokens import read_manifest
 
@@ -69,14 +69,14 @@ def test_a_given_tokenizer_is_adopted_without_a_change(workplace, tmp_path):
 def test_another_tokenizer(workplace, tmp_path):
     other = tmp_path / "tokenizer.json"
     workplace.train(other, vocabulary_size=290)
-    with pytest.raises(DataError, match=r"domain 'news': token files must be made with the tok"):
+    with pytest.raises(DataError, match=r"domain 'news': .*train\.bin was made with another tok"):
         adopt(workplace, tmp_path, tokenizer=other)
     assert not list(tmp_path.glob("train.*"))
 
 
 def test_a_manifest_of_another_split(workplace, tmp_path):
     given = given_files("news", source(workplace), "validation")
-    with pytest.raises(DataError, match="must describe a train split, but describes web/valid"):
+    with pytest.raises(DataError, match="describes web/validation and is used as a train split"):
         adopt(workplace, tmp_path, given=given)
 
 
@@ -85,7 +85,7 @@ def test_a_token_file_that_was_changed(workplace, tmp_path):
     content = bytearray((copied / "train.bin").read_bytes())
     content[0] ^= 1
     (copied / "train.bin").write_bytes(content)
-    with pytest.raises(DataError, match=r"domain 'news', given as token files: .*train\.bin must"):
+    with pytest.raises(DataError, match=r"domain 'news': .*train\.bin must"):
         adopt(workplace, tmp_path, given=(copied / "train.bin", copied / "train.json"))
     assert not list(tmp_path.glob("train.*"))
 
@@ -100,16 +100,16 @@ def test_the_plan_is_written_before_the_token_files_are(tmp_path):
 
 
 def test_a_folder_without_token_files(workplace, monkeypatch):
-    with pytest.raises(DataError, match=r"domain 'news': folder must be one domain's token files"):
+    with pytest.raises(DataError, match=r"domain 'news': no token files of the train split: "):
         given_files("news", source(workplace, "test"), "train")  # validation only
     monkeypatch.setenv("EARLIER", str(workplace.folder))
-    found = given_manifest("news", {"source": "tokens", "folder": "$EARLIER/tokens/web"}, "train")
+    found = TokenFilesSource(folder="$EARLIER/tokens/web").manifest("train")
     assert found.num_documents > 30
 
 
 def test_the_plan_knows_the_tokens(workplace):
     counts = [
-        given_manifest("news", source(workplace), split).num_tokens
+        read_manifest(given_files("news", source(workplace), split)[1]).num_tokens
         for split in ("train", "validation")
     ]
     assert text_tokens("news", source(workplace), 0.1) == (counts[0], "its manifest")
@@ -142,7 +142,7 @@ def test_documents_without_text_are_not_compared(workplace):
     files = [workplace.folder / f"tokens/{name}/validation.json" for name in ("web", "test")]
     manifests = [read_manifest(path) for path in files]
     table = contamination_table(
-        workplace.duplicates, manifests, ["web", "code"], not_compared=["web"]
+        workplace.duplicates, manifests, Roles(["web", "code"], without_text=["web"])
     )
     pairs = list(zip(table["validation_domain"], table["training_domain"], strict=True))
     assert pairs == [("test", "code")]
@@ -156,7 +156,7 @@ def test_an_experiment_of_token_files_alone(workplace, tmp_path):
     find_duplicates({}, near="all", output=tmp_path / "duplicates.parquet")
     manifests = [read_manifest(workplace.folder / "tokens/web/validation.json")]
     table = contamination_table(
-        tmp_path / "duplicates.parquet", manifests, ["web"], not_compared=["web"]
+        tmp_path / "duplicates.parquet", manifests, Roles(["web"], without_text=["web"])
     )
     assert table.empty
     table.to_csv(tmp_path / "contamination.csv", index=False)

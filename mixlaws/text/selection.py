@@ -1,0 +1,61 @@
+"""Selections: which records of a source are documents, and which field is their text."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+FILTER_FUNCTIONS: dict[str, Callable[..., Any]] = {
+    each.__name__: each for each in (len, int, float, str, abs, min, max, round)
+}
+"""What a filter may call. All of these give the same result on every run."""
+
+
+@dataclass(frozen=True)
+class Selection:
+    """The keys of a domain that select records and their text."""
+
+    text_field: str = "text"
+    filter: str | None = None
+    """A Python expression over a record's fields; records for which it is false are dropped."""
+    on_bad_lines: str | int = "error"
+    """error, skip, or the number of bad records that one job may skip."""
+
+    def columns(self) -> list[str]:
+        """Return the fields that a reader of columns must read."""
+        names = [] if self.filter is None else sorted(_names(self.filter))
+        return [self.text_field, *(name for name in names if name != self.text_field)]
+
+
+def filter_problem(expression: str) -> str:
+    """Return what is wrong with the syntax of a filter, or an empty string."""
+    try:
+        ast.parse(expression.strip(), mode="eval")
+    except SyntaxError as error:
+        return f"{error.msg} at column {error.offset}"
+    return ""
+
+
+def _names(expression: str) -> set[str]:
+    """Return the fields that an expression reads."""
+    tree = ast.parse(expression.strip(), mode="eval")
+    names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+    return names - FILTER_FUNCTIONS.keys()
+
+
+def missing_field(field_name: str, fields: Iterable[str], place: str) -> str:
+    """Return the message for a record, file or dataset that lacks a field."""
+    return (
+        f"{place} has no field {field_name!r}; its fields are {', '.join(sorted(fields))}. Set "
+        "text_field, or correct filter"
+    )
+
+
+def not_utf8(place: str, error: UnicodeDecodeError) -> str:
+    """Return the message for text in another encoding than UTF-8."""
+    return (
+        f"{place} is not UTF-8: byte {error.start + 1:,} is {error.object[error.start]:#04x}. "
+        "Convert the file, for example with iconv"
+    )

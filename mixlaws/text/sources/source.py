@@ -1,0 +1,161 @@
+"""What every source has: a name, keys in the config, parts, a size, and a way to open it.
+
+A source is a frozen dataclass whose fields are its keys in the config. The Snakefile imports all
+sources and is parsed again in every job, so a source imports libraries that read data only inside
+the functions that use them.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from dataclasses import MISSING, asdict, dataclass, field, fields
+from inspect import get_annotations
+from typing import Any, ClassVar
+
+from mixlaws.text.parts import Part
+from mixlaws.text.selection import Selection
+
+BYTES_PER_CAPPED_TOKEN = 8
+"""Bytes of text that are read per token of max_tokens. Tokenizers average 3 to 5 on real text."""
+
+
+@dataclass(frozen=True)
+class SourceText:
+    """One text of a source."""
+
+    text: str
+    units: float
+    """How much of the source's total it took: see Reading.total_units."""
+    dropped: str = ""
+    """Why the source itself rejects the text; empty if it does not."""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A part of a source, opened to be read once."""
+
+    texts: Iterator[SourceText]
+    total_units: float | None
+    """Size of the part in the source's own units (bytes of files, or rows); None if unknown."""
+    listing: list[Any]
+    """Names and sizes of what will be read, not the contents.
+
+    The listings of all parts make the digest of the source. Where parts share an entry, only the
+    first part lists it.
+    """
+
+
+def key(description: str, *, default: Any = MISSING, **schema: Any) -> Any:
+    """Return the dataclass field of a key: required unless it has a default.
+
+    `schema` is the JSON schema of its value, without default and description.
+    """
+    stated = {} if default is MISSING else {"default": default}
+    metadata = {"schema": {**schema, **stated, "description": description}}
+    return field(default=default, metadata=metadata)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Source(ABC):
+    """Where the data of a domain comes from. The fields of a source are its keys in the config."""
+
+    name: ClassVar[str]
+    """The value of `source` in the config."""
+    holds_text: ClassVar[bool] = True
+    """Whether it gives text. Other sources give token ids, which are not read and tokenized."""
+
+    @classmethod
+    def key_schemas(cls) -> dict[str, dict[str, Any]]:
+        """Return the JSON schema of each key; the keys of the source itself come first."""
+        schemas = {each.name: dict(each.metadata["schema"]) for each in fields(cls)}
+        names = [name for base in cls.__mro__ for name in get_annotations(base)]
+        return {name: schemas[name] for name in names if name in schemas}
+
+    @classmethod
+    def required(cls) -> list[str]:
+        """Return the keys that have no default."""
+        return [name for name, schema in cls.key_schemas().items() if "default" not in schema]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TextSource(Source):
+    """A source of text."""
+
+    max_bytes: int | None = key(
+        "Stop reading after this many bytes of text; null reads everything.",
+        type=["integer", "null"],
+        minimum=1,
+        default=None,
+    )
+    max_tokens: int | None = key(
+        "Keep at most this many tokens, over both splits; null keeps all.",
+        type=["integer", "null"],
+        minimum=1,
+        default=None,
+    )
+
+    @property
+    def limit(self) -> int | None:
+        """Return the bytes of text after which reading stops, or None."""
+        limits = [self.max_bytes, BYTES_PER_CAPPED_TOKEN * (self.max_tokens or 0)]
+        return min((limit for limit in limits if limit), default=None)
+
+    @property
+    def selection(self) -> Selection:
+        """Return which records are documents: all of them."""
+        return Selection()
+
+    def choice(self) -> dict[str, Any]:
+        """Return the options that decide which documents are kept: part of the fingerprint."""
+        caps = {"max_bytes": self.max_bytes, "max_tokens": self.max_tokens}
+        return asdict(self.selection) | caps
+
+    def plan_parts(self, part_bytes: int) -> list[Part]:  # noqa: ARG002 (one part by default)
+        """Return the parts, one for each job, of about `part_bytes` each; opens no file.
+
+        A source with a cap is one part: its job stops at the cap, and parallel jobs would read text
+        that is not needed.
+        """
+        return [Part()]
+
+    def estimate_parts(self, part_bytes: int, num_bytes: float) -> list[Part]:  # noqa: ARG002
+        """Return the expected parts of `num_bytes` of text; the source need not be there yet."""
+        return self.plan_parts(part_bytes)
+
+    def text_bytes(self) -> float | None:
+        """Return the estimated bytes of text of the whole source; None if unknown before reading.
+
+        A cap makes no difference here.
+        """
+        return None
+
+    @abstractmethod
+    def open(self, part: Part) -> Reading:
+        """Open one part, at its start."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecordSource(TextSource):
+    """A source of records with fields: lines of JSON, or rows."""
+
+    text_field: str = key("Field that holds a document's text.", type="string", default="text")
+    filter: str | None = key(
+        "Python expression over a record's fields, such as "
+        "\"lang == 'en' and len(text) > 200\"; records where it is false are dropped.",
+        type=["string", "null"],
+        default=None,
+    )
+    on_bad_lines: str | int = key(
+        "What to do with a line that holds no text; error, skip, or the number that may be "
+        "skipped.",
+        type=["string", "integer"],
+        minimum=1,
+        pattern="^(error|skip)$",
+        default="error",
+    )
+
+    @property
+    def selection(self) -> Selection:
+        """Return which records are documents, and which field is their text."""
+        return Selection(self.text_field, self.filter, self.on_bad_lines)
