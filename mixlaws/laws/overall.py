@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+
+from mixlaws.errors import DataError
 
 OVERALL = "overall"
 
@@ -16,6 +19,20 @@ class Columns:
     validation_domains: tuple[str, ...]
     weights: np.ndarray
     """(V,) s."""
+
+    @classmethod
+    def of(cls, weights: Mapping[str, float], validation_domains: Sequence[str]) -> Columns:
+        """Return the columns with these weights; a validation domain without one has weight 0.
+
+        Raises DataError when a weighted validation domain was not measured.
+        """
+        if unknown := sorted(set(weights) - set(validation_domains)):
+            raise DataError(
+                f"no loss was measured on the weighted validation domains {', '.join(unknown)}. "
+                "Correct validation.weights"
+            )
+        values = np.array([weights.get(domain, 0.0) for domain in validation_domains])
+        return cls(tuple(validation_domains), values)
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -9,46 +9,66 @@ import pandas as pd
 
 from mixlaws.errors import DataError
 from mixlaws.laws.observations import Observations
-from mixlaws.losses.tables import RUN_KEY, SCHEDULE_COLUMNS
+from mixlaws.losses.swarm import Swarm
+from mixlaws.losses.tables import RUN_KEY, SCHEDULE_COLUMNS, share_columns
 from mixlaws.runs.schedules import make_schedule
 
 
-def make_observations(losses: pd.DataFrame, runs: pd.DataFrame) -> Observations:
-    """Return the tables as arrays, one row per (run, step).
+def make_observations(swarm: Swarm) -> Observations:
+    """Return the losses as arrays, one row per (size, mixture, seed, step), sorted by it.
 
-    Training domains come in the order of the r_ columns of `runs`, validation domains in order of
-    appearance. Raises DataError naming every run without a record and every missing loss.
+    Losses, runs and mixtures are joined by name. Raises DataError for mixtures of several phases,
+    and when runs of different schedules would be fitted together.
     """
-    key = [*RUN_KEY, "step"]
-    domains = list(dict.fromkeys(losses["validation_domain"]))
-    wide = losses.pivot(index=[*key, "tokens"], columns="validation_domain", values="loss")
+    key, domains = [*RUN_KEY, "step"], list(swarm.validation_domains)
+    wide = swarm.losses.pivot(index=[*key, "tokens"], columns="validation_domain", values="loss")
     wide = wide[domains].reset_index().sort_values(key, ignore_index=True)
-    if incomplete := wide[wide[domains].isna().any(axis=1)][key].values.tolist():
-        raise DataError(
-            "losses must hold every validation domain of every (size, mixture, seed, step), but "
-            f"some are missing at {incomplete}: rerun those runs"
-        )
-    joined = wide.merge(runs.drop(columns="tokens"), on=RUN_KEY, how="left")
-    if unknown := joined[joined["num_params"].isna()][RUN_KEY].drop_duplicates().values.tolist():
-        raise DataError(f"runs.csv must name every run of the losses, but {unknown} are missing")
-    shares = [str(column) for column in runs if str(column).startswith("r_")]
-    tokens = joined["tokens"].to_numpy(dtype=float)
-    effective, annealing = _schedule_state(joined, tokens)
+    runs = swarm.runs.drop(columns="tokens", errors="ignore")
+    joined = wide.merge(runs, on=RUN_KEY, how="left", validate="many_to_one")
+    shares = _static_shares(swarm, joined["mixture"])
+    effective, annealing = _schedule_state(joined)
     return Observations(
-        domains=tuple(column.removeprefix("r_") for column in shares),
-        validation_domains=tuple(domains),
+        domains=swarm.domains,
+        validation_domains=swarm.validation_domains,
         size=joined["size"].to_numpy(dtype=str),
         mixture=joined["mixture"].to_numpy(dtype=str),
         seed=joined["seed"].to_numpy(dtype=int),
         step=joined["step"].to_numpy(dtype=int),
-        proportions=joined[shares].to_numpy(dtype=float),
+        # The order in memory is fixed: the last bits of sums and products depend on it.
+        proportions=np.asarray(shares, dtype=float, order="F"),
         num_params=joined["num_params"].to_numpy(dtype=float),
-        compute_params=joined["flops_per_token"].to_numpy(dtype=float) / 6,
-        tokens=tokens,
+        compute_params=_compute_params(joined),
+        tokens=joined["tokens"].to_numpy(dtype=float),
         effective_tokens=effective,
         annealing=annealing,
-        losses=joined[domains].to_numpy(dtype=float),
+        losses=np.asarray(joined[domains], dtype=float, order="C"),
     )
+
+
+def _static_shares(swarm: Swarm, mixtures: pd.Series) -> pd.DataFrame:
+    """Return the proportions of each row's mixture."""
+    table = swarm.mixtures[swarm.mixtures["id"].isin(mixtures)]
+    if several := table.loc[table.duplicated("id"), "id"].drop_duplicates().tolist():
+        raise DataError(
+            f"the mixtures {', '.join(several)} change during the run (several phases), and the "
+            "laws hold for constant proportions only. Leave out the runs of these mixtures"
+        )
+    return table.set_index("id")[share_columns(swarm.domains)].loc[mixtures]
+
+
+def knows_compute(runs: pd.DataFrame) -> bool:
+    """Say whether N by compute can be had for the runs and for a target alike.
+
+    It needs flops_per_token, and vocabulary_size for the target's. Without either, plain N is
+    used everywhere: a law that mixes the two counts would see a jump that is not there.
+    """
+    return {"flops_per_token", "vocabulary_size"} <= set(runs)
+
+
+def _compute_params(rows: pd.DataFrame) -> np.ndarray:
+    if not knows_compute(rows):
+        return rows["num_params"].to_numpy(dtype=float)
+    return np.asarray(rows["flops_per_token"].to_numpy(dtype=float) / 6)
 
 
 def schedule_of(runs: pd.DataFrame) -> dict[str, Any]:
@@ -68,21 +88,32 @@ def schedule_of(runs: pd.DataFrame) -> dict[str, Any]:
             for row in distinct.to_dict("records")
         ]
         raise DataError(
-            f"all runs must share one learning-rate schedule to be fitted together, but there are "
-            f"{len(distinct)}: {'; '.join(map(str, shown))}: keep them in experiments of their own"
+            f"the runs have {len(distinct)} learning-rate schedules and cannot be fitted together: "
+            f"{'; '.join(map(str, shown))}. Keep one schedule in an experiment"
         )
     row = distinct.iloc[0].to_dict()
     return {str(name): None if pd.isna(value) else value for name, value in row.items()}
 
 
-def _schedule_state(rows: pd.DataFrame, tokens: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _schedule_state(rows: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
     """Return effective tokens and annealing of each (run, step)."""
+    tokens = rows["tokens"].to_numpy(dtype=float)
     settings = schedule_of(rows)
     if settings["schedule"] == "constant":
         return tokens, np.zeros(len(tokens))
     effective, annealing = np.empty(len(tokens)), np.empty(len(tokens))
-    for _, part in rows.groupby(["num_steps", "batch_tokens"]):
-        schedule = make_schedule(settings, int(part["num_steps"].iloc[0]))
-        state = schedule.state(part["step"].to_numpy(), float(part["batch_tokens"].iloc[0]))
+    for (num_steps, batch_tokens), part in rows.groupby([_num_steps(rows), _batch_tokens(rows)]):
+        schedule = make_schedule(settings, int(num_steps))
+        state = schedule.state(part["step"].to_numpy(), float(batch_tokens))
         effective[part.index], annealing[part.index] = state
     return effective, annealing
+
+
+def _num_steps(rows: pd.DataFrame) -> pd.Series:
+    """Return the length of each row's run: its last step where the run table does not say."""
+    return rows.get("num_steps", rows.groupby(RUN_KEY)["step"].transform("max"))
+
+
+def _batch_tokens(rows: pd.DataFrame) -> pd.Series:
+    """Return the tokens of one step of each row's run."""
+    return rows.get("batch_tokens", rows["tokens"] / rows["step"])

@@ -1,4 +1,4 @@
-"""Collect the loss files and records of our own runs into tables."""
+"""Collect the loss files and records of our own runs into the tables of a swarm."""
 
 from __future__ import annotations
 
@@ -10,7 +10,25 @@ import pandas as pd
 from mixlaws.errors import DataError
 from mixlaws.files import file_sha256, read_json
 from mixlaws.losses.fingerprints import check_records, text_fingerprint
-from mixlaws.losses.tables import LOSS_COLUMNS, RUN_COLUMNS, RUN_KEY, read_losses
+from mixlaws.losses.tables import LOSS_COLUMNS, LOSS_KEY, RUN_COLUMNS, RUN_KEY, read_losses
+from mixlaws.tables import write_table
+
+
+def collect_losses(
+    losses: Sequence[str | Path],
+    records: Sequence[str | Path],
+    timings: Sequence[str | Path],
+    *,
+    to_losses: str | Path,
+    to_runs: str | Path,
+) -> None:
+    """Join losses.csv, run.json and timing.json of many runs into a loss and a run table.
+
+    Raises DataError when a loss file changed after its run, and when the runs saw different text.
+    """
+    verify_losses(losses, records)
+    write_table(join_losses(losses), to_losses)
+    write_table(join_runs(records, timings), to_runs)
 
 
 def verify_losses(paths: Sequence[str | Path], records: Sequence[str | Path]) -> None:
@@ -22,25 +40,23 @@ def verify_losses(paths: Sequence[str | Path], records: Sequence[str | Path]) ->
     ]
     if changed:
         raise DataError(
-            f"a loss file must have the sha256 that the run.json beside it records, but "
-            f"{', '.join(changed)} {'has' if len(changed) == 1 else 'have'} another: delete the "
-            "folder of each and rerun, which trains these runs again"
+            f"{len(changed)} loss files changed after their runs: the sha256 differs from the one "
+            f"in run.json beside {', '.join(changed)}. Delete these runs' folders and rerun, which "
+            "trains them again"
         )
 
 
-def collect_losses(paths: Sequence[str | Path]) -> pd.DataFrame:
+def join_losses(paths: Sequence[str | Path]) -> pd.DataFrame:
     """Join the loss files of many runs into one table, sorted by run, step and domain."""
     table = pd.concat([read_losses(path) for path in paths], ignore_index=True)
-    key = [*RUN_KEY, "step", "validation_domain"]
-    return table[list(LOSS_COLUMNS)].sort_values(key, ignore_index=True)
+    return table[list(LOSS_COLUMNS)].sort_values(LOSS_KEY, ignore_index=True)
 
 
-def collect_runs(
-    records: Sequence[str | Path], timings: Sequence[str | Path], domains: Sequence[str]
-) -> pd.DataFrame:
-    """Join run.json and timing.json of many runs into one row a run, r_ columns in this order.
+def join_runs(records: Sequence[str | Path], timings: Sequence[str | Path]) -> pd.DataFrame:
+    """Join run.json and timing.json of many runs into one row a run.
 
-    Raises DataError when they saw different text, naming what differs.
+    Proportions are not repeated here: mixtures.csv has them. Raises DataError when the runs saw
+    different text, naming what differs.
     """
     rows = []
     found = [read_json(path) for path in records]
@@ -48,7 +64,6 @@ def collect_runs(
     for record, timing in zip(found, map(read_json, timings), strict=True):
         row = {column: record[column] for column in RUN_COLUMNS}
         row |= {name: timing[name] for name in ("seconds", "tokens_per_second")}
-        row["text_fingerprint"] = text_fingerprint(record)
-        row |= {f"r_{domain}": record["proportions"][domain] for domain in domains}
-        rows.append(row)
+        # No run of ours starts from another model yet.
+        rows.append(row | {"initial": "", "text_fingerprint": text_fingerprint(record)})
     return pd.DataFrame(rows).sort_values(RUN_KEY, ignore_index=True)

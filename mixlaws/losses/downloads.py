@@ -7,9 +7,15 @@ from pathlib import Path
 from typing import Any
 
 from mixlaws.errors import DataError
-from mixlaws.files import file_sha256
+from mixlaws.files import file_sha256, write_json
 
 NUM_RETRIES = 3
+
+
+def download_logs(published: Mapping[str, Any], cache: str | Path, output: str | Path) -> None:
+    """Get and verify every published file, and write their sums to `output` (JSON)."""
+    published_files(published, cache)
+    write_json(published["files"], output)
 
 
 def published_files(published: Mapping[str, Any], cache: str | Path) -> dict[str, Path]:
@@ -31,12 +37,12 @@ def verified_files(folder: Path, sums: Mapping[str, str]) -> dict[str, Path]:
     """Return folder/name for every name of `sums`, after comparing sha256; raise DataError."""
     for name, expected in sums.items():
         path = folder / name
-        found = file_sha256(path) if path.is_file() else "no such file"
+        found = file_sha256(path) if path.is_file() else "missing"
         if found != expected:
             raise DataError(
-                f"{name} of published.files must have sha256 {expected}, found {found} in "
-                f"{folder}: point published.folder to an unchanged copy, or leave it empty to "
-                "download"
+                f"{name} in {folder} is not the published file: its sha256 is {found} instead of "
+                f"{expected}. Point published.folder to an unchanged copy, or leave it empty to "
+                "download the files"
             )
     return {name: folder / name for name in sums}
 
@@ -55,6 +61,6 @@ def _download(url: str, name: str, sha256: str, cache: Path) -> Path:
         return Path(files.fetch(name))
     except (ValueError, OSError) as error:  # pooch: wrong sum; requests: no network, 404
         raise DataError(
-            f"{name} must be downloaded from {url} with sha256 {sha256}, but {error}: "
-            "try again, or set published.folder to a local copy"
+            f"{name} cannot be downloaded from {url} with sha256 {sha256}: {error}. Try again, or "
+            "set published.folder to a local copy"
         ) from error

@@ -12,10 +12,9 @@ import numpy as np
 from mixlaws.errors import DataError
 from mixlaws.laws.observations import Observations, Target
 from mixlaws.laws.overall import Columns
-from mixlaws.losses.arrays import make_observations, schedule_of
+from mixlaws.losses.arrays import knows_compute, make_observations, schedule_of
 from mixlaws.losses.fingerprints import check_runs
-from mixlaws.losses.tables import read_losses
-from mixlaws.losses.weights import weight_vector
+from mixlaws.losses.swarm import Swarm
 from mixlaws.runs.schedules import make_schedule
 from mixlaws.runs.shapes import Shape
 from mixlaws.tables import read_table
@@ -31,7 +30,7 @@ class Experiment:
     held_out: tuple[str, ...]
     """Ids of the mixtures that no fit may see."""
     baselines: dict[str, list[float]]
-    """Proportions of uniform and natural, in the order of the domains."""
+    """Proportions of the baseline mixtures by id, in the order of the domains; often none."""
     columns: Columns
     target: Target
     target_options: dict[str, Any]
@@ -68,26 +67,24 @@ def open_experiment(
 ) -> Experiment:
     """Read the tables of an experiment; `target` and `weights` are the config's.
 
-    Raises DataError when tables disagree or a weighted validation domain was not measured.
+    The runs may be anyone's: baselines, seeds, schedules, vocabulary_size and flops_per_token are
+    optional. Raises DataError when the tables do not fit together, when their runs saw different
+    text or schedules, and when a weighted validation domain was not measured.
     """
-    run_table = read_table(runs, ["size", "mixture", "seed", "num_params", "vocabulary_size"])
-    check_runs(run_table, runs)
-    observations = make_observations(read_losses(losses), run_table)
-    check_schedule(schedule_of(run_table), target)
-    table = read_table(mixtures, ["id", "kind"]).set_index("id")
-    if unknown := sorted(set(observations.mixture.tolist()) - set(table.index)):
-        raise DataError(f"{mixtures} must name every mixture of the losses, but lacks {unknown}")
-    shares = table[[f"r_{domain}" for domain in observations.domains]]
-    baselines = table.index[table["kind"] == "baseline"]
+    swarm = Swarm.read(losses, runs, mixtures)
+    check_runs(swarm.runs, runs)
+    check_schedule(schedule_of(swarm.runs), target)
+    observations = make_observations(swarm)
+    kinds = swarm.mixtures.drop_duplicates("id").set_index("id")["kind"]
+    vocabulary_size = swarm.runs["vocabulary_size"].iloc[0] if knows_compute(swarm.runs) else None
     return Experiment(
         observations=observations,
-        held_out=tuple(table.index[table["kind"] == "held-out"]),
-        baselines={str(name): shares.loc[name].tolist() for name in baselines},
-        columns=Columns(
-            observations.validation_domains,
-            weight_vector(weights, observations.validation_domains),
-        ),
-        target=make_target(target, int(run_table["vocabulary_size"].iloc[0])),
+        held_out=tuple(kinds.index[kinds == "held-out"]),
+        baselines={
+            str(name): swarm.shares(name).tolist() for name in kinds.index[kinds == "baseline"]
+        },
+        columns=Columns.of(weights, observations.validation_domains),
+        target=make_target(target, vocabulary_size),
         target_options=dict(target),
         weights=dict(weights),
     )
@@ -102,18 +99,25 @@ def check_schedule(trained: Mapping[str, Any], target: Mapping[str, Any]) -> Non
     if different:
         listed = ", ".join(f"{n} ({trained.get(n)}, target {asked.get(n)})" for n in different)
         raise DataError(
-            f"the target must have the schedule that the runs were trained on, but differs in "
-            f"{listed}: train the proxies on the target's schedule or change training.schedule back"
+            f"the runs and the target have different learning-rate schedules: they differ in "
+            f"{listed}. Train the proxies on the target's schedule, or change training.schedule "
+            "back"
         )
 
 
-def make_target(target: Mapping[str, Any], vocabulary_size: int) -> Target:
-    """Return the config's target as a point in (N, D), with its schedule's state at its end."""
+def make_target(target: Mapping[str, Any], vocabulary_size: int | None) -> Target:
+    """Return the config's target as a point in (N, D), with its schedule's state at its end.
+
+    Without a `vocabulary_size` its FLOPs are unknown, and plain N takes the place of N by compute
+    (as it does for the runs: `arrays.knows_compute`).
+    """
     names = [name for name in Shape.__dataclass_fields__ if name in target]
     shape = Shape(**{name: target[name] for name in names})
-    flops = shape.flops_per_token(
-        vocabulary_size=vocabulary_size, sequence_length=target["sequence_length"]
-    )
+    compute_params = float(shape.num_params)
+    if vocabulary_size is not None:
+        length = target["sequence_length"]
+        flops = shape.flops_per_token(vocabulary_size=int(vocabulary_size), sequence_length=length)
+        compute_params = flops / 6
     effective, annealing = float(target["tokens"]), 0.0
     if target.get("schedule", "constant") != "constant":
         num_steps = target["tokens"] // target["batch_tokens"]
@@ -121,7 +125,7 @@ def make_target(target: Mapping[str, Any], vocabulary_size: int) -> Target:
         effective, annealing = map(float, schedule.state(num_steps, target["batch_tokens"]))
     return Target(
         num_params=shape.num_params,
-        compute_params=flops / 6,
+        compute_params=compute_params,
         tokens=float(target["tokens"]),
         effective_tokens=effective,
         annealing=annealing,
@@ -129,16 +133,21 @@ def make_target(target: Mapping[str, Any], vocabulary_size: int) -> Target:
 
 
 def supply(
-    available_tokens: Mapping[str, int | None], accounting: str | Path, measured_factor: float
+    available_tokens: Mapping[str, int | None],
+    accounting: str | Path | None,
+    measured_factor: float,
 ) -> dict[str, float | None]:
     """Return the tokens of each domain that limit the target; None where nothing does.
 
     Stated numbers come first. A confirmation trains on the text at hand, so with a
     `measured_factor` above 0 its counted training tokens, times this, limit the other domains.
+    Imported runs have no `accounting` (None), and then only stated numbers limit.
     """
+    if accounting is None or not measured_factor:
+        return {domain: stated or None for domain, stated in available_tokens.items()}
     table = read_table(accounting, ["domain", "split", "num_tokens"])
     counted = table[table["split"] == "train"].set_index("domain")["num_tokens"]
     return {
-        domain: stated or (float(counted[domain]) * measured_factor if measured_factor else None)
+        domain: stated or float(counted[domain]) * measured_factor
         for domain, stated in available_tokens.items()
     }

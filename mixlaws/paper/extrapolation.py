@@ -25,15 +25,17 @@ from mixlaws.laws.nested import (
 from mixlaws.laws.observations import Observations, Target
 from mixlaws.laws.overall import OVERALL
 from mixlaws.laws.power import EXPONENT_BOUNDS
-from mixlaws.losses.studies import Study
+from mixlaws.losses.arrays import make_observations
+from mixlaws.losses.swarm import Swarm
 from mixlaws.mixtures.designs import diminishing_candidates
 from mixlaws.paper.points import (
-    NAMED_RUNS,
     Panels,
     Settings,
     complete_runs,
     cross_section,
     row_of,
+    sample_shares,
+    target_at,
 )
 from mixlaws.scoring.law_tables import size_table, step_table
 from mixlaws.tables import write_table
@@ -44,9 +46,9 @@ ROLES = ("default", "optimised")
 
 @dataclass(frozen=True, eq=False)
 class Extrapolation:
-    """The paper's pipeline, fitted to a study."""
+    """The paper's pipeline, fitted to a swarm."""
 
-    study: Study
+    swarm: Swarm
     panels: Panels
     fit: NestedFit
     target: Target
@@ -60,20 +62,20 @@ class Extrapolation:
 
 
 def extrapolate(
-    study: Study, groups: Mapping[str, Sequence[str]], settings: Settings
+    swarm: Swarm, groups: Mapping[str, Sequence[str]], settings: Settings
 ) -> Extrapolation:
     """Fit the nested pipeline as the paper does, to the mixtures that have all sizes."""
-    panels = Panels.of(study, groups)
-    target = study.target(settings["target"]["size"], settings["target"]["step"])
-    seen = study.observations()
+    panels = Panels.of(swarm, groups)
+    target = target_at(swarm, **settings["target"])
+    seen = make_observations(swarm)
     there = (seen.size == settings["target"]["size"]) & (seen.step == settings["target"]["step"])
     last = seen.select(there)
     places = {role: row_of(last, settings[role]) for role in ROLES}
     losses = panels.of_losses(last.losses)
-    runs = panels.group(complete_runs(study, settings["sizes"], settings["steps"]))
+    runs = panels.group(complete_runs(swarm, settings["sizes"], settings["steps"]))
     fit = fit_nested(runs, target, mixing=EXPONENTIAL, settings=PAPER_SETTINGS)
     return Extrapolation(
-        study=study,
+        swarm=swarm,
         panels=panels,
         fit=fit,
         target=target,
@@ -96,14 +98,18 @@ def _fit_boosted(fit: NestedFit, panels: Panels, settings: Settings) -> dict[str
     }
 
 
-def write_extrapolation(
-    study: Study,
+def extrapolate_losses(
+    study: str | Path,
     groups: Mapping[str, Sequence[str]],
     settings: Settings,
     outputs: Mapping[str, str | Path],
 ) -> None:
-    """Run the pipeline and write each of its tables to the path that `outputs` gives its name."""
-    found = extrapolate(study, groups, settings)
+    """Run the pipeline on the study in a folder and write its tables to `outputs`, by name.
+
+    Names: step_law, size_law, extrapolated, target_predictions, candidates, optima,
+    sharing_sensitivity, fitting_points.
+    """
+    found = extrapolate(Swarm.load(study), groups, settings)
     grid = candidates(found)
     tables = law_tables(found) | {
         "extrapolated": extrapolated_losses(found),
@@ -154,7 +160,7 @@ def _explicit(fit: NestedFit, panels: Panels, proportions: np.ndarray) -> np.nda
 def extrapolated_losses(found: Extrapolation) -> pd.DataFrame:
     """Return the overall loss that step and size laws give each mixture at the target."""
     overall = found.fit.losses @ found.panels.weights
-    shares = {f"r_{d}": found.fit.proportions[:, j] for j, d in enumerate(found.study.domains)}
+    shares = {f"r_{d}": found.fit.proportions[:, j] for j, d in enumerate(found.swarm.domains)}
     return pd.DataFrame({"mixture": found.fit.mixtures, "loss": overall} | shares)
 
 
@@ -164,9 +170,9 @@ def candidates(found: Extrapolation) -> pd.DataFrame:
     Columns: r_<domain>, sampled (whether it is a sample mixture), boosted implicit, exponential.
     """
     grid = diminishing_candidates(found.settings["limits"])
-    sampled = _sample_mixtures(found.study)
+    sampled = sample_shares(found.swarm)
     near = np.abs(grid[:, None] - sampled[None]).max(axis=2) < 1e-9
-    columns = {f"r_{d}": grid[:, j] for j, d in enumerate(found.study.domains)}
+    columns = {f"r_{d}": grid[:, j] for j, d in enumerate(found.swarm.domains)}
     return pd.DataFrame(
         columns
         | {
@@ -177,24 +183,19 @@ def candidates(found: Extrapolation) -> pd.DataFrame:
     )
 
 
-def _sample_mixtures(study: Study) -> np.ndarray:
-    rows = study.mixtures[study.mixtures["run"] < NAMED_RUNS]
-    return rows[[f"r_{domain}" for domain in study.domains]].to_numpy()
-
-
 def optima(found: Extrapolation, grid: pd.DataFrame) -> pd.DataFrame:
     """Return the mixtures of least predicted loss: on the grid, and exactly within the limits.
 
     Columns: law, search, loss, gap (Frank-Wolfe, nats; nan on the grid), r_<domain>.
     """
-    columns = [f"r_{domain}" for domain in found.study.domains]
+    columns = [f"r_{domain}" for domain in found.swarm.domains]
     rows = []
     for law in (BOOSTED, EXPONENTIAL):
         place = int(grid[law].argmin())
         row = {"law": law, "search": "grid", "loss": grid[law].iloc[place], "gap": np.nan}
         rows.append(row | dict(zip(columns, grid[columns].to_numpy()[place], strict=True)))
     limits = make_limits(
-        found.study.domains,
+        found.swarm.domains,
         found.target.tokens,
         shares={d: (0.0, float(upper)) for d, upper in found.settings["limits"].items()},
     )
@@ -211,7 +212,7 @@ def sharing_sensitivity(found: Extrapolation) -> pd.DataFrame:
     authors' range or free), default, optimised, gain, and rank: the place of the optimised mixture
     among the extrapolated losses of the sample mixtures.
     """
-    runs = complete_runs(found.study, found.settings["sizes"], found.settings["steps"])
+    runs = complete_runs(found.swarm, found.settings["sizes"], found.settings["steps"])
     grouped = found.panels.group(runs)
     total = (grouped.losses @ found.panels.weights)[:, None]
     whole = replace(runs, losses=total, validation_domains=(OVERALL,))
@@ -270,7 +271,7 @@ def fitting_points(found: Extrapolation) -> pd.DataFrame:
     Columns: law (exponential), kind (fitted or left out), mixture, panel, predicted, observed.
     """
     size, step = found.settings["sizes"][-1], found.settings["steps"][1]
-    rows = cross_section(found.study, size, step)
+    rows = cross_section(found.swarm, size, step)
     observed = found.panels.of_losses(rows.losses)
     kinds = {"fitted": _predict_all, "left out": _predict_left_out}
     tables = []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -11,8 +12,9 @@ import pandas as pd
 from mixlaws.errors import ConfigError
 from mixlaws.laws.mixing.fit import fit_mixing_law
 from mixlaws.laws.mixing.form import MixingPriors
-from mixlaws.losses.studies import Study
+from mixlaws.losses.swarm import Swarm
 from mixlaws.paper.points import Panels, Settings, cross_section
+from mixlaws.tables import write_table
 
 FREE = MixingPriors(noise=2e-3, slope_sd=20.0)
 """As the authors fit t: hardly held back."""
@@ -24,16 +26,31 @@ Predict = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
 """(proportions (n, K), losses (n, G + 1) with the overall last, unseen (m, K)) -> overall (m,)."""
 
 
+def fit_five_domains(
+    study: str | Path,
+    groups: Mapping[str, Sequence[str]],
+    settings: Settings,
+    seed: int,
+    *,
+    interactions: str | Path,
+    aggregation: str | Path,
+) -> None:
+    """Write the tables of figures 4 (`interactions`) and 5 of the study in a folder."""
+    swarm = Swarm.load(study)
+    write_table(interaction_matrix(swarm, groups, settings, seed), interactions)
+    write_table(compare_aggregations(swarm, groups, settings, seed), aggregation)
+
+
 def interaction_matrix(
-    study: Study, groups: Mapping[str, Sequence[str]], settings: Settings, seed: int
+    swarm: Swarm, groups: Mapping[str, Sequence[str]], settings: Settings, seed: int
 ) -> pd.DataFrame:
     """Return t_ij, pinned to mean zero over the training domains, with 90 % intervals.
 
     Columns: validation_group, domain, t, lower, upper (bootstrap over mixtures). Adding a constant
     to a row of t only scales k, so differences within a row are all that the losses tell.
     """
-    panels = Panels.of(study, groups)
-    rows = panels.group(cross_section(study, settings["size"], settings["step"]))
+    panels = Panels.of(swarm, groups)
+    rows = panels.group(cross_section(swarm, settings["size"], settings["step"]))
 
     def slopes(weights: np.ndarray | None) -> np.ndarray:
         law, _ = fit_mixing_law(
@@ -49,8 +66,8 @@ def interaction_matrix(
     lower, upper = np.quantile(draws, [0.05, 0.95], axis=0)
     return pd.DataFrame(
         {
-            "validation_group": np.repeat(rows.validation_domains, len(study.domains)),
-            "domain": np.tile(study.domains, len(rows.validation_domains)),
+            "validation_group": np.repeat(rows.validation_domains, len(swarm.domains)),
+            "domain": np.tile(swarm.domains, len(rows.validation_domains)),
             "t": slopes(None).ravel(),
             "lower": lower.ravel(),
             "upper": upper.ravel(),
@@ -67,7 +84,7 @@ class _Data:
 
 
 def compare_aggregations(
-    study: Study, groups: Mapping[str, Sequence[str]], settings: Settings, seed: int
+    swarm: Swarm, groups: Mapping[str, Sequence[str]], settings: Settings, seed: int
 ) -> pd.DataFrame:
     """Return absolute errors of the overall loss, law by law, mixture by mixture.
 
@@ -75,8 +92,8 @@ def compare_aggregations(
     (fitted to all mixtures, six of them looked at: in-sample), with those six held out, and on
     random splits of the same sizes.
     """
-    panels = Panels.of(study, groups)
-    rows = cross_section(study, settings["size"], settings["step"])
+    panels = Panels.of(swarm, groups)
+    rows = cross_section(swarm, settings["size"], settings["step"])
     evaluated = _find(rows.proportions, np.array(settings["evaluation_mixtures"], dtype=float))
     data = _Data(rows.proportions, panels.of_losses(rows.losses))
     generator = np.random.default_rng(seed)
@@ -109,8 +126,8 @@ def _find(proportions: np.ndarray, listed: np.ndarray) -> np.ndarray:
     if not near.any(axis=0).all():
         absent = listed[~near.any(axis=0)].tolist()
         raise ConfigError(
-            "published.figures.aggregation.evaluation_mixtures must be mixtures of the study, but "
-            f"{absent} are not: correct them"
+            "published.figures.aggregation.evaluation_mixtures has mixtures that no run has: "
+            f"{absent}. Correct them"
         )
     return near.any(axis=1)
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -14,16 +15,37 @@ from mixlaws.decision.continual import (
     fit_share_law,
     late_noise,
 )
-from mixlaws.losses.studies import Study
+from mixlaws.files import write_json
+from mixlaws.losses.arrays import make_observations
+from mixlaws.losses.swarm import Swarm
 from mixlaws.paper.points import Settings, overall_losses
 from mixlaws.paper.two_domains import fit_by_grid
+from mixlaws.tables import write_table
 
 
-def continual_curves(study: Study, settings: Settings) -> pd.DataFrame:
+def fit_continual(
+    study: str | Path,
+    settings: Settings,
+    seed: int,
+    level: float,
+    outputs: Mapping[str, str | Path],
+) -> None:
+    """Write what figure 10 shows of the study in a folder.
+
+    `outputs` has the paths of the tables critical, curves and laws, and of record (JSON).
+    """
+    swarm = Swarm.load(study)
+    write_table(critical_proportions(swarm, settings, seed, level), outputs["critical"])
+    write_table(continual_curves(swarm, settings), outputs["curves"])
+    write_table(share_laws(swarm, settings), outputs["laws"])
+    write_json(continual_record(swarm, settings), outputs["record"])
+
+
+def continual_curves(swarm: Swarm, settings: Settings) -> pd.DataFrame:
     """Return mixture, share (of the original domain), step, domain (original, new), loss."""
-    seen = study.observations()
+    seen = make_observations(swarm)
     losses = {
-        "original": overall_losses(study, seen),
+        "original": overall_losses(swarm, seen),
         "new": seen.losses[:, seen.validation_domains.index(settings["new_domain"])],
     }
     columns = {"mixture": seen.mixture, "share": seen.proportions[:, 0], "step": seen.step}
@@ -33,19 +55,19 @@ def continual_curves(study: Study, settings: Settings) -> pd.DataFrame:
     )
 
 
-def base_losses(study: Study, settings: Settings) -> dict[str, float]:
+def base_losses(swarm: Swarm, settings: Settings) -> dict[str, float]:
     """Return the loss of the model that training went on from: original and new domain."""
-    original = sum(study.base_losses[name] * weight for name, weight in study.weights.items())
-    return {"original": float(original), "new": study.base_losses[settings["new_domain"]]}
+    original = sum(swarm.base_losses[name] * weight for name, weight in swarm.weights.items())
+    return {"original": float(original), "new": swarm.base_losses[settings["new_domain"]]}
 
 
-def critical_proportions(study: Study, settings: Settings, seed: int, level: float) -> pd.DataFrame:
+def critical_proportions(swarm: Swarm, settings: Settings, seed: int, level: float) -> pd.DataFrame:
     """Return the critical proportion after each number of steps.
 
     The run at the paper's critical proportion is kept out. Columns: step, procedure (paper: c from
     a grid; then ours by form), value, lower, upper (only for ours, over all forms).
     """
-    curves = continual_curves(study, settings)
+    curves = continual_curves(swarm, settings)
     original = curves[
         (curves["domain"] == "original") & (curves["mixture"] != settings["held_out"])
     ]
@@ -53,7 +75,7 @@ def critical_proportions(study: Study, settings: Settings, seed: int, level: flo
     late = wide.columns >= settings["noise_from_step"]
     noise = late_noise(wide.columns[late].to_numpy(dtype=float), wide.loc[:, late].to_numpy())
     redraws = Redraws(level, settings["replicates"], seed)
-    goal, shares = base_losses(study, settings)["original"], wide.index.to_numpy(dtype=float)
+    goal, shares = base_losses(swarm, settings)["original"], wide.index.to_numpy(dtype=float)
     rows = []
     for step in settings["steps"]:
         losses = wide[step].to_numpy()
@@ -67,12 +89,12 @@ def critical_proportions(study: Study, settings: Settings, seed: int, level: flo
     return pd.DataFrame(rows, columns=["step", "procedure", "value", "lower", "upper"])
 
 
-def share_laws(study: Study, settings: Settings) -> pd.DataFrame:
+def share_laws(swarm: Swarm, settings: Settings) -> pd.DataFrame:
     """Return the laws of both domains over the share at the last step.
 
     Columns: domain, form, share, loss: curves fitted without the held-out run.
     """
-    curves = continual_curves(study, settings)
+    curves = continual_curves(swarm, settings)
     last = curves[(curves["step"] == settings["steps"][-1])]
     return pd.DataFrame(
         row
@@ -95,17 +117,17 @@ def _law_rows(
             yield {"domain": domain, "form": form, "share": share, "loss": loss}
 
 
-def continual_record(study: Study, settings: Settings) -> dict[str, dict[str, float]]:
+def continual_record(swarm: Swarm, settings: Settings) -> dict[str, dict[str, float]]:
     """Return the base model's losses, and the errors at the held-out run, by domain."""
     return {
-        "base_losses": base_losses(study, settings),
-        "held_out_errors": held_out_errors(study, settings),
+        "base_losses": base_losses(swarm, settings),
+        "held_out_errors": held_out_errors(swarm, settings),
     }
 
 
-def held_out_errors(study: Study, settings: Settings) -> dict[str, float]:
+def held_out_errors(swarm: Swarm, settings: Settings) -> dict[str, float]:
     """Return predicted minus observed loss of the held-out run by domain, exponential form."""
-    last = continual_curves(study, settings)
+    last = continual_curves(swarm, settings)
     last = last[last["step"] == settings["steps"][-1]]
     errors = {}
     for domain, part in last.groupby("domain"):

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from mixlaws.errors import ConfigError
-from mixlaws.losses.studies import Study
+from mixlaws.losses.readers.data_mixing_laws import mixture_id
+from mixlaws.losses.swarm import Swarm
 from mixlaws.paper.points import Settings, cross_section
 from mixlaws.scoring.predictors import mixing_predictor
+from mixlaws.tables import write_table
 
 FORMS = {"M1": "M1", "M2": "M2", "M3": "M3", "M4": "exponential"}
 """The paper's name of each form, and ours."""
@@ -20,19 +23,24 @@ RANDOM = "random"
 PAPER_SPLIT = "paper"
 
 
-def compare_forms(study: Study, settings: Settings, seed: int) -> pd.DataFrame:
+def compare_forms(study: str | Path, settings: Settings, seed: int, output: str | Path) -> None:
+    """Score each form on splits of the study in a folder and write the errors."""
+    write_table(form_errors(Swarm.load(study), settings, seed), output)
+
+
+def form_errors(swarm: Swarm, settings: Settings, seed: int) -> pd.DataFrame:
     """Return mean absolute errors by split, form and validation domain.
 
     The split `paper` validates on the runs that settings name; `num_splits` random splits of the
     same sizes follow. Columns: split, form, validation_domain, fitted_mae, validation_mae.
     """
-    rows = cross_section(study, settings["size"], settings["step"])
-    run_of = dict(zip(study.mixtures["mixture"], study.mixtures["run"], strict=True))
-    held_out = np.array([run_of[m] in settings["validation_runs"] for m in rows.mixture])
-    if held_out.sum() != len(settings["validation_runs"]):
+    rows = cross_section(swarm, settings["size"], settings["step"])
+    validation = [mixture_id(run) for run in settings["validation_runs"]]
+    held_out = np.isin(rows.mixture, validation)
+    if absent := sorted(set(validation) - set(rows.mixture)):
         raise ConfigError(
-            f"published.figures.forms.validation_runs must name runs of size {settings['size']}, "
-            f"but only {held_out.sum()} of {len(settings['validation_runs'])} were found"
+            f"size {settings['size']} has no run of {', '.join(absent)}. Correct "
+            "published.figures.forms.validation_runs"
         )
     generator = np.random.default_rng(seed)
     splits = {PAPER_SPLIT: held_out}
@@ -42,7 +50,7 @@ def compare_forms(study: Study, settings: Settings, seed: int) -> pd.DataFrame:
         for name, split in splits.items()
         for scored in _score_split(rows.proportions, rows.losses, split)
     ]
-    domains = dict(enumerate(study.weights))
+    domains = dict(enumerate(swarm.weights))
     return pd.DataFrame(table).assign(
         validation_domain=lambda t: t["validation_domain"].map(domains)
     )

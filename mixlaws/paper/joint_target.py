@@ -18,8 +18,9 @@ from mixlaws.laws.nested import PAPER_SETTINGS
 from mixlaws.laws.observations import Observations
 from mixlaws.laws.overall import Columns
 from mixlaws.laws.pipelines import Joint, Nested
-from mixlaws.losses.studies import Study
-from mixlaws.paper.points import Panels, Settings, complete_runs
+from mixlaws.losses.arrays import make_observations
+from mixlaws.losses.swarm import Swarm
+from mixlaws.paper.points import Panels, Settings, complete_runs, target_at
 from mixlaws.scoring.fold_errors import measure_fold_errors
 from mixlaws.scoring.folds import (
     FoldResult,
@@ -35,15 +36,15 @@ NO_OPTIONS: dict[str, Any] = {"limits": {}, "groups": {}, "max_epochs": 1.0, "ma
 """The config's `optimum` where the target reads no token twice and the weighted sum counts."""
 
 
-def proxy_runs(study: Study, settings: Settings) -> Observations:
+def proxy_runs(study: Swarm, settings: Settings) -> Observations:
     """Return what the joint laws may see: the proxies, and the default mixture among them."""
-    seen = study.observations()
+    seen = make_observations(study)
     largest = settings["sizes"][-1]
     named = [*seen.mixture[seen.size == largest], settings.get("default", "")]
     return seen.select(np.isin(seen.size, settings["sizes"]) & np.isin(seen.mixture, named))
 
 
-def choose(study: Study, settings: Settings) -> JointChoice:
+def choose(study: Swarm, settings: Settings) -> JointChoice:
     """Return early cut, schedule term and forms, chosen by folds over the proxies."""
     weights = np.array(list(study.weights.values()))
     choice, _ = choose_joint(proxy_runs(study, settings), weights=weights)
@@ -65,7 +66,7 @@ def read_choice(path: str | Path) -> JointChoice:
 
 
 def joint_predictions(
-    study: Study, groups: Mapping[str, Sequence[str]], settings: Settings, choice: JointChoice
+    study: Swarm, groups: Mapping[str, Sequence[str]], settings: Settings, choice: JointChoice
 ) -> pd.DataFrame:
     """Return predicted and observed losses of every run at the target's size, panel by panel.
 
@@ -76,7 +77,7 @@ def joint_predictions(
     law, _ = fit_joint_ensemble(
         proxy_runs(study, settings), forms=choice.forms, settings=choice.settings
     )
-    seen = study.observations()
+    seen = make_observations(study)
     large = seen.select(seen.size == settings["target"]["size"])
     predicted, observed = panels.of_losses(law.predict(large)), panels.of_losses(large.losses)
     tables = [
@@ -94,7 +95,7 @@ def joint_predictions(
     return pd.concat(tables, ignore_index=True)
 
 
-def forward_folds(study: Study, settings: Settings, choice: JointChoice) -> pd.DataFrame:
+def forward_folds(study: Swarm, settings: Settings, choice: JointChoice) -> pd.DataFrame:
     """Score nested and joint laws on a larger size and on later steps, among the proxies.
 
     Columns: law, fold, size, mae, bias of the overall loss, nats; baselines included.
@@ -122,7 +123,7 @@ def _fold_results(runs: Observations, choice: JointChoice) -> list[FoldResult]:
 
 
 def bound_target(
-    study: Study,
+    study: Swarm,
     settings: Settings,
     choice: JointChoice,
     *,
@@ -135,13 +136,12 @@ def bound_target(
     widened by the errors on the forward folds.
     """
     evidence = _gather(study, settings, choice, uncertainty, processes)
-    shares = study.mixtures.set_index("mixture")[[f"r_{d}" for d in study.domains]]
-    named: dict[str, Any] = {role: shares.loc[settings[role]].to_numpy(float) for role in ROLES}
+    named: dict[str, Any] = {role: study.shares(settings[role]) for role in ROLES}
     record = decide_mixture(
         evidence,
         NO_OPTIONS
         | {"limits": {d: (0.0, float(upper)) for d, upper in settings["limits"].items()}},
-        target_tokens=float(settings["target"]["step"] * study.tokens_per_step),
+        target_tokens=target_at(study, **settings["target"]).tokens,
         available_tokens={},
         baselines=named,
     )
@@ -160,13 +160,13 @@ def bound_target(
 
 
 def _gather(
-    study: Study,
+    study: Swarm,
     settings: Settings,
     choice: JointChoice,
     uncertainty: Mapping[str, Any],
     processes: int,
 ) -> Evidence:
-    target = study.target(settings["target"]["size"], settings["target"]["step"])
+    target = target_at(study, **settings["target"])
     proxies = proxy_runs(study, settings)
     columns = Columns(proxies.validation_domains, np.array(list(study.weights.values())))
     runs = complete_runs(study, settings["sizes"], settings["steps"])

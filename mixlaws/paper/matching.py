@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from mixlaws.laws.power import PowerPriors, fit_power_laws
-from mixlaws.losses.studies import Study
+from mixlaws.losses.arrays import make_observations
+from mixlaws.losses.swarm import Swarm
 from mixlaws.paper.points import Settings, overall_losses
+from mixlaws.tables import write_table
 
 PLAIN = PowerPriors(exponent_sd=1e3, noise=1e-3)
 """No belief about the exponent: a plain least-squares power law."""
@@ -32,18 +35,35 @@ class Curve:
         return Curve(self.steps[late], self.losses[late])
 
 
-def loss_curve(study: Study, size: str, mixture: str) -> Curve:
+def match_steps(
+    study: str | Path,
+    settings: Settings,
+    *,
+    draws: tuple[int, float],
+    ratios: str | Path,
+    curves: str | Path,
+) -> None:
+    """Write the ratios of steps and the loss curves of figure 8 for the study in a folder.
+
+    `draws`: seed and level of the intervals.
+    """
+    swarm = Swarm.load(study)
+    write_table(steps_to_match(swarm, settings, *draws), ratios)
+    write_table(curve_table(swarm, settings), curves)
+
+
+def loss_curve(swarm: Swarm, size: str, mixture: str) -> Curve:
     """Return one run's overall loss over steps."""
-    seen = study.observations()
+    seen = make_observations(swarm)
     rows = seen.select((seen.size == size) & (seen.mixture == mixture))
     order = rows.step.argsort()
-    return Curve(rows.step[order], overall_losses(study, rows)[order])
+    return Curve(rows.step[order], overall_losses(swarm, rows)[order])
 
 
-def curve_table(study: Study, settings: Settings) -> pd.DataFrame:
+def curve_table(swarm: Swarm, settings: Settings) -> pd.DataFrame:
     """Return role, step, loss: the overall loss of both mixtures at the settings' size."""
     curves = {
-        role: loss_curve(study, settings["size"], settings[role])
+        role: loss_curve(swarm, settings["size"], settings[role])
         for role in ("default", "optimised")
     }
     tables = [
@@ -53,7 +73,7 @@ def curve_table(study: Study, settings: Settings) -> pd.DataFrame:
     return pd.concat(tables, ignore_index=True)
 
 
-def match_steps(curve: Curve, losses: np.ndarray, goals: np.ndarray) -> np.ndarray:
+def steps_at(curve: Curve, losses: np.ndarray, goals: np.ndarray) -> np.ndarray:
     """Return the steps (C,) at which power laws through losses (C, P) reach goals (C,), nats.
 
     inf where a law's irreducible loss is not below the goal.
@@ -65,7 +85,7 @@ def match_steps(curve: Curve, losses: np.ndarray, goals: np.ndarray) -> np.ndarr
     return np.where((reducible > 0) & (law.A > 0), steps, np.inf)
 
 
-def steps_to_match(study: Study, settings: Settings, seed: int, level: float) -> pd.DataFrame:
+def steps_to_match(swarm: Swarm, settings: Settings, seed: int, level: float) -> pd.DataFrame:
     """Return the ratio of steps for each direction and each first step of the fit.
 
     Columns: runner (whose curve is fitted), first_step, method, ratio (steps to reach the other's
@@ -74,7 +94,7 @@ def steps_to_match(study: Study, settings: Settings, seed: int, level: float) ->
     interpolates log loss in log step, where the goal was passed.
     """
     size = settings["size"]
-    curves = {role: loss_curve(study, size, settings[role]) for role in ("default", "optimised")}
+    curves = {role: loss_curve(swarm, size, settings[role]) for role in ("default", "optimised")}
     rows = []
     for runner, other in (("default", "optimised"), ("optimised", "default")):
         goal = float(curves[other].losses[-1])
@@ -96,11 +116,11 @@ def _bounded_ratio(
     law, fit = fit_power_laws(curve.steps.astype(float), curve.losses[None], priors=PLAIN)
     num = len(curve.steps)
     residuals = fit.residuals[:, 0] * np.sqrt(num / (num - 3))
-    ratio = float(match_steps(curve, curve.losses[None], np.array([goal]))[0]) / last
+    ratio = float(steps_at(curve, curve.losses[None], np.array([goal]))[0]) / last
     fitted = law.predict(curve.steps.astype(float))
     drawn = fitted + generator.choice(residuals, size=(count, num))
     goals = goal + generator.choice(residuals, size=count)
-    ratios = match_steps(curve, drawn, goals) / last
+    ratios = steps_at(curve, drawn, goals) / last
     tail = (1 - level) / 2
     lower, upper = np.quantile(ratios, [tail, 1 - tail], method="closest_observation")
     return ratio, float(lower), float(upper)

@@ -11,19 +11,28 @@ import pandas as pd
 
 from mixlaws.files import read_json
 from mixlaws.laws.overall import OVERALL
-from mixlaws.losses.studies import load_study
+from mixlaws.losses.swarm import Swarm
 from mixlaws.paper.extrapolation import BOOSTED, EXPONENTIAL, ROLES
 from mixlaws.paper.five_domains import IN_SAMPLE, REPEATED
 from mixlaws.paper.forms import FORMS, RANDOM, form_summary
 from mixlaws.paper.points import Settings
+from mixlaws.paper.verdicts import judge
 from mixlaws.presentation import table_rows
-from mixlaws.tables import read_table
+from mixlaws.tables import read_table, write_table
 
 Measured = dict[str, float | int | str | bool]
 STRAIGHT = 0.998
 """The least correlation that counts as a straight line in figure 2."""
 BIAS = (0.06, 0.11)
 """nats: by how much the authors' predictions miss the default and the optimised mixture."""
+
+
+def write_verdicts(results: str | Path, published: Mapping[str, Any], output: str | Path) -> None:
+    """Compare the paper's claims with what the tables of a results folder say; write the verdicts.
+
+    Raises DataError for a table that is missing.
+    """
+    write_table(judge(published["claims"], measure(results, published)), output)
 
 
 def measure(results: str | Path, published: Mapping[str, Any]) -> Measured:
@@ -37,10 +46,10 @@ def measure(results: str | Path, published: Mapping[str, Any]) -> Measured:
         return read_table(results / study / f"{name}.csv", [])
 
     names = ("target_predictions", "candidates", "optima", "extrapolated")
-    study = load_study(results / "redpajama")
+    redpajama = Swarm.load(results / "redpajama")
     record = read_json(results / "continual" / "errors.json")
     return (
-        of_setup(published, study.weights)
+        of_setup(published, redpajama.weights)
         | of_two_domains(table("2mix", "two_domain_laws"))
         | of_forms(table("3mix", "forms"))
         | of_interactions(table("5mix", "interactions"), figures["five_domains"])

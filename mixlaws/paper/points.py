@@ -9,12 +9,11 @@ from typing import Any
 import numpy as np
 
 from mixlaws.errors import ConfigError, DataError
-from mixlaws.laws.observations import Observations
+from mixlaws.laws.observations import Observations, Target
 from mixlaws.laws.overall import OVERALL
-from mixlaws.losses.studies import Study
-
-NAMED_RUNS = 900
-"""The authors' number from which runs are no sample mixtures: the default, search results."""
+from mixlaws.losses.arrays import make_observations
+from mixlaws.losses.swarm import Swarm
+from mixlaws.losses.tables import NAMED, share_columns
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,15 +28,16 @@ class Panels:
     """(V, G) share of each validation domain in its group; columns sum to 1."""
 
     @classmethod
-    def of(cls, study: Study, groups: Mapping[str, Sequence[str]]) -> Panels:
-        """Return the groups of a study; raise ConfigError unless they hold each domain once."""
-        domains, listed = list(study.weights), [d for group in groups.values() for d in group]
+    def of(cls, swarm: Swarm, groups: Mapping[str, Sequence[str]]) -> Panels:
+        """Return the groups of a swarm; raise ConfigError unless they hold each domain once."""
+        domains, listed = list(swarm.weights), [d for group in groups.values() for d in group]
         if sorted(listed) != sorted(domains):
             raise ConfigError(
-                "published.validation_groups must hold each validation domain of the study once, "
-                f"but {sorted(set(listed) ^ set(domains)) or 'some'} do not: correct the groups"
+                "published.validation_groups does not have each validation domain once: see "
+                f"{', '.join(sorted(set(listed) ^ set(domains))) or 'repeated ones'}. Correct the "
+                "groups"
             )
-        weights = np.array(list(study.weights.values()))
+        weights = np.array(list(swarm.weights.values()))
         member = np.array([[d in group for group in groups.values()] for d in domains], dtype=float)
         total = weights @ member
         return cls((*groups, OVERALL), total, weights[:, None] * member / total)
@@ -56,30 +56,59 @@ class Panels:
         )
 
 
-def cross_section(study: Study, size: str, step: int) -> Observations:
+def named_mixtures(swarm: Swarm) -> list[str]:
+    """Return the mixtures that are not samples: the default, search results."""
+    return swarm.mixtures.loc[swarm.mixtures["kind"] == NAMED, "id"].tolist()
+
+
+def sample_shares(swarm: Swarm) -> np.ndarray:
+    """Return the proportions (m, K) of the sample mixtures."""
+    rows = swarm.mixtures[swarm.mixtures["kind"] != NAMED]
+    return rows[share_columns(swarm.domains)].to_numpy(dtype=float)
+
+
+def target_at(swarm: Swarm, size: str, step: int) -> Target:
+    """Return size and step of a checkpoint as a target; raise DataError if no run has it."""
+    seen = make_observations(swarm)
+    rows = np.flatnonzero((seen.size == size) & (seen.step == step))
+    if not len(rows):
+        raise DataError(
+            f"no run of size {size} has a checkpoint at step {step:,}. Correct the target in "
+            "published.figures"
+        )
+    row = rows[0]
+    return Target(
+        num_params=float(seen.num_params[row]),
+        compute_params=float(seen.compute_params[row]),
+        tokens=float(seen.tokens[row]),
+        effective_tokens=float(seen.effective_tokens[row]),
+        annealing=float(seen.annealing[row]),
+    )
+
+
+def cross_section(swarm: Swarm, size: str, step: int) -> Observations:
     """Return the sample mixtures at one size and step; raise DataError if there is none."""
-    seen = study.observations()
-    named = study.mixtures.loc[study.mixtures["run"] >= NAMED_RUNS, "mixture"]
-    rows = (seen.size == size) & (seen.step == step) & ~np.isin(seen.mixture, list(named))
+    seen = make_observations(swarm)
+    rows = (seen.size == size) & (seen.step == step) & ~np.isin(seen.mixture, named_mixtures(swarm))
     if not rows.any():
         raise DataError(
-            f"the study must hold losses at size {size} and step {step:,}, but has none: "
-            "correct the size or the step in published.figures"
+            f"no sample mixture has losses at size {size} and step {step:,}. Correct the size or "
+            "the step in published.figures"
         )
     return seen.select(rows)
 
 
-def complete_runs(study: Study, sizes: Sequence[str], steps: Sequence[int]) -> Observations:
+def complete_runs(swarm: Swarm, sizes: Sequence[str], steps: Sequence[int]) -> Observations:
     """Return the mixtures that were run at all of `sizes`, within steps (first, last)."""
-    seen = study.observations()
+    seen = make_observations(swarm)
     everywhere = set.intersection(*(set(seen.mixture[seen.size == size]) for size in sizes))
     rows = np.isin(seen.mixture, list(everywhere)) & np.isin(seen.size, sizes)
     return seen.select(rows & (seen.step >= steps[0]) & (seen.step <= steps[1]))
 
 
-def overall_losses(study: Study, observations: Observations) -> np.ndarray:
-    """Return the overall loss (n,) by the study's weights."""
-    return np.asarray(observations.losses @ np.array(list(study.weights.values())))
+def overall_losses(swarm: Swarm, observations: Observations) -> np.ndarray:
+    """Return the overall loss (n,) by the swarm's weights."""
+    return np.asarray(observations.losses @ np.array(list(swarm.weights.values())))
 
 
 def row_of(observations: Observations, mixture: str) -> int:
@@ -87,8 +116,8 @@ def row_of(observations: Observations, mixture: str) -> int:
     (places,) = np.flatnonzero(observations.mixture == mixture)[None]
     if len(places) != 1:
         raise DataError(
-            f"there must be one row of the mixture {mixture!r}, got {len(places)}: "
-            "correct the mixture's name in published.figures"
+            f"the mixture {mixture!r} has {len(places)} rows instead of one. Correct its name in "
+            "published.figures"
         )
     return int(places[0])
 

@@ -2,29 +2,41 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 from scipy import stats
 
-from mixlaws.losses.studies import Study
-from mixlaws.paper.points import NAMED_RUNS, Settings, overall_losses
+from mixlaws.losses.arrays import make_observations
+from mixlaws.losses.swarm import Swarm
+from mixlaws.paper.points import Settings, named_mixtures, overall_losses
+from mixlaws.tables import write_table
 
 
-def mixture_ranks(study: Study, settings: Settings) -> pd.DataFrame:
+def rank_mixtures(
+    study: str | Path, settings: Settings, *, ranks: str | Path, stability: str | Path
+) -> None:
+    """Rank the mixtures of the study in a folder at every size and step, and compare the ranks."""
+    table = mixture_ranks(Swarm.load(study), settings)
+    write_table(table, ranks)
+    write_table(rank_stability(table, settings), stability)
+
+
+def mixture_ranks(swarm: Swarm, settings: Settings) -> pd.DataFrame:
     """Return the overall loss and rank of every mixture at each size and step in common.
 
     Columns: size, step, mixture, loss, rank (1 is lowest), num_mixtures, common (whether it was
     run at all of the settings' sizes).
     """
-    seen = study.observations()
+    seen = make_observations(swarm)
     table = pd.DataFrame({"size": seen.size, "step": seen.step, "mixture": seen.mixture})
-    table["loss"] = overall_losses(study, seen)
+    table["loss"] = overall_losses(swarm, seen)
     table = table[table["size"].isin(settings["sizes"]) & table["step"].isin(settings["steps"])]
     grouped = table.groupby(["size", "step"])["loss"]
     table = table.assign(rank=grouped.rank().astype(int), num_mixtures=grouped.transform("size"))
-    named = study.mixtures.loc[study.mixtures["run"] >= NAMED_RUNS, "mixture"]
     sizes = table.groupby("mixture")["size"].nunique()
-    common = set(sizes[sizes == len(settings["sizes"])].index) - set(named)
+    common = set(sizes[sizes == len(settings["sizes"])].index) - set(named_mixtures(swarm))
     return table.assign(common=table["mixture"].isin(common)).reset_index(drop=True)
 
 

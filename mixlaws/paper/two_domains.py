@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,8 +15,9 @@ from mixlaws.errors import FitError
 from mixlaws.laws.mixing.fit import fit_mixing_law
 from mixlaws.laws.mixing.form import MixingPriors
 from mixlaws.laws.observations import Observations
-from mixlaws.losses.studies import Study
+from mixlaws.losses.swarm import Swarm
 from mixlaws.paper.points import Settings, cross_section
+from mixlaws.tables import write_table
 
 WEAK = MixingPriors(noise=1e-3, slope_sd=10.0)
 """Five points and three parameters: the losses decide, the priors only keep the fit finite."""
@@ -76,7 +78,16 @@ def correlation(shares: np.ndarray, losses: np.ndarray, constant: float) -> floa
     return float(np.corrcoef(shares, np.log(losses - constant))[0, 1])
 
 
-def two_domain_laws(study: Study, settings: Settings) -> tuple[pd.DataFrame, pd.DataFrame]:
+def fit_two_domains(
+    study: str | Path, settings: Settings, *, laws: str | Path, points: str | Path
+) -> None:
+    """Fit the laws of figure 2 to the study in a folder; write them and their points."""
+    tables = two_domain_laws(Swarm.load(study), settings)
+    for table, path in zip(tables, (laws, points), strict=True):
+        write_table(table, path)
+
+
+def two_domain_laws(swarm: Swarm, settings: Settings) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return the laws and the points of Figure 2.
 
     Laws: one row per size, step, validation domain and procedure (grid or joint) with c, t, ln_k,
@@ -86,8 +97,8 @@ def two_domain_laws(study: Study, settings: Settings) -> tuple[pd.DataFrame, pd.
     laws, points = [], []
     for size in settings["sizes"]:
         for step in settings["steps"]:
-            rows = cross_section(study, size, step)
-            for domain, place in zip(study.weights, range(rows.losses.shape[1]), strict=True):
+            rows = cross_section(swarm, size, step)
+            for domain, place in zip(swarm.weights, range(rows.losses.shape[1]), strict=True):
                 labels = {"size": size, "step": step, "validation_domain": domain}
                 shares, losses = rows.proportions[:, place], rows.losses[:, place]
                 found = list(_law_rows(shares, losses, settings))

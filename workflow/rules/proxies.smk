@@ -104,7 +104,6 @@ rule collect_losses:
     conda:
         "../../envs/analysis.yaml"
     params:
-        domains=DOMAINS,
         source=source_of("collect_losses"),
     script:
         "../scripts/collect_losses.py"

@@ -12,11 +12,11 @@ LOGS = {name: PUBLISHED[name] for name in ("url", "folder", "files")}
 SHAPES = {
     name: PUBLISHED[name] for name in ("vocabulary_size", "sequence_length", "sizes")
 }
-# What `mixlaws.studies.save_study` writes.
+# What `mixlaws.losses.swarm.Swarm.save` writes.
 STUDY_TABLES = [
     "losses.parquet",
+    "runs.csv",
     "mixtures.csv",
-    "sizes.csv",
     "dropped.csv",
     "study.json",
 ]

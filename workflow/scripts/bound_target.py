@@ -1,24 +1,21 @@
-"""Bound the joint laws' predictions at the target and find their optimum."""
+"""Predict the target with intervals and find its optimum, by the joint laws."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mixlaws.paper.joint_target import bound_target, read_choice
+from mixlaws.paper.target import bound_target
 from mixlaws.provenance import log_to
-from mixlaws.files import write_json
-from mixlaws.losses.studies import load_study
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 log_to(snakemake.log[0])
 
-study = load_study(Path(snakemake.input[0]).parent)
-record = bound_target(
-    study,
+bound_target(
+    Path(snakemake.input[0]).parent,
     snakemake.params.settings,
-    read_choice(snakemake.input.choice),
+    choice=snakemake.input.choice,
     uncertainty=snakemake.params.uncertainty,
     processes=snakemake.threads,
+    output=snakemake.output[0],
 )
-write_json(record, snakemake.output[0])

@@ -3,18 +3,18 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mixlaws.tables import write_table
-from mixlaws.paper.matching import curve_table, steps_to_match
+from mixlaws.paper.matching import match_steps
 from mixlaws.provenance import log_to
-from mixlaws.losses.studies import load_study
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 log_to(snakemake.log[0])
 
-study = load_study(Path(snakemake.input[0]).parent)
-settings = snakemake.params.settings
-ratios = steps_to_match(study, settings, snakemake.params.seed, snakemake.params.level)
-write_table(ratios, snakemake.output.ratios)
-write_table(curve_table(study, settings), snakemake.output.curves)
+match_steps(
+    Path(snakemake.input[0]).parent,
+    snakemake.params.settings,
+    draws=(snakemake.params.seed, snakemake.params.level),
+    ratios=snakemake.output.ratios,
+    curves=snakemake.output.curves,
+)

@@ -2,9 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from mixlaws.tables import write_table
-from mixlaws.paper.measures import measure
-from mixlaws.paper.verdicts import judge
+from mixlaws.paper.measures import write_verdicts
 from mixlaws.provenance import log_to
 
 if TYPE_CHECKING:
@@ -12,6 +10,4 @@ if TYPE_CHECKING:
 
 log_to(snakemake.log[0])
 
-published = snakemake.params.published
-measured = measure(snakemake.params.results, published)
-write_table(judge(published["claims"], measured), snakemake.output[0])
+write_verdicts(snakemake.params.results, snakemake.params.published, snakemake.output[0])

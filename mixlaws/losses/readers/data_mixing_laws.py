@@ -1,7 +1,7 @@
-"""Readers of published runs: the logs of Data Mixing Laws and the tables of RegMix.
+"""Reader of the logs of Data Mixing Laws (Ye et al., arXiv:2403.16952).
 
-A study is one data set of `published.studies` in an experiment's config; what is particular to
-it (domain order, shapes, schedule, corrections) stands there and not here.
+What is particular to one of its data sets (order of the domains, shapes, schedule, corrections) is
+in the reader's options, not here.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from mixlaws.errors import ConfigError, DataError
+from mixlaws.errors import ConfigError
 from mixlaws.losses.readers.logs import (
     BASE_RUN,
     drop_incomplete,
@@ -22,55 +22,58 @@ from mixlaws.losses.readers.logs import (
     dropped_steps,
     read_log,
 )
-from mixlaws.losses.studies import Study
-from mixlaws.runs.schedules import Cosine
+from mixlaws.losses.swarm import Swarm
+from mixlaws.losses.tables import LOSS_KEY, NAMED, RUN_KEY, rescale_shares, share_columns
 
-MAX_SUM_ERROR = 5e-3  # rounding of the 17 shares, three decimals each, in the RegMix tables
+NAMED_RUNS = 900
+"""The authors' number from which runs are not samples: the default mixture, search results."""
 
 
-def read_study(published: Mapping[str, Any], name: str, files: Mapping[str, Path]) -> Study:
-    """Read one study from its verified log files (`mixlaws.downloads`).
+def read_data_mixing_laws(options: Mapping[str, Any], files: Mapping[str, Path]) -> Swarm:
+    """Read one data set from its verified log files.
 
-    Raises ConfigError for an unknown study or a correction that finds nothing to correct, and
-    DataError for lines that cannot be read, contradict each other or name a mixture that does not
+    `options`: an entry of `published.studies`, with `vocabulary_size`, `sequence_length` and
+    `sizes` of `published` (see `published.schema.yaml`). `files`: the logs by the names in
+    `options["files"]`.
+
+    Raises ConfigError for a correction that finds nothing to correct, and DataError for lines that
+    cannot be read, contradict each other, lack a validation domain or name a mixture that does not
     sum to 1.
     """
-    if name not in published["studies"]:
-        known = ", ".join(published["studies"])
-        raise ConfigError(f"published.studies must hold the study {name!r}, it has only {known}")
-    study = published["studies"][name]
-    base_model = study["base_model"]
-    logs = [read_log(files[path], size, base_model) for size, path in study["files"].items()]
+    base_model = options["base_model"]
+    logs = [read_log(files[path], size, base_model) for size, path in options["files"].items()]
     lines, pseudo = drop_pseudo_steps(pd.concat(logs, ignore_index=True))
-    lines, left_out = _correct(drop_repeated(lines), study)
+    lines, left_out = _correct(drop_repeated(lines), options)
     lines, incomplete = drop_incomplete(lines)
     base, runs = (lines[lines["run"] == BASE_RUN], lines[lines["run"] != BASE_RUN])
-    mixtures = _mixtures(runs, study["domains"], study["names"])
-    tokens_per_step = int(study["tokens_per_step"])
-    return Study(
-        domains=tuple(study["domains"]),
-        weights=_weights(study["validation_weights"], set(lines["validation_domain"])),
-        losses=_losses(runs, mixtures, tokens_per_step),
+    mixtures = _mixtures(runs, options["domains"], options["names"])
+    losses = _losses(runs, mixtures, int(options["tokens_per_step"]))
+    return Swarm(
+        losses=losses,
+        runs=_runs(losses, options),
         mixtures=mixtures.drop(columns="shares"),
-        sizes=_sizes(published, list(study["files"])),
+        weights=_weights(options["validation_weights"], set(lines["validation_domain"])),
         base_losses=dict(zip(base["validation_domain"], base["loss"], strict=True)),
         dropped=pd.concat([pseudo, left_out, incomplete], ignore_index=True),
-        tokens_per_step=tokens_per_step,
-        schedule=Cosine(**study["schedule"]) if study["schedule"] else None,
     )
 
 
-def _correct(lines: pd.DataFrame, study: Mapping[str, Any]) -> tuple[pd.DataFrame, pd.DataFrame]:
+def mixture_id(run: int) -> str:
+    """Return the id of the mixture of a run, by the authors' number."""
+    return f"mix-{run:03d}"
+
+
+def _correct(lines: pd.DataFrame, options: Mapping[str, Any]) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Apply the table of corrections in its order; return (lines, steps left out)."""
     left_out = [dropped_steps(lines[:0], "")]
-    for correction in study["corrections"]:
+    for correction in options["corrections"]:
         if not correction["enabled"]:
             continue
         where = lines["run"] == correction["run"]
         if not where.any():
             raise ConfigError(
-                f"published.studies.*.corrections: {correction['name']!r} must find run "
-                f"{correction['run']}, but no log has it: delete the correction"
+                f"the correction {correction['name']!r} is for run {correction['run']}, and no log "
+                "has that run. Delete the correction from published.studies"
             )
         if correction["kind"] == "leave_out":
             left_out.append(dropped_steps(lines[where], correction["name"]))
@@ -78,7 +81,7 @@ def _correct(lines: pd.DataFrame, study: Mapping[str, Any]) -> tuple[pd.DataFram
         else:
             change = {"share": _replace_share, "order": _reorder}[correction["kind"]]
             corrected = [
-                change(shares, correction, study["domains"]) if hit else shares
+                change(shares, correction, options["domains"]) if hit else shares
                 for shares, hit in zip(lines["shares"], where, strict=True)
             ]
             lines = lines.assign(shares=pd.Series(corrected, index=lines.index, dtype=object))
@@ -91,8 +94,9 @@ def _replace_share(
     position = domains.index(correction["domain"])
     if shares[position] != correction["published"]:
         raise ConfigError(
-            f"correction {correction['name']!r} must find the share {correction['published']} of "
-            f"{correction['domain']}, got {shares[position]}: delete or adapt the correction"
+            f"the correction {correction['name']!r} replaces a {correction['domain']} share of "
+            f"{correction['published']}, and the log has {shares[position]}. Delete or adapt the "
+            "correction in published.studies"
         )
     return (*shares[:position], float(correction["corrected"]), *shares[position + 1 :])
 
@@ -110,59 +114,63 @@ def _mixtures(runs: pd.DataFrame, domains: list[str], names: Mapping[int, str]) 
     wrong = [shares for shares in set(runs["shares"]) if len(shares) != len(domains)]
     if wrong:
         raise ConfigError(
-            f"every run must name {len(domains)} proportions, one for each of the study's domains, "
-            f"got {wrong[0]}: correct `domains`"
+            f"the logs name {len(wrong[0])} proportions for {len(domains)} domains: {wrong[0]}. "
+            "Correct `domains` of this study in published.studies"
         )
     table = runs.groupby("shares")["run"].min().sort_values().reset_index()
-    shares = np.array(table["shares"].tolist())
-    check_sums(shares, [f"run {run}" for run in table["run"]])
-    columns = pd.DataFrame(
-        shares / shares.sum(axis=1, keepdims=True), columns=[f"r_{domain}" for domain in domains]
+    shares = rescale_shares(
+        np.array(table["shares"].tolist()), [f"run {run}" for run in table["run"]]
     )
-    ids = [names.get(run, f"mix-{run:03d}") for run in table["run"]]
-    return pd.concat([pd.DataFrame({"mixture": ids}), table, columns], axis=1)
-
-
-def check_sums(shares: np.ndarray, labels: list[str]) -> None:
-    """Raise DataError naming the mixtures whose shares do not sum to 1."""
-    wrong = np.flatnonzero(np.abs(shares.sum(axis=1) - 1) > MAX_SUM_ERROR)
-    if len(wrong):
-        listed = "; ".join(f"{labels[i]}: {shares[i].sum():.6g}" for i in wrong[:10])
-        raise DataError(
-            f"proportions of a mixture must sum to 1 within {MAX_SUM_ERROR}, got {listed}: "
-            "add a correction to the study's table of corrections"
-        )
+    columns = {
+        "id": [names.get(run, mixture_id(run)) for run in table["run"]],
+        "kind": np.where(table["run"] >= NAMED_RUNS, NAMED, "sample"),
+        "phase": 0,
+        "until_tokens": None,
+        "shares": table["shares"],
+    }
+    return pd.DataFrame(columns).join(pd.DataFrame(shares, columns=share_columns(domains)))
 
 
 def _losses(runs: pd.DataFrame, mixtures: pd.DataFrame, tokens_per_step: int) -> pd.DataFrame:
-    ids = dict(zip(mixtures["shares"], mixtures["mixture"], strict=True))
+    ids = dict(zip(mixtures["shares"], mixtures["id"], strict=True))
     table = runs.assign(
         mixture=runs["shares"].map(ids), tokens=runs["step"].astype("int64") * tokens_per_step
     )
     # Two runs of one size and mixture are two seeds.
     seed = table.groupby(["size", "mixture"])["run"].rank(method="dense").astype("int64") - 1
-    columns = ["size", "mixture", "seed", "step", "tokens", "validation_domain", "loss"]
-    return table.assign(seed=seed)[columns].sort_values(columns[:-1], ignore_index=True)
+    columns = [*RUN_KEY, "step", "tokens", "validation_domain", "loss"]
+    return table.assign(seed=seed)[columns].sort_values(LOSS_KEY, ignore_index=True)
+
+
+def _runs(losses: pd.DataFrame, options: Mapping[str, Any]) -> pd.DataFrame:
+    """Return one row a run: its size's shape and count, and the schedule, if it is known."""
+    sizes = pd.DataFrame([_size(options, name) for name in options["files"]])
+    ends = losses.groupby(RUN_KEY)[["step", "tokens"]].max().reset_index()
+    runs = ends.rename(columns={"step": "num_steps"}).merge(sizes, on="size", validate="m:1")
+    columns = {"vocabulary_size": options["vocabulary_size"]}
+    columns |= {"batch_tokens": int(options["tokens_per_step"])}
+    if schedule := options["schedule"]:
+        columns |= {"schedule": "cosine", "warmup_steps": schedule["warmup_steps"]}
+        columns |= {"schedule_horizon": schedule["num_steps"], "final_rate": schedule["final"]}
+    return runs.assign(**columns).sort_values(RUN_KEY, ignore_index=True)
+
+
+def _size(options: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """Return shape, N and FLOPs per token, 6 (N + V d + L T d), of a size."""
+    size = options["sizes"][name]
+    layers, width, num_params = (size[k] for k in ("num_layers", "model_width", "num_params"))
+    compute_params = num_params + options["vocabulary_size"] * width
+    compute_params += layers * options["sequence_length"] * width
+    columns = {"size": name, "num_layers": layers, "model_width": width}
+    return columns | {"num_params": num_params, "flops_per_token": 6 * compute_params}
 
 
 def _weights(weights: Mapping[str, float], found: set[str]) -> dict[str, float]:
     if set(weights) != found:
         raise ConfigError(
-            "published.studies.*.validation_weights must name exactly the validation domains of "
-            f"the logs, but {sorted(set(weights) ^ found)} stand in only one of the two"
+            "validation_weights and logs have different validation domains: "
+            f"{', '.join(sorted(set(weights) ^ found))} are in only one of the two. Correct "
+            "validation_weights in published.studies"
         )
     total = sum(weights.values())
     return {domain: weight / total for domain, weight in weights.items()}
-
-
-def _sizes(published: Mapping[str, Any], names: list[str]) -> pd.DataFrame:
-    """Return N and the FLOPs per token / 6, N + V d + L T d, of each size."""
-    rows = []
-    for name in names:
-        size = published["sizes"][name]
-        layers, width = size["num_layers"], size["model_width"]
-        head = published["vocabulary_size"] * width
-        attention = layers * published["sequence_length"] * width
-        rows.append((size["num_params"], size["num_params"] + head + attention))
-    index = pd.Index(names, name="size")
-    return pd.DataFrame(rows, index=index, columns=["num_params", "compute_params"])

@@ -12,10 +12,10 @@ from matplotlib.figure import Figure
 from mixlaws.figures import laws
 from mixlaws.figures.style import domain_colours, save_figure, use_style
 from mixlaws.files import read_json
-from mixlaws.losses.studies import Study, load_study
+from mixlaws.losses.swarm import Swarm
 from mixlaws.paper.figures import fits as paper_fits
 from mixlaws.paper.figures import target as paper_target
-from mixlaws.paper.points import Panels, complete_runs
+from mixlaws.paper.points import Panels, complete_runs, target_at
 from mixlaws.tables import read_table
 
 Drawn = Iterator[tuple[str, Figure, pd.DataFrame]]
@@ -38,9 +38,9 @@ class Tables:
         """Return a JSON record of a study."""
         return dict(read_json(self.results / study / f"{name}.json"))
 
-    def study(self, name: str) -> Study:
+    def study(self, name: str) -> Swarm:
         """Return a study's losses."""
-        return load_study(self.results / name)
+        return Swarm.load(self.results / name)
 
 
 def draw_published(results: str | Path, published: Mapping[str, Any], folder: str | Path) -> None:
@@ -82,16 +82,13 @@ def _power_laws(tables: Tables) -> Drawn:
     keys = ["size", "mixture", "seed", "tokens"]
     losses = losses.melt(keys, var_name="validation_domain", value_name="loss")
     step, size = tables.table("redpajama", "step_law"), tables.table("redpajama", "size_law")
-    counts = study.sizes["num_params"]
-    target = laws.Target(
-        settings["target"]["size"],
-        int(counts[settings["target"]["size"]]),
-        settings["target"]["step"] * study.tokens_per_step,
-    )
+    counts = study.num_params
+    label, tokens = settings["target"]["size"], int(target_at(study, **settings["target"]).tokens)
+    target = laws.Target(label, int(counts[label]), tokens)
     shown = settings["optimised"]
     curves = laws.step_curves(losses, step, shown, target)
     yield "paper_step_law", laws.plot_step_law(curves, settings["sizes"]), curves
-    curves = laws.size_curves(step, size, counts.to_dict(), target)
+    curves = laws.size_curves(step, size, counts, target)
     colours = domain_colours(list(tables.groups))
     yield "paper_size_law", laws.plot_size_law(curves, shown, colours, target), curves
 

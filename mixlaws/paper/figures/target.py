@@ -196,7 +196,7 @@ def compared_shares(
     settings: Mapping[str, Any],
 ) -> pd.DataFrame:
     """Return mixture, domain, share, lower, upper (of the joint laws' optimum only)."""
-    shares = mixtures.set_index("mixture")
+    shares = mixtures.set_index("id")
     domains = list(settings["limits"])
     columns = [f"r_{domain}" for domain in domains]
     named = {f"{role} (trained at 1B)": shares.loc[settings[role], columns] for role in ROLES}
