@@ -11,6 +11,7 @@ import jsonschema
 import yaml
 
 from mixlaws.config.published import published_problems
+from mixlaws.config.repeated_keys import check_repeated_keys
 from mixlaws.errors import ConfigError
 from mixlaws.runs.shapes import NAMED_SHAPES, Shape
 from mixlaws.text.parts import filter_problem
@@ -39,6 +40,25 @@ def complete_config(config: Mapping[str, Any]) -> dict[str, Any]:
         count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
         raise ConfigError(f"the config has {count}:\n" + "\n".join(f"  - {p}" for p in problems))
     return _plain_integers(filled, schema)
+
+
+def read_config(path: Path) -> dict[str, Any]:
+    """Return the complete config of an experiment file.
+
+    Raises ConfigError when there is no such file, when it is no YAML mapping, for keys that occur
+    twice, and for all that `complete_config` refuses.
+    """
+    if not path.is_file():
+        raise ConfigError(f"there is no config file {path}: name one with --configfile")
+    try:
+        config = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        reason = " ".join(str(error).split())
+        raise ConfigError(f"{path} is not valid YAML: {reason}") from error
+    if not isinstance(config, dict):
+        raise ConfigError(f"{path} holds no keys: copy config.yaml and change it")
+    check_repeated_keys([path])
+    return complete_config(config)
 
 
 def _fill_defaults(value: Any, schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> None:

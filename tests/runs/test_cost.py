@@ -1,6 +1,8 @@
 """The plan of an experiment, from its config alone."""
 
 import csv
+import subprocess
+import sys
 
 import pytest
 import yaml
@@ -93,6 +95,51 @@ def test_the_plan_is_written_before_it_is_refused(load, tmp_path):
         assert len(written) == len(rows)
         assert str(tmp_path / name) in text
     check_plan(load("demo"))
+
+
+def mixlaws(root, *arguments):
+    command = [sys.executable, "-m", "mixlaws", *arguments]
+    return subprocess.run(command, cwd=root, capture_output=True, text=True)
+
+
+def test_plan_is_a_command_that_prints_the_plan_and_then_refuses(root, tmp_path):
+    arguments = ["plan", "--directory", tmp_path, "--configfile"]
+    found = mixlaws(root, *arguments, "config.yaml")
+    assert found.returncode == 0, found.stderr
+    assert "sum of all" in found.stdout
+    assert (tmp_path / "results/demo/plan.csv").is_file()
+    config = yaml.safe_load((root / "config.yaml").read_text())
+    config["training"]["max_epochs"] = 0.5
+    (tmp_path / "short.yaml").write_text(yaml.safe_dump(config))
+    refused = mixlaws(root, *arguments, tmp_path / "short.yaml")
+    assert refused.returncode == 1
+    assert "sum of all" in refused.stdout
+    assert len(refused.stderr.splitlines()) == 1
+    assert "training.max_epochs" in refused.stderr
+
+
+@pytest.mark.parametrize("command", ["plan", "status"])
+def test_published_losses_have_nothing_to_plan_or_to_wait_for(root, tmp_path, command):
+    arguments = ["--directory", tmp_path, "--configfile", "experiments/paper.yaml"]
+    found = mixlaws(root, command, *arguments)
+    assert found.returncode == 0, found.stderr
+    assert found.stdout.startswith("paper: fits laws to published losses.")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_file_that_is_no_config_is_named(root, tmp_path):
+    path = tmp_path / "broken.yaml"
+    for text, expected in (
+        ("domains: [", "is not valid YAML"),
+        ("", "holds no keys"),
+        ("seed: 1\nseed: 2\n", "seed"),
+    ):
+        path.write_text(text)
+        found = mixlaws(root, "plan", "--configfile", path)
+        assert found.returncode == 1
+        assert "Traceback" not in found.stderr
+        assert str(path) in found.stderr
+        assert expected in found.stderr
 
 
 def test_a_confirmation_that_would_repeat_too_often_is_refused(load):
