@@ -9,7 +9,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from mixlaws.errors import ConfigError
-from mixlaws.mixtures.lattice import Limits, Mixture, equal_shares, lattice_limits, round_to_lattice
+from mixlaws.mixtures.lattice import (
+    UNIFORM,
+    Limits,
+    Mixture,
+    equal_shares,
+    lattice_limits,
+    round_to_lattice,
+)
 
 MAX_HELD_OUT = 32
 MAX_ENUMERATED = 50_000
@@ -71,7 +78,7 @@ def choose_mixtures(design: Design) -> list[Mixture]:
         Mixture(id, kind, dict(zip(limits, (counts / lattice).tolist(), strict=True)))
         for id, kind, counts in named
     ]
-    return [*chosen, Mixture("uniform", "baseline", equal_shares(limits))]
+    return [*chosen, Mixture(UNIFORM, "baseline", equal_shares(limits))]
 
 
 def _distinct(

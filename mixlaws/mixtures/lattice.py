@@ -9,6 +9,9 @@ import numpy as np
 
 from mixlaws.errors import ConfigError
 
+UNIFORM, NATURAL, OPTIMUM = "uniform", "natural", "optimum"
+"""Ids of the mixtures with a name: equal shares, the shares of the text as it is, the decision."""
+
 Limits = Mapping[str, Sequence[float]]
 """Lower and upper limit of each domain's share, in the order of the domains."""
 

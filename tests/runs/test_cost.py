@@ -9,7 +9,7 @@ import yaml
 
 from mixlaws.config.complete import complete_config
 from mixlaws.errors import ConfigError
-from mixlaws.runs.cost import check_plan, domain_rows, plan_tables, run_rows, write_plan
+from mixlaws.runs.cost import check_plan, plan_tables, write_plan
 from mixlaws.runs.options import run_options
 from mixlaws.runs.run import RUN_DEFAULTS, Run, make_run
 from mixlaws.runs.supply import matched_repetition
@@ -26,6 +26,14 @@ def load(root):
         return complete_config(config)
 
     return load
+
+
+def run_rows(config):
+    return plan_tables(config)["plan.csv"]
+
+
+def domain_rows(config):
+    return plan_tables(config)["plan_domains.csv"]
 
 
 def by_role(rows):
