@@ -13,3 +13,6 @@ MIXING_LAWS: dict[str, type[Form]] = {
     law.name: law for law in (Additive, Exponential, M1, M2, M3, Implicit, SquareRoot)
 }
 """By the name that the config and the tables use."""
+
+DECIDING_LAWS = ("additive", "exponential", "M1", "sqrt-linear")
+"""The laws that the folds may choose and the config may name."""
