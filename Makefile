@@ -54,11 +54,11 @@ clean:
 	$(PYTHON) -m venv .venv
 
 .venv/.installed: pyproject.toml | .venv/bin/python
-	$(BIN)/python -m pip install --quiet --editable .
+	$(BIN)/python -m pip install --quiet --editable ".[workflow,train]"
 	@touch $@
 
 .venv/.installed-tests: pyproject.toml | .venv/bin/python
-	$(BIN)/python -m pip install --quiet --editable ".[tests,comparators]"
+	$(BIN)/python -m pip install --quiet --editable ".[workflow,train,tests,comparators]"
 	@touch $@ .venv/.installed
 
 # The SLURM plugin asks for a SLURM at every start of Snakemake, ten seconds where none answers: it

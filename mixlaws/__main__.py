@@ -1,4 +1,4 @@
-"""`python -m mixlaws status` and `python -m mixlaws export`."""
+"""The `mixlaws` command: plan an experiment, watch its runs, export its models."""
 
 from __future__ import annotations
 
@@ -6,33 +6,47 @@ import argparse
 import sys
 from pathlib import Path
 
-import yaml
-
-from mixlaws.config.complete import complete_config
-from mixlaws.errors import ConfigError, DataError
+from mixlaws.config.complete import read_config
+from mixlaws.errors import ConfigError, DataError, FitError, TrainingError
+from mixlaws.runs.cost import check_plan, write_plan
 from mixlaws.runs.status import describe
+
+# What `pip install mixlaws[...]` must name for a package that is not there.
+_EXTRAS = {"torch": "train", "safetensors": "train", "tokenizers": "workflow"}
 
 
 def main() -> int:
-    """Run one command; errors a user can cause are one line."""
+    """Run one command. Print an error that the user can mend as one line and return 1."""
     arguments = _parser().parse_args()
     try:
         arguments.run(arguments)
-    except (ConfigError, DataError) as error:
+    except (ConfigError, DataError, FitError, TrainingError) as error:
         print(error, file=sys.stderr)
+        return 1
+    except ModuleNotFoundError as error:
+        if error.name not in _EXTRAS:
+            raise
+        extra = _EXTRAS[error.name]
+        print(f"this command needs {error.name}: pip install 'mixlaws[{extra}]'", file=sys.stderr)
         return 1
     return 0
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m mixlaws", description=__doc__)
+    parser = argparse.ArgumentParser(prog="mixlaws", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    status = commands.add_parser("status", help="how far a sweep is, what it cost, what is left")
-    status.add_argument("--configfile", type=Path, default=Path("config.yaml"))
-    status.add_argument("--directory", type=Path, default=Path(), help="where results/ is")
+    plan = commands.add_parser(
+        "plan", help="print and write what an experiment will cost, before anything is read"
+    )
+    _add_experiment(plan)
+    plan.set_defaults(run=_plan)
+    status = commands.add_parser(
+        "status", help="print how far an experiment is, what it has cost and what is left"
+    )
+    _add_experiment(status)
     status.set_defaults(run=_status)
     export = commands.add_parser(
-        "export", help="a trained model as a folder that Hugging Face transformers loads"
+        "export", help="write a trained model as a folder that Hugging Face transformers loads"
     )
     export.add_argument("checkpoints", type=Path, help="results/.../checkpoints/SIZE/MIXTURE/SEED")
     export.add_argument("folder", type=Path, help="the folder to write")
@@ -41,15 +55,41 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _add_experiment(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--configfile",
+        type=Path,
+        default=Path("config.yaml"),
+        help="the experiment (default: config.yaml)",
+    )
+    command.add_argument(
+        "--directory", type=Path, default=Path(), help="the folder that holds results/ (default: .)"
+    )
+
+
+def _plan(arguments: argparse.Namespace) -> None:
+    config = read_config(arguments.configfile)
+    if "published" in config:
+        print(_nothing_to_train(config["experiment"]))
+        return
+    print(write_plan(config, arguments.directory / "results" / config["experiment"]))
+    check_plan(config)
+
+
 def _status(arguments: argparse.Namespace) -> None:
-    if not arguments.configfile.is_file():
-        raise ConfigError(f"--configfile must name a file, got {arguments.configfile}")
-    config = complete_config(yaml.safe_load(arguments.configfile.read_text()))
+    config = read_config(arguments.configfile)
+    if "published" in config:
+        print(_nothing_to_train(config["experiment"]))
+        return
     print(describe(config, arguments.directory / "results"))
 
 
+def _nothing_to_train(experiment: str) -> str:
+    return f"{experiment}: fits laws to published losses. No text is read and nothing is trained."
+
+
 def _export(arguments: argparse.Namespace) -> None:
-    # Imported here: it takes seconds and torch, which a status does not need.
+    # Imported here: PyTorch takes seconds, and the other commands do without.
     from mixlaws.training.export import export_model
 
     export_model(arguments.checkpoints, arguments.folder, arguments.tokenizer)

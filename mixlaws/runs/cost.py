@@ -7,54 +7,57 @@ sizes of local files and a tokenizer that is given.
 from __future__ import annotations
 
 import csv
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from mixlaws.errors import ConfigError
 from mixlaws.files import atomic_path
-from mixlaws.mixtures.designs import choose_mixtures
+from mixlaws.mixtures.lattice import NATURAL
 from mixlaws.runs.devices import PEAK_FLOPS, assumed_mfu
 from mixlaws.runs.lengths import num_proxy_tokens
 from mixlaws.runs.shapes import Shape
 from mixlaws.runs.supply import matched_repetition
-from mixlaws.runs.sweep import design_of
+from mixlaws.runs.sweep import CONFIRMATION, Sweep, list_runs
 from mixlaws.runs.text_cost import text_rows, text_tokens
 
 Row = dict[str, Any]
-NUM_BASELINES = 2  # uniform and natural
+_ROLES = {
+    "sample": "sampled mixtures",
+    "held-out": "held-out mixtures",
+    "baseline": "baselines",
+    CONFIRMATION: CONFIRMATION,
+}
 
 
 def plan_tables(config: Mapping[str, Any]) -> dict[str, list[Row]]:
     """Return every table of the plan of a complete config, by file name."""
+    sweep = list_runs(config)
     return {
-        "plan.csv": run_rows(config),
-        "plan_domains.csv": domain_rows(config),
+        "plan.csv": run_rows(config, sweep),
+        "plan_domains.csv": domain_rows(config, sweep),
         "plan_text.csv": text_rows(config, vocabulary_size(config)),
     }
 
 
-def run_rows(config: Mapping[str, Any]) -> list[Row]:
+def run_rows(config: Mapping[str, Any], sweep: Sweep) -> list[Row]:
     """Return one row per role and size: runs, tokens, FLOPs, device-hours; then the sum.
 
     The target's row is what the decision is about: `confirmation` alone trains it.
     """
-    training, target = config["training"], config["target"]
-    design, seeds = design_of(config), len(training["seeds"])
-    kinds = {
-        "sampled mixtures": design.count,
-        "held-out mixtures": design.num_held_out,
-        "baselines": NUM_BASELINES,
-    }
+    counts = Counter(
+        (run.role if run.role == CONFIRMATION else run.kind, run.size, run.tokens)
+        for run in sweep.runs
+    )
+    order = list(_ROLES)
     rows = [
-        _run_row(config, kind, size, count * seeds, num_proxy_tokens(config))
-        for kind, count in kinds.items()
-        for size in training["sizes"]
-        if count
+        _run_row(config, _ROLES[kind], size, count, tokens)
+        for (kind, size, tokens), count in sorted(
+            counts.items(), key=lambda item: order.index(item[0][0])
+        )
     ]
-    if confirmation := config.get("confirmation"):
-        count = (1 + len(confirmation["mixtures"])) * len(confirmation["seeds"])
-        rows.append(_run_row(config, "confirmation", target["size"], count, target["tokens"]))
+    target = config["target"]
     sums = [_sum_row(rows, kind) for kind in dict.fromkeys(row["role"] for row in rows)]
     planned = _run_row(config, "target, not trained here", target["size"], 1, target["tokens"])
     return [*rows, *sums, _sum_row(rows, None), planned]
@@ -104,19 +107,14 @@ def vocabulary_size(config: Mapping[str, Any]) -> int:
     return max(open_tokenizer(tokenizer).get_vocab().values()) + 1
 
 
-def _mixtures(config: Mapping[str, Any]) -> dict[str, Mapping[str, float]]:
-    found = choose_mixtures(design_of(config))
-    return {mixture.id: mixture.proportions for mixture in found}
-
-
-def domain_rows(config: Mapping[str, Any]) -> list[Row]:
+def domain_rows(config: Mapping[str, Any], sweep: Sweep) -> list[Row]:
     """Return one row per domain: the text at hand, what the largest runs need, their epochs."""
-    mixtures, proxy = _mixtures(config), num_proxy_tokens(config)
+    mixtures, proxy = sweep.proportions, num_proxy_tokens(config)
     target, optimum = config["target"]["tokens"], config["optimum"]
     cuts = {cut.domain: cut for cut in matched_repetition(config)}
     share = config["validation"]["share"]
     known = {d: text_tokens(d, source, share) for d, source in config["domains"].items()}
-    confirmed = _confirmed(config, {domain: tokens for domain, (tokens, _) in known.items()})
+    confirmed = _confirmed(sweep, {domain: tokens for domain, (tokens, _) in known.items()})
     rows = []
     for domain, source in config["domains"].items():
         available, counted = known[domain]
@@ -152,21 +150,17 @@ def domain_rows(config: Mapping[str, Any]) -> list[Row]:
     return rows
 
 
-def _confirmed(
-    config: Mapping[str, Any], at_hand: Mapping[str, int | None]
-) -> dict[str, dict[str, float]]:
+def _confirmed(sweep: Sweep, at_hand: Mapping[str, int | None]) -> dict[str, dict[str, float]]:
     """Return the baselines that a confirmation trains; natural where all text is counted.
 
     The optimum's own share is bounded by the text when it is found.
     """
-    chosen = config.get("confirmation", {}).get("mixtures", [])
     counts = {domain: tokens or 0 for domain, tokens in at_hand.items()}
-    found = {}
-    if "uniform" in chosen:
-        found["uniform"] = dict.fromkeys(counts, 1 / len(counts))
-    if "natural" in chosen and all(counts.values()):
-        found["natural"] = {d: tokens / sum(counts.values()) for d, tokens in counts.items()}
-    return found
+    known = sweep.proportions
+    if all(counts.values()):
+        known |= {NATURAL: {d: tokens / sum(counts.values()) for d, tokens in counts.items()}}
+    chosen = dict.fromkeys(run.mixture for run in sweep.confirmations)
+    return {mixture: known[mixture] for mixture in chosen if mixture in known}
 
 
 def write_plan(config: Mapping[str, Any], folder: str | Path) -> str:
@@ -189,7 +183,9 @@ def check_plan(config: Mapping[str, Any]) -> None:
     Repetition that matches the target's is not counted: the text at hand is.
     """
     allowed = config["training"]["max_epochs"]
-    short = [text for row in domain_rows(config) for text in _too_often(row, allowed)]
+    short = [
+        text for row in domain_rows(config, list_runs(config)) for text in _too_often(row, allowed)
+    ]
     if short:
         raise ConfigError(
             f"no run may repeat a domain more than training.max_epochs {allowed:g} times, but "

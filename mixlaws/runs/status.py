@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 from mixlaws.files import read_json
-from mixlaws.mixtures.designs import choose_mixtures
 from mixlaws.presentation import format_duration
 from mixlaws.runs.cost import vocabulary_size
 from mixlaws.runs.devices import PEAK_FLOPS, assumed_mfu
-from mixlaws.runs.lengths import num_proxy_tokens
 from mixlaws.runs.lock import is_locked
 from mixlaws.runs.progress import PROGRESS_NAME, device_seconds, read_progress
 from mixlaws.runs.shapes import Shape
-from mixlaws.runs.sweep import design_of
+from mixlaws.runs.sweep import PlannedRun, list_runs
 
 
 @dataclass(frozen=True)
@@ -48,49 +46,14 @@ class RunStatus:
 
 def find_runs(config: Mapping[str, Any], root: Path) -> list[RunStatus]:
     """Return every proxy and confirmation run of a complete config, under the results' root."""
-    return [_look(root / config["experiment"], run) for run in _expected(config)]
+    return [_look(root / config["experiment"], run) for run in list_runs(config).runs]
 
 
-@dataclass(frozen=True)
-class _Expected:
-    """A run that the config asks for."""
-
-    folder: str
-    """Below the experiment's checkpoints."""
-    size: str
-    mixture: str
-    seed: int
-    num_steps: int
-    tokens: int
-
-
-def _expected(config: Mapping[str, Any]) -> Iterator[_Expected]:
-    """Yield every run of a complete config."""
-    training = config["training"]
-    batch_tokens = training["batch_size"] * training["sequence_length"]
-    mixtures = [m.id for m in choose_mixtures(design_of(config))]
-    tokens = num_proxy_tokens(config)
-    for size in training["sizes"]:
-        for mixture in [*mixtures, "natural"]:
-            for seed in training["seeds"]:
-                folder = f"{size}/{mixture}/seed-{seed}"
-                yield _Expected(folder, size, mixture, seed, training["num_steps"], tokens)
-    confirmation = config.get("confirmation", {"mixtures": [], "seeds": []})
-    target = config["target"]
-    for seed in confirmation["seeds"]:
-        for mixture in ["optimum", *confirmation["mixtures"]]:
-            folder = f"confirmation/{mixture}/seed-{seed}"
-            steps = target["tokens"] // batch_tokens
-            yield _Expected(folder, target["size"], mixture, seed, steps, steps * batch_tokens)
-
-
-def _look(results: Path, run: _Expected) -> RunStatus:
-    is_proxy = not run.folder.startswith("confirmation")
-    outputs = results / (f"runs/{run.folder}" if is_proxy else run.folder)
-    checkpoints = results / "checkpoints" / run.folder
+def _look(results: Path, run: PlannedRun) -> RunStatus:
+    checkpoints = results / run.checkpoints
     rows = read_progress(checkpoints / PROGRESS_NAME)
     rates = [row["tokens_per_second"] for row in rows if row.get("tokens_per_second")]
-    timing = outputs / "timing.json"
+    timing = results / run.folder / "timing.json"
     if timing.exists():
         record = read_json(timing)
         state, step, rates = "done", run.num_steps, [record["tokens_per_second_training"]]

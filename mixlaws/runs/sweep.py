@@ -1,13 +1,98 @@
-"""The runs of an experiment: their mixtures and the target."""
+"""The sweep: every run of an experiment, listed once; and the target."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
-from mixlaws.mixtures.designs import Design, default_count
+from mixlaws.mixtures.designs import Design, choose_mixtures, default_count
+from mixlaws.mixtures.lattice import NATURAL, OPTIMUM, Mixture
+from mixlaws.runs.lengths import num_target_steps
 from mixlaws.runs.options import run_options
 from mixlaws.runs.run import RUN_DEFAULTS
+
+PROXY, CONFIRMATION = "proxy", "confirmation"
+"""Roles of a run: the laws are fitted to proxies; a confirmation trains the target."""
+
+
+@dataclass(frozen=True)
+class PlannedRun:
+    """One run that the config asks for."""
+
+    role: str
+    """PROXY or CONFIRMATION."""
+    kind: str
+    """Of its mixture: sample, held-out, baseline or optimum."""
+    size: str
+    mixture: str
+    seed: int
+    num_steps: int
+    tokens: int
+    """Training tokens of the whole run."""
+
+    @property
+    def folder(self) -> str:
+        """Return where its files are, below the experiment's results."""
+        if self.role == CONFIRMATION:
+            return f"confirmation/{self.mixture}/seed-{self.seed}"
+        return f"runs/{self.size}/{self.mixture}/seed-{self.seed}"
+
+    @property
+    def checkpoints(self) -> str:
+        """Return where its saved states are, below the experiment's results."""
+        return f"checkpoints/{self.folder.removeprefix('runs/')}"
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """Every run of an experiment, and the mixtures whose proportions the config decides."""
+
+    mixtures: tuple[Mixture, ...]
+    """Sampled, held-out and uniform. The shares of natural are known once the text is counted,
+    those of the optimum once it is found."""
+    runs: tuple[PlannedRun, ...]
+
+    @property
+    def proxies(self) -> list[PlannedRun]:
+        """Return the runs that the laws are fitted to, or scored on."""
+        return [run for run in self.runs if run.role == PROXY]
+
+    @property
+    def confirmations(self) -> list[PlannedRun]:
+        """Return the runs of the target; none where the config asks for no confirmation."""
+        return [run for run in self.runs if run.role == CONFIRMATION]
+
+    @property
+    def proportions(self) -> dict[str, dict[str, float]]:
+        """Return the proportions by mixture id."""
+        return {mixture.id: mixture.proportions for mixture in self.mixtures}
+
+
+def list_runs(config: Mapping[str, Any]) -> Sweep:
+    """Return the sweep that a complete config asks for: proxies first, then confirmations.
+
+    Raises ConfigError when the limits leave fewer mixtures than asked for.
+    """
+    mixtures = tuple(choose_mixtures(design_of(config)))
+    kinds = {mixture.id: mixture.kind for mixture in mixtures} | {NATURAL: "baseline"}
+    training, target = config["training"], config["target"]
+    proxies = [
+        (PROXY, kind, size, mixture, seed, training["num_steps"])
+        for size in training["sizes"]
+        for mixture, kind in kinds.items()
+        for seed in training["seeds"]
+    ]
+    confirmation = config.get("confirmation", {"mixtures": [], "seeds": []})
+    kinds[OPTIMUM] = OPTIMUM
+    confirmations = [
+        (CONFIRMATION, kinds[mixture], target["size"], mixture, seed, num_target_steps(config))
+        for mixture in [OPTIMUM, *confirmation["mixtures"]]
+        for seed in confirmation["seeds"]
+    ]
+    batch_tokens = training["batch_size"] * training["sequence_length"]
+    runs = (PlannedRun(*run, run[-1] * batch_tokens) for run in [*proxies, *confirmations])
+    return Sweep(mixtures, tuple(runs))
 
 
 def design_of(config: Mapping[str, Any]) -> Design:

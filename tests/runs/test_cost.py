@@ -1,13 +1,16 @@
 """The plan of an experiment, from its config alone."""
 
 import csv
+import subprocess
+import sys
 
 import pytest
 import yaml
 
 from mixlaws.config.complete import complete_config
+from mixlaws.config.training import Training
 from mixlaws.errors import ConfigError
-from mixlaws.runs.cost import check_plan, domain_rows, plan_tables, run_rows, write_plan
+from mixlaws.runs.cost import check_plan, plan_tables, write_plan
 from mixlaws.runs.options import run_options
 from mixlaws.runs.run import RUN_DEFAULTS, Run, make_run
 from mixlaws.runs.supply import matched_repetition
@@ -24,6 +27,14 @@ def load(root):
         return complete_config(config)
 
     return load
+
+
+def run_rows(config):
+    return plan_tables(config)["plan.csv"]
+
+
+def domain_rows(config):
+    return plan_tables(config)["plan_domains.csv"]
 
 
 def by_role(rows):
@@ -95,6 +106,51 @@ def test_the_plan_is_written_before_it_is_refused(load, tmp_path):
     check_plan(load("demo"))
 
 
+def mixlaws(root, *arguments):
+    command = [sys.executable, "-m", "mixlaws", *arguments]
+    return subprocess.run(command, cwd=root, capture_output=True, text=True)
+
+
+def test_plan_is_a_command_that_prints_the_plan_and_then_refuses(root, tmp_path):
+    arguments = ["plan", "--directory", tmp_path, "--configfile"]
+    found = mixlaws(root, *arguments, "config.yaml")
+    assert found.returncode == 0, found.stderr
+    assert "sum of all" in found.stdout
+    assert (tmp_path / "results/demo/plan.csv").is_file()
+    config = yaml.safe_load((root / "config.yaml").read_text())
+    config["training"]["max_epochs"] = 0.5
+    (tmp_path / "short.yaml").write_text(yaml.safe_dump(config))
+    refused = mixlaws(root, *arguments, tmp_path / "short.yaml")
+    assert refused.returncode == 1
+    assert "sum of all" in refused.stdout
+    assert len(refused.stderr.splitlines()) == 1
+    assert "training.max_epochs" in refused.stderr
+
+
+@pytest.mark.parametrize("command", ["plan", "status"])
+def test_published_losses_have_nothing_to_plan_or_to_wait_for(root, tmp_path, command):
+    arguments = ["--directory", tmp_path, "--configfile", "experiments/paper.yaml"]
+    found = mixlaws(root, command, *arguments)
+    assert found.returncode == 0, found.stderr
+    assert found.stdout.startswith("paper: fits laws to published losses.")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_file_that_is_no_config_is_named(root, tmp_path):
+    path = tmp_path / "broken.yaml"
+    for text, expected in (
+        ("domains: [", "is not valid YAML"),
+        ("", "holds no keys"),
+        ("seed: 1\nseed: 2\n", "seed"),
+    ):
+        path.write_text(text)
+        found = mixlaws(root, "plan", "--configfile", path)
+        assert found.returncode == 1
+        assert "Traceback" not in found.stderr
+        assert str(path) in found.stderr
+        assert expected in found.stderr
+
+
 def test_a_confirmation_that_would_repeat_too_often_is_refused(load):
     """The target's runs are the largest."""
     config = load("demo", target__tokens=2_457_600)
@@ -136,12 +192,10 @@ def test_only_options_that_differ_reach_a_training_rule(load):
     }
 
 
-def test_defaults_of_the_schema_are_those_of_a_run(root):
-    schema = yaml.safe_load((root / "mixlaws/config/experiment.schema.yaml").read_text())
-    keys = schema["properties"]["training"]["properties"]
+def test_defaults_of_the_config_are_those_of_a_run():
     for name, default in RUN_DEFAULTS.items():
         if name != "unique_tokens":
-            assert keys[name]["default"] == default, name
+            assert Training.model_fields[name].default == default, name
 
 
 def test_options_at_their_default_are_no_part_of_a_runs_identity():

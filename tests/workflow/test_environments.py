@@ -29,7 +29,8 @@ def conda_pins(name):
 
 def project_pins():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    return pins(project["dependencies"])
+    extras = project["optional-dependencies"]
+    return pins([*project["dependencies"], *extras["workflow"], *extras["train"]])
 
 
 @pytest.mark.parametrize("name", ["train.yaml", "analysis.yaml"])

@@ -7,9 +7,9 @@ from mixlaws.config.complete import complete_config
 from mixlaws.config.repeated_keys import check_repeated_keys
 from mixlaws.text.sources import SOURCES as SOURCE_KINDS
 from mixlaws.text.sources.token_files import given_files
-from mixlaws.mixtures.designs import choose_mixtures
+from mixlaws.mixtures.lattice import NATURAL, OPTIMUM
 from mixlaws.text.division import division_of, plan_parts, plan_shards
-from mixlaws.runs.sweep import describe_target, design_of
+from mixlaws.runs.sweep import describe_target, list_runs
 from mixlaws.runs.lengths import num_proxy_tokens, num_target_steps
 from mixlaws.runs.options import process_resources, run_options
 from mixlaws.provenance import TEXT_VERSION, TRAINING_VERSION
@@ -36,16 +36,17 @@ TEXT_OPTIONS = {
     domain: {key: value for key, value in source.items() if key != "available_tokens"}
     for domain, source in SOURCES.items()
 }
-# Proportions by mixture id; "natural" is known only from the text, inside the job.
-MIXTURES = choose_mixtures(design_of(config))
-PROPORTIONS = {m.id: m.proportions for m in MIXTURES} | {"natural": "natural"}
+# Every run, and the proportions by mixture id; natural's are known only from the text, inside the job.
+SWEEP = list_runs(config)
+MIXTURES = SWEEP.mixtures
+PROPORTIONS = SWEEP.proportions | {NATURAL: NATURAL}
 TRAINING = config["training"]
 CONFIRMATION = config.get("confirmation", {"mixtures": [], "seeds": []})
 TARGET = describe_target(config)
 AVAILABLE_TOKENS = {
     d: source.get("available_tokens") for d, source in config["domains"].items()
 }
-CONFIRMED = ["optimum", *CONFIRMATION["mixtures"]] if CONFIRMATION["seeds"] else []
+CONFIRMED = bool(SWEEP.confirmations)
 
 # A confirmation trains on the text at hand: its optimum must fit into that.
 MEASURED_FACTOR = (
@@ -60,7 +61,7 @@ wildcard_constraints:
     part=r"\d{5}",
     shard=r"\d{5}-of-\d{5}",
     size="|".join(config["sizes"]),
-    mixture="|".join([*PROPORTIONS, "optimum"]),
+    mixture="|".join([*PROPORTIONS, OPTIMUM]),
     seed=r"\d+",
 
 
@@ -165,23 +166,12 @@ def token_files(suffix):
 
 def run_files(name):
     """Every proxy's file of this name."""
-    return expand(
-        "results/{{experiment}}/runs/{size}/{mixture}/seed-{seed}/{name}",
-        size=TRAINING["sizes"],
-        mixture=PROPORTIONS,
-        seed=TRAINING["seeds"],
-        name=name,
-    )
+    return [f"results/{EXPERIMENT}/{run.folder}/{name}" for run in SWEEP.proxies]
 
 
 def confirmation_files(name):
     """Every confirmation run's file of this name."""
-    return expand(
-        "results/{{experiment}}/confirmation/{mixture}/seed-{seed}/{name}",
-        mixture=CONFIRMED,
-        seed=CONFIRMATION["seeds"],
-        name=name,
-    )
+    return [f"results/{EXPERIMENT}/{run.folder}/{name}" for run in SWEEP.confirmations]
 
 
 def results_folder(wildcards):
@@ -196,7 +186,7 @@ def proportions_of(wildcards):
 
 def confirmed_proportions(wildcards):
     """The proportions of a confirmation run; the optimum's are known once it is found."""
-    if wildcards.mixture != "optimum":
+    if wildcards.mixture != OPTIMUM:
         return PROPORTIONS[wildcards.mixture]
     target = checkpoints.round_optimum.get(experiment=wildcards.experiment).output[0]
     return read_json(target)["proportions"]
@@ -204,7 +194,7 @@ def confirmed_proportions(wildcards):
 
 def found_optimum(wildcards):
     """Nothing to read, but the optimum's runs must wait for it."""
-    if wildcards.mixture == "optimum":
+    if wildcards.mixture == OPTIMUM:
         checkpoints.round_optimum.get(experiment=wildcards.experiment)
     return []
 

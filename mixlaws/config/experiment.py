@@ -1,0 +1,212 @@
+"""The config of an experiment that trains, and what must hold between its sections."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from pydantic import model_validator
+
+from mixlaws.config.decision import Laws, Mixtures, Optimum, Uncertainty
+from mixlaws.config.section import Integer, Name, Problem, Root, key, optional
+from mixlaws.config.text import Domains, Duplicates, Tokenization, Tokenizer, Validation
+from mixlaws.config.training import Confirmation, Plan, Size, Target, Training, no_strategy
+from mixlaws.runs.shapes import NAMED_SHAPES, Shape
+
+
+def _default_tokenizer() -> Tokenizer:
+    return Tokenizer.model_validate({"train": {"vocabulary_size": 32768}})
+
+
+class Experiment(Root):
+    """Every key of a config file. Counts are integers: YAML reads 1e9 as text, 1_000_000 as one."""
+
+    experiment: Name = key("Name of the experiment; results go to results/{experiment}/.")
+    seed: Integer = key(
+        "Decides designs and bootstrap draws; the seeds of training are training.seeds.",
+        default=0,
+        ge=0,
+    )
+    domains: Domains = key(
+        "What may be trained on; the order is the order of every proportion vector r.",
+        min_length=2,
+    )
+    tokenizer: Tokenizer = key("One of train, file and name.", default_factory=_default_tokenizer)
+    tokenization: Tokenization = key(
+        "How the work on the text is divided into jobs. Fixed for a domain once it is tokenized; "
+        "the token files do not depend on it.",
+        default_factory=Tokenization,
+    )
+    duplicates: Duplicates = key(
+        "Which repeated documents are removed; exact repetitions always are.",
+        default_factory=Duplicates,
+    )
+    validation: Validation = key("What is measured.")
+    mixtures: Mixtures = key(
+        "Which mixtures the proxies are trained on; uniform and natural are always among them.",
+        default_factory=Mixtures,
+    )
+    sizes: dict[Name, Size] = key(
+        f"Model shapes by name; N is computed. Pythia's need no entry: {', '.join(NAMED_SHAPES)}.",
+        default_factory=dict,
+    )
+    training: Training = key("How proxies are trained. Steps count optimizer steps.")
+    plan: Plan = key("What `mixlaws plan` counts hours for.", default_factory=Plan)
+    target: Target = key("The run to decide.")
+    laws: Laws = key("Which laws make the prediction.", default_factory=Laws)
+    uncertainty: Uncertainty = key("Bootstrap over mixtures.", default_factory=Uncertainty)
+    optimum: Optimum = key("What is minimised, within which limits.", default_factory=Optimum)
+    confirmation: Confirmation | None = optional(
+        "Train the target at the predicted optimum and at these mixtures. Absent means off."
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_sizes(cls, config: Any) -> Any:
+        """Write the shapes of sizes that are only named: those of Pythia need no numbers."""
+        if not isinstance(config, dict):
+            return config
+        sizes, training, target = (config.get(name) for name in ("sizes", "training", "target"))
+        sizes = {} if sizes is None else sizes
+        if not all(isinstance(each, dict) for each in (sizes, training, target)):
+            return config  # the types of the keys say what is wrong
+        proxies = training.get("sizes")
+        wanted = [*(proxies if isinstance(proxies, list) else []), target.get("size")]
+        keys = ("num_layers", "model_width", "num_heads")
+        named = {
+            name: dict(zip(keys, NAMED_SHAPES[name], strict=True))
+            for name in wanted
+            if isinstance(name, str) and name not in sizes and name in NAMED_SHAPES
+        }
+        return config | {"sizes": sizes | named}
+
+    def problems(self) -> Iterator[Problem]:
+        """Yield what must hold between sections and does not."""
+        yield from self._text_problems()
+        yield from self._domain_problems()
+        yield from self._size_problems()
+        yield from self._extrapolation_problems()
+        yield from self._target_problems()
+        yield from self._schedule_problems()
+        yield from self._process_problems()
+
+    def _text_problems(self) -> Iterator[Problem]:
+        sources = self.domains | self.validation.domains
+        given = [name for name, source in sources.items() if source.source == "tokens"]
+        if given and self.tokenizer.train is not None:
+            yield (
+                "tokenizer",
+                "must be given (file or name) where domains are token files "
+                f"({', '.join(given)}), found train: name the tokenizer.json they were made with",
+            )
+
+    def _domain_problems(self) -> Iterator[Problem]:
+        training, extra = set(self.domains), set(self.validation.domains)
+        if training & extra:
+            yield (
+                "validation.domains",
+                f"must not repeat a training domain, found {_listed(training & extra)}: a training "
+                "domain has its own validation split",
+            )
+        grouped = {name for group in self.optimum.groups.values() for name in group.domains}
+        named = {
+            "validation.weights": (self.validation.weights, "domains", training | extra),
+            "optimum.groups": (grouped, "training domains", training),
+            "mixtures.limits": (self.mixtures.limits, "training domains", training),
+            "optimum.limits": (self.optimum.limits, "training domains", training),
+        }
+        for place, (found, words, known) in named.items():
+            if unknown := set(found) - known:
+                yield place, f"must name {words} ({_listed(known)}), found {_listed(unknown)}"
+
+    def _size_problems(self) -> Iterator[Problem]:
+        for name, size in self.sizes.items():
+            width = size.model_width // size.num_heads
+            if self.training.layout == "neox" and width % 8 and not any(size.problems()):
+                yield (
+                    f"sizes.{name}",
+                    "model_width / num_heads must be a multiple of 8 in layout neox, which rotates "
+                    f"a quarter of it, found {width}",
+                )
+        for name in self.training.sizes:
+            if name not in self.sizes:
+                yield "training.sizes", f"must name sizes ({_some(self.sizes)}), found {name!r}"
+        if (name := self.target.size) not in self.sizes:
+            yield "target.size", f"must name one of sizes ({_some(self.sizes)}), found {name!r}"
+
+    def _extrapolation_problems(self) -> Iterator[Problem]:
+        """Yield a lone proxy size that is not the target's: nothing tells how loss depends on N."""
+        proxies, target = self.training.sizes, self.target.size
+        if not {*proxies, target} <= self.sizes.keys():
+            return
+        num_params = {
+            name: Shape(**self.sizes[name].model_dump()).num_params for name in {*proxies, target}
+        }
+        sizes = {num_params[name] for name in proxies}
+        if len(sizes) == 1 and num_params[target] not in sizes:
+            yield (
+                "training.sizes",
+                f"losses of one proxy size ({', '.join(proxies)}) cannot be extrapolated to "
+                f"another size, the target's {target}. Add sizes to training.sizes (two at least, "
+                f"better three), or set target.size to {proxies[0]}",
+            )
+
+    def _target_problems(self) -> Iterator[Problem]:
+        tokens, batch_tokens = self.target.tokens, self.training.batch_tokens
+        if self.confirmation and tokens % batch_tokens:
+            yield (
+                "target.tokens",
+                "must be a multiple of training.batch_size * sequence_length "
+                f"({batch_tokens:,}) to be trained, found {tokens:,}",
+            )
+        if tokens < (least := self.training.num_steps * batch_tokens):
+            yield (
+                "target.tokens",
+                f"must not be below what a proxy sees ({least:,}), found {tokens:,}",
+            )
+
+    def _schedule_problems(self) -> Iterator[Problem]:
+        training = self.training
+        if training.schedule == "constant":
+            return
+        target_steps = self.target.tokens // training.batch_tokens
+        trained = target_steps if self.confirmation else training.num_steps
+        horizon = training.schedule_horizon
+        if horizon and horizon < trained:
+            yield (
+                "training.schedule_horizon",
+                f"must not be below the longest run ({trained:,} steps), found {horizon:,}",
+            )
+        own_end = target_steps if training.schedule == "cosine" else training.num_steps
+        end = horizon or own_end
+        if end <= training.warmup_steps:
+            yield (
+                "training.warmup_steps",
+                f"must be below the schedule's end (step {end:,}), found {training.warmup_steps:,}",
+            )
+
+    def _process_problems(self) -> Iterator[Problem]:
+        training, own = self.training, self.confirmation
+        stages = {"training": (training.devices * training.num_nodes, training.strategy)}
+        if own and (own.devices or own.num_nodes or own.strategy):
+            devices = (own.devices or training.devices) * (own.num_nodes or training.num_nodes)
+            strategy = own.strategy or training.strategy
+            stages["confirmation"] = (devices, strategy)
+            if devices > 1 and strategy == "auto":
+                yield "confirmation.strategy", no_strategy(devices)
+        for stage, (devices, _) in stages.items():
+            multiple = (training.micro_batch_size or 1) * devices
+            if training.batch_size % multiple:
+                yield (
+                    "training.batch_size",
+                    "must be a multiple of micro_batch_size * devices * num_nodes of "
+                    f"{stage} ({multiple}), found {training.batch_size}",
+                )
+
+
+def _listed(names: set[str]) -> str:
+    return ", ".join(sorted(names))
+
+
+def _some(names: dict[str, Any]) -> str:
+    return ", ".join(names)

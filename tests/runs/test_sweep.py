@@ -1,0 +1,51 @@
+"""Every run of an experiment, listed once."""
+
+from collections import Counter
+
+import pytest
+import yaml
+
+from mixlaws.config.complete import complete_config
+from mixlaws.runs.sweep import CONFIRMATION, PROXY, PlannedRun, list_runs
+
+
+@pytest.fixture
+def demo(root):
+    return complete_config(yaml.safe_load((root / "config.yaml").read_text()))
+
+
+def test_every_run_is_listed_once_with_its_role(demo):
+    sweep = list_runs(demo)
+    assert len(sweep.runs) == len({run.folder for run in sweep.runs}) == 42
+    assert [*sweep.proxies, *sweep.confirmations] == list(sweep.runs)
+    kinds = Counter((run.role, run.kind) for run in sweep.runs)
+    assert kinds == {
+        (PROXY, "sample"): 24,
+        (PROXY, "held-out"): 6,
+        (PROXY, "baseline"): 6,
+        (CONFIRMATION, "baseline"): 4,
+        (CONFIRMATION, "optimum"): 2,
+    }
+
+
+def test_a_run_knows_where_its_files_are(demo):
+    sweep = list_runs(demo)
+    assert sweep.runs[0] == PlannedRun(PROXY, "sample", "25K", "mix-001", 0, 600, 614_400)
+    assert sweep.runs[0].folder == "runs/25K/mix-001/seed-0"
+    assert sweep.runs[0].checkpoints == "checkpoints/25K/mix-001/seed-0"
+    last = sweep.runs[-1]
+    assert last == PlannedRun(CONFIRMATION, "baseline", "332K", "natural", 1, 1200, 1_228_800)
+    assert last.folder == "confirmation/natural/seed-1"
+    assert last.checkpoints == "checkpoints/confirmation/natural/seed-1"
+
+
+def test_without_a_confirmation_the_target_is_not_trained(demo):
+    del demo["confirmation"]
+    assert list_runs(demo).confirmations == []
+
+
+def test_the_config_decides_all_proportions_but_those_of_natural_and_the_optimum(demo):
+    sweep = list_runs(demo)
+    trained = {run.mixture for run in sweep.runs}
+    assert trained - sweep.proportions.keys() == {"natural", "optimum"}
+    assert sweep.proportions["uniform"] == dict.fromkeys(demo["domains"], 1 / 3)
