@@ -1,0 +1,87 @@
+"""The optimum at the target, its rounding, its comparison with a trained target, and the recipes."""
+
+
+rule find_optimum:
+    input:
+        losses="results/{experiment}/losses.parquet",
+        runs="results/{experiment}/runs.csv",
+        mixtures="results/{experiment}/mixtures.csv",
+        choice="results/{experiment}/laws/choice.json",
+        accounting="results/{experiment}/accounting.csv",
+    output:
+        optimum="results/{experiment}/optimum.json",
+        surface="results/{experiment}/laws/surface.csv",
+        interaction="results/{experiment}/laws/interaction.csv",
+    log:
+        "results/{experiment}/logs/find_optimum.log",
+    localrule: True
+    conda:
+        "../../envs/analysis.yaml"
+    threads: 2
+    params:
+        target=TARGET,
+        weights=config["validation"]["weights"],
+        optimum=config["optimum"],
+        available_tokens=AVAILABLE_TOKENS,
+        measured_factor=MEASURED_FACTOR,
+        uncertainty=config["uncertainty"],
+        seed=config["seed"],
+        source=source_of("find_optimum"),
+    script:
+        "../scripts/find_optimum.py"
+
+
+# The only checkpoint: the confirmation's proportions are known once this file is. It changes
+# less often than the optimum, so a new law retrains the target only if the decision moves.
+checkpoint round_optimum:
+    input:
+        "results/{experiment}/optimum.json",
+    output:
+        "results/{experiment}/target_mixture.json",
+    log:
+        "results/{experiment}/logs/round_optimum.log",
+    localrule: True
+    conda:
+        "../../envs/analysis.yaml"
+    params:
+        lattice=config["mixtures"]["lattice"],
+        source=source_of("round_optimum"),
+    script:
+        "../scripts/round_optimum.py"
+
+
+rule compare_confirmation:
+    input:
+        losses="results/{experiment}/confirmation.parquet",
+        runs="results/{experiment}/runs.csv",
+        confirmation_runs="results/{experiment}/confirmation_runs.csv",
+        optimum="results/{experiment}/optimum.json",
+    output:
+        "results/{experiment}/confirmation.json",
+    log:
+        "results/{experiment}/logs/compare_confirmation.log",
+    localrule: True
+    conda:
+        "../../envs/analysis.yaml"
+    params:
+        weights=config["validation"]["weights"],
+        source=source_of("compare_confirmation"),
+    script:
+        "../scripts/compare_confirmation.py"
+
+
+rule write_recipes:
+    input:
+        optimum="results/{experiment}/optimum.json",
+        mixture="results/{experiment}/target_mixture.json",
+    output:
+        directory("results/{experiment}/recipes"),
+    log:
+        "results/{experiment}/logs/write_recipes.log",
+    localrule: True
+    conda:
+        "../../envs/analysis.yaml"
+    params:
+        source=source_of("write_recipes"),
+    script:
+        "../scripts/write_recipes.py"
