@@ -44,9 +44,10 @@ lint: .venv/.installed-tests
 	$(BIN)/mypy
 	$(BIN)/snakemake --lint
 
-# Everything but the environment: results, and what Snakemake knows of them.
+# Everything but the environment: results, and what Snakemake knows of them. The folder has a README.
 clean:
-	rm -rf results .snakemake
+	find results -mindepth 1 ! -path results/README.md -delete
+	rm -rf .snakemake
 
 .venv/bin/python:
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; (3, 11) <= v <= (3, 13) or sys.exit( \

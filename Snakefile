@@ -1,26 +1,21 @@
 """From raw text to a mixture with error bars: read the includes in order."""
 
-import sys
+import os
 
 from pathlib import Path
 
-from mixlaws.runs.job import become_own_task
-from mixlaws.provenance import source_digest
+from mixlaws.errors import ending_with_one_message
+from mixlaws.provenance import LOGS_SHOWN, source_digest
 from snakemake.utils import min_version
 
 min_version("9.0")
-# In a SLURM job array, and nowhere else: mixlaws/arrays.py says why.
-become_own_task(sys.argv)
-
-
-def source_of(script):
-    """The digest of a script and of all that it imports: a param of every rule that is cheap.
-
-    Training and text have versions instead (mixlaws/provenance.py): no edit redoes them by itself.
-    """
-    scripts = Path(workflow.basedir) / "workflow" / "scripts"
-    return source_digest(scripts / f"{script}.py")
-
+# The message of a failed job reaches the terminal once: with its log, or else from the job itself.
+# Jobs on a cluster inherit what the first Snakemake says.
+os.environ.setdefault(LOGS_SHOWN, "1" * workflow.output_settings.show_failed_logs)
+# The digest of a script and of all that it imports: a param of every rule that is cheap. Training and
+# text have versions instead (mixlaws/provenance.py): no edit redoes them by itself.
+SCRIPTS = Path(workflow.basedir, "workflow", "scripts")
+source_of = lambda script: source_digest(SCRIPTS / f"{script}.py")
 
 # An experiment is complete in itself: Snakemake merges config files, so the demo's domains
 # must not lie underneath it.
@@ -29,52 +24,25 @@ if "experiment" not in config:
     configfile: "config.yaml"
 
 
-if "published" in config:  # laws of losses that others published; nothing is trained
+with ending_with_one_message():
+    # Laws of losses that others published: nothing is trained.
+    if "published" in config:
 
-    include: "workflow/rules/published.smk"
-    include: "workflow/rules/continual.smk"
+        include: "workflow/rules/paper/common.smk"
+        include: "workflow/rules/paper/studies.smk"
+        include: "workflow/rules/paper/procedure.smk"
+        include: "workflow/rules/paper/joint.smk"
+        include: "workflow/rules/paper/report.smk"
 
-    # The download needs a network, and the rest takes minutes: they run where Snakemake does.
-    localrules:
-        download_logs,
-        read_study,
-        fit_two_domains,
-        compare_forms,
-        fit_five_domains,
-        extrapolate_losses,
-        match_steps,
-        rank_mixtures,
-        score_pipelines,
-        predict_target,
-        bound_target,
-        fit_continual,
-        write_verdicts,
-        draw_published,
-        write_published_report,
+    else:
 
-else:
-
-    include: "workflow/rules/common.smk"
-    include: "workflow/rules/domains.smk"
-    include: "workflow/rules/proxies.smk"
-    include: "workflow/rules/laws.smk"
-    include: "workflow/rules/optimum.smk"
-    include: "workflow/rules/report.smk"
-    include: "workflow/rules/plan.smk"
-
-    # Seconds to minutes each: they run where Snakemake does, also on a cluster.
-    localrules:
-        write_mixtures,
-        collect_losses,
-        score_laws,
-        fit_laws,
-        find_optimum,
-        round_optimum,
-        collect_confirmation,
-        compare_confirmation,
-        write_recipes,
-        draw_figures,
-        write_report,
+        include: "workflow/rules/common.smk"
+        include: "workflow/rules/text.smk"
+        include: "workflow/rules/runs.smk"
+        include: "workflow/rules/losses.smk"
+        include: "workflow/rules/laws.smk"
+        include: "workflow/rules/decision.smk"
+        include: "workflow/rules/report.smk"
 
 
 rule all:

@@ -1,25 +1,32 @@
 """The errors a user can cause.
 
-Each message says what is wrong, where, and what to do.
+Each message states the problem, then the place, then what to do about it.
 """
 
+from __future__ import annotations
+
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 
-class ConfigError(ValueError):
+class UserError(ValueError):
+    """Something that whoever runs the program can put right: its message is all that is shown."""
+
+
+class ConfigError(UserError):
     """The config asks for something inconsistent or impossible."""
 
 
-class DataError(ValueError):
+class DataError(UserError):
     """An input file is missing, damaged or not what the config says it is."""
 
 
-class FitError(ValueError):
+class FitError(UserError):
     """A law cannot be fitted to the losses at hand."""
 
 
-class TrainingError(ValueError):
+class TrainingError(UserError):
     """A run cannot go on: its loss diverged, or the device is too small for it."""
 
 
@@ -30,3 +37,20 @@ def located(place: str) -> Iterator[None]:
         yield
     except (ConfigError, DataError) as error:
         raise type(error)(f"{place}: {error}") from error
+
+
+def one_message(error: BaseException) -> str:
+    """Return an error as it is shown: its kind and its message, without a traceback."""
+    return f"{type(error).__name__}: {error}"
+
+
+@contextmanager
+def ending_with_one_message() -> Iterator[None]:
+    """Turn a user's error inside the block into the end of the program, with its message alone.
+
+    Also a decorator. Raises SystemExit, which prints the message to stderr.
+    """
+    try:
+        yield
+    except UserError as error:
+        sys.exit(one_message(error))

@@ -18,7 +18,7 @@ from mixlaws.config.section import (
     optional,
     refuse,
 )
-from mixlaws.text.parts import filter_problem
+from mixlaws.text.selection import filter_problem
 
 WEIGHT_TOLERANCE = 1e-6
 

@@ -142,6 +142,11 @@ class Training(Section):
         "text so that they repeat it as often.",
         default=True,
     )
+    accelerator: Literal["auto", "cpu", "gpu"] = key(
+        "What runs are trained on. auto takes a GPU where there is one and asks a cluster for one "
+        "per device; cpu asks for none and uses none; gpu refuses to train without one.",
+        default="auto",
+    )
     compile: Literal["auto", True, False] = key(
         "torch.compile; auto on an accelerator only.", default="auto"
     )

@@ -19,6 +19,7 @@ from mixlaws.figures.style import (
     legend_below,
     log_counts,
 )
+from mixlaws.files import read_json
 from mixlaws.presentation import format_count, format_flops, format_seconds
 
 MEASURES = {"loss": "loss L (nats per token)", "accuracy": "next-token accuracy"}
@@ -109,16 +110,15 @@ def stage_costs(
 ) -> pd.DataFrame:
     """Return one row a stage: jobs, seconds summed over its jobs, FLOPs where models are trained.
 
-    Seconds of the training stages come from the runs; the others' from Snakemake's benchmark
-    files, one folder or file per rule.
+    Seconds of the training stages come from the runs, all their attempts included; the others' from
+    the cost that each job wrote (provenance.record_cost), in one file or folder per rule.
     """
     rows = []
     for path in sorted((results / "benchmarks").glob("*")):
-        if not path.stem.startswith("train_proxy") and not path.stem.startswith("train_confirm"):
-            files = [path] if path.is_file() else sorted(path.rglob("*.tsv"))
-            seconds = pd.concat([pd.read_csv(file, sep="\t")["s"] for file in files])
-            name = path.stem.replace("_", " ")
-            rows.append((name, len(files), float(seconds.sum()), float("nan")))
+        if path.stem not in ("train_proxy", "train_confirmation"):
+            files = [path] if path.is_file() else sorted(path.rglob("*.json"))
+            seconds = sum(float(read_json(file)["seconds"]) for file in files)
+            rows.append((path.stem.replace("_", " "), len(files), seconds, float("nan")))
     trained = {"train proxies": runs, "train confirmation": confirmation_runs}
     for name, table in trained.items():
         if table is not None:

@@ -37,7 +37,7 @@ def execution_options(config: Mapping[str, Any], *, is_target: bool = False) -> 
     if is_target:
         own = {k: v for k, v in config.get("confirmation", {}).items() if k in PROCESS_OPTIONS}
         training = training | own
-    names = ("compile", "micro_batch_size", *PROCESS_OPTIONS)
+    names = ("accelerator", "compile", "micro_batch_size", *PROCESS_OPTIONS)
     return {
         **{name: training[name] for name in (*names, "divergence_margin")},
         "every_seconds": training["checkpoint_every_seconds"],

@@ -1,9 +1,7 @@
 """End a training job in good order before its scheduler ends it: the state is saved, not lost.
 
-`sbatch --signal` cannot do this here. It reaches nothing in the first task of a job array, where
-Snakemake's plugin starts no job step; elsewhere it also reaches the Snakemake inside the job,
-which SIGUSR1 kills. So the training process asks for its own end, and sends itself the signal
-that it traps.
+`sbatch --signal` cannot do this here: it also reaches the Snakemake inside the job, which SIGUSR1
+kills. So the training process asks for its own end, and sends itself the signal that it traps.
 """
 
 from __future__ import annotations

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import platform
 import sys
 from dataclasses import dataclass
 from typing import Any
 
+import torch
 from lightning.pytorch.plugins.environments import (
     ClusterEnvironment,
     LightningEnvironment,
@@ -27,6 +29,8 @@ class Execution:
     num_threads: int = 1
     keep: bool = False
     """Keep the last states after success."""
+    accelerator: str = "auto"
+    """auto: a GPU where there is one; cpu: never one; gpu: an error where there is none."""
     compile: bool | str = "auto"
     micro_batch_size: int | None = None
     devices: int = 1
@@ -53,6 +57,20 @@ class Execution:
                 f"({multiple}), but is {batch_size}: change one of them"
             )
         return batch_size // self.num_processes
+
+
+def use_accelerator(execution: Execution) -> None:
+    """Make this process see the GPUs that its run may use; before anything asks torch for them.
+
+    Raises ConfigError where a GPU is required and there is none.
+    """
+    if execution.accelerator == "cpu":
+        os.environ["CUDA_VISIBLE_DEVICES"] = ""
+    elif execution.accelerator == "gpu" and not torch.cuda.is_available():
+        raise ConfigError(
+            f"torch finds no GPU on {platform.node()}, and training.accelerator is gpu: train "
+            "where there is one, or set training.accelerator to auto or cpu"
+        )
 
 
 # Where each launcher writes a process's place among the others.

@@ -44,7 +44,7 @@ def project(smoke, tmp_path_factory):
         (project.results / name).unlink()
     shutil.rmtree(project.results / "runs" / "2K" / "uniform")
     done = project.snakemake(*MTIME, timeout=1800)
-    for rule in ("account_tokens", "train_proxy_2K", "find_optimum", "write_report"):
+    for rule in ("account_tokens", "train_proxy", "find_optimum", "write_report"):
         assert f"rule {rule}:" in done
     return project
 

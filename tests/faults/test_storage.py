@@ -138,9 +138,9 @@ def test_two_snakemakes_at_once_without_its_lock(project, smoke):
         project.snakemake(
             "--nolock",
             "--forcerun",
-            "train_proxy_2K",
+            "train_proxy",
             "--until",
-            "train_proxy_2K",
+            "train_proxy",
             "--rerun-incomplete",
             f"results/smoke/{RUN}/losses.csv",
             check=False,

@@ -200,9 +200,12 @@ def test_costs_are_summed_over_jobs(folder):
     flops = sum(s.flops_per_token(vocabulary_size=300, sequence_length=128) for s in shapes)
     assert costs.loc["train proxies", "flops"] == pytest.approx(12 * 614_400 * flops)
     assert costs.loc["fit laws", ["num_jobs", "seconds"]].tolist() == [1, 2.5]
-    # Reading, duplicates and tokenizing are missing: rules with `cache` cannot have a benchmark.
-    analysis = {"score laws", "fit laws", "find optimum"}
-    assert set(costs.index) == analysis | {"train proxies", "train confirmation"}
+    text = {"read part", "find duplicates", "make tokenizer", "tokenize shard", "join shards"}
+    text |= {"publish tokens", "adopt tokens", "account tokens"}
+    runs_of_all = {"write mixtures", "train proxies", "train confirmation"}
+    losses_of_all = {"collect losses", "collect confirmation", "compare confirmation"}
+    analysis = {"score laws", "fit laws", "find optimum", "round optimum", "write recipes"}
+    assert set(costs.index) == text | runs_of_all | losses_of_all | analysis
     assert "train confirmation" not in stage_costs(folder, runs, None)["stage"].tolist()
 
 

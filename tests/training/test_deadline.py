@@ -49,14 +49,6 @@ def test_the_job_asks_about_itself(monkeypatch, tmp_path):
     assert ask_for_time_left() == 4 * 3600
 
 
-def test_a_task_of_an_array_asks_about_itself_alone(monkeypatch, tmp_path):
-    """Of the task that has the array's id squeue would list every other one too."""
-    monkeypatch.setenv("SLURM_ARRAY_JOB_ID", "17")
-    monkeypatch.setenv("SLURM_ARRAY_TASK_ID", "3")
-    answer(monkeypatch, tmp_path, 'test "$3" = --jobs=17_3 && echo 4:00:00')
-    assert ask_for_time_left() == 4 * 3600
-
-
 def test_an_answer_that_is_not_understood_is_printed(monkeypatch, tmp_path, capfd):
     answer(monkeypatch, tmp_path, "echo 4:00:00; echo 3:59:59")
     assert end_before_limit() is None

@@ -321,4 +321,3 @@ def test_token_files_of_an_earlier_experiment(project):
         found = token_files(project)
         assert {name for name in before if found[name] != before[name]} == set()
     assert "rule adopt_tokens:" not in run(project, "--dry-run", target=None)
-    assert "its token files" in run(project, "--cores", "1", target="plan")

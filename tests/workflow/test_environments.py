@@ -75,13 +75,13 @@ def sources_of(module):
 
 def rules():
     """Yield (script, environment file) of every rule."""
-    paths = sorted((ROOT / "workflow" / "rules").glob("*.smk"))
+    paths = sorted((ROOT / "workflow" / "rules").rglob("*.smk"))
     assert paths
     for path in paths:
         text = path.read_text()
-        for block in re.split(r"\n(?=(?:    )?(?:rule|checkpoint)\b)", text):
-            script = re.search(r'"\.\./scripts/(\w+\.py)"', block)
-            environment = re.search(r'"\.\./\.\./envs/(\w+\.yaml)"', block)
+        for block in re.split(r"\n(?=(?:rule|checkpoint)\b)", text):
+            script = re.search(r'"(?:\.\./)+scripts/(\w+\.py)"', block)
+            environment = re.search(r'"(?:\.\./)+envs/(\w+\.yaml)"', block)
             if script:
                 assert environment, f"the rule of {script[1]} has no conda environment"
                 yield script[1], environment[1]
@@ -95,9 +95,17 @@ def test_every_import_of_a_rule_is_in_its_environment(script, environment):
     assert not missing, f"{environment} lacks {', '.join(sorted(missing))}"
 
 
-def test_every_script_belongs_to_a_rule():
+def test_every_script_belongs_to_the_rule_of_its_name():
     scripts = {path.name for path in (ROOT / "workflow" / "scripts").glob("*.py")}
     assert scripts == {script for script, _ in rules()}
+    texts = [path.read_text() for path in (ROOT / "workflow" / "rules").rglob("*.smk")]
+    names = re.findall(r"(?m)^(?:rule|checkpoint) (\w+):", "\n".join(texts))
+    assert {f"{name}.py" for name in names} - scripts == {"verdicts.py"}  # a target
+
+
+def test_no_script_reads_the_config_or_asks_for_its_rule():
+    for path in (ROOT / "workflow" / "scripts").glob("*.py"):
+        assert not re.search(r"snakemake\.(config|rule)\b", path.read_text()), path.name
 
 
 def test_scripts_only_translate():

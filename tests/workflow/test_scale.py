@@ -14,7 +14,7 @@ def test_planning_ten_thousand_runs(fresh):
     planned = subprocess.run(command, cwd=fresh.folder, capture_output=True, text=True, check=True)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     jobs = dict(line.split() for line in planned.stdout.splitlines() if len(line.split()) == 2)
-    assert sum(int(n) for rule, n in jobs.items() if rule.startswith("train_proxy")) == 10_000
+    assert jobs["train_proxy"] == "10000"
     seconds = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     print(f"{seconds:.0f} CPU seconds, {after.ru_maxrss / 1024:.0f} MiB")
     assert seconds < 60

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -106,7 +107,7 @@ def test_another_seed_of_the_bootstrap_trains_nothing(smoke, tmp_path):
 
 
 def test_an_edit_to_the_laws_refits_and_trains_no_proxy(smoke):
-    module = smoke.folder / "mixlaws" / "laws" / "mixing.py"
+    module = smoke.folder / "mixlaws" / "laws" / "mixing" / "exponential.py"
     text = module.read_text()
     module.write_text(text + "\n# an edit\n")
     try:
@@ -120,7 +121,7 @@ def test_an_edit_to_the_laws_refits_and_trains_no_proxy(smoke):
 def test_an_edit_that_leaves_the_decision_retrains_no_confirmation(fresh, smoke):
     """The confirmation depends on the rounded optimum's content, not on its time."""
     subprocess.run(["cp", "-a", f"{smoke.folder}/.", str(fresh.folder)], check=True)
-    module = fresh.folder / "mixlaws" / "laws" / "mixing.py"
+    module = fresh.folder / "mixlaws" / "laws" / "mixing" / "exponential.py"
     module.write_text(module.read_text() + "\n# an edit\n")
     output = fresh.snakemake()
     assert "rule fit_laws" in output
@@ -132,7 +133,7 @@ def test_the_default_target_is_the_demo(fresh):
     planned = fresh.snakemake("--dry-run", "--quiet", "host", config=None)
     assert "results/demo/report.html" in planned
     jobs = dict(line.split() for line in planned.splitlines() if len(line.split()) == 2)
-    assert [jobs[f"train_proxy_{size}"] for size in ("25K", "56K", "99K")] == ["12"] * 3
+    assert jobs["train_proxy"] == "36"
 
 
 def write_text_for(folder, path):
@@ -155,26 +156,56 @@ def test_every_shipped_experiment_plans(fresh, path):
     assert f"results/{path.stem}/report.html" in planned
 
 
-def test_the_plan_reads_nothing_and_stays_when_it_refuses(fresh, tmp_path):
-    output = fresh.snakemake("--", "plan")
-    assert "sum of all" in output
-    assert not (fresh.results / "text").exists()
-    before = (fresh.results / "plan.csv").read_text()
-    assert before.startswith("role,size,parameters,runs,steps,tokens_per_run,")
+@pytest.mark.parametrize(
+    ("change", "trained"),
+    [
+        (("checkpoint_every_seconds: 0", "checkpoint_every_seconds: 30"), {}),
+        (("training:\n", "training:\n  devices: 2\n  micro_batch_size: 2\n"), {}),
+        (("training:\n", "training:\n  accelerator: cpu\n  keep_states: true\n"), {}),
+        (
+            ("training:\n", "training:\n  learning_rate: 0.001\n"),
+            {"train_proxy": 2 * NUM_MIXTURES, "train_confirmation": 2},
+        ),
+    ],
+)
+def test_how_a_run_is_executed_retrains_nothing(smoke, tmp_path, change, trained):
     config = (ROOT / "tests/workflow/smoke.yaml").read_text()
-    greedy = tmp_path / "greedy.yaml"
-    greedy.write_text(config.replace("max_epochs: 4", "max_epochs: 0.1"))
-    refused = fresh.snakemake("--", "plan", config=str(greedy), check=False)
-    assert "no run may repeat a domain more than training.max_epochs 0.1 times" in refused
-    assert (fresh.results / "plan.csv").read_text() == before
-    assert "mix-00" in (fresh.results / "plan_domains.csv").read_text()
+    assert change[0] in config
+    other = tmp_path / "other.yaml"
+    other.write_text(config.replace(*change))
+    planned = smoke.planned("--configfile", str(other))
+    found = {
+        rule: planned[rule] for rule in ("train_proxy", "train_confirmation") if rule in planned
+    }
+    assert found == trained
 
 
-def test_how_often_states_are_saved_retrains_nothing(smoke, tmp_path):
-    config = (ROOT / "tests/workflow/smoke.yaml").read_text()
-    other = tmp_path / "often.yaml"
-    other.write_text(config.replace("checkpoint_every_seconds: 0", "checkpoint_every_seconds: 30"))
-    assert "train_proxy" not in smoke.planned("--configfile", str(other))
+WALK = """
+import json
+PLAIN = (str, int, float, bool, type(None), list, dict, tuple)
+for rule in workflow.rules:
+    for name, value in rule.params._allitems():
+        derives = callable(value) and rule._is_deriving_function(value)
+        plain = callable(value) or isinstance(value, PLAIN)
+        print("PARAM", json.dumps([rule.name, name, derives, plain]))
+"""
+
+
+@pytest.mark.parametrize("config", ["tests/workflow/smoke.yaml", "experiments/paper.yaml"])
+def test_only_the_execution_of_a_run_is_left_out_of_the_record(fresh, config):
+    """Snakemake records no param of a function of input, output, threads or resources.
+
+    Nor a change of a param that is no plain built-in.
+    """
+    snakefile = fresh.folder / "Snakefile"
+    snakefile.write_text(snakefile.read_text() + WALK)
+    printed = fresh.snakemake("--list-rules", config=config)
+    params = [json.loads(line) for line in re.findall(r"PARAM (.*)", printed)]
+    assert len(params) > 30
+    assert all(plain for *_, plain in params), params
+    runs = {(rule, "execution") for rule in ("train_proxy", "train_confirmation")}
+    left_out = {(rule, name) for rule, name, derives, _ in params if derives}
+    assert left_out == (runs if "smoke" in config else set())
 
 
 def test_snakemakes_own_report_holds_the_page(smoke):

@@ -50,9 +50,7 @@ class Project:
             if not line.strip():
                 break
             rule, count = line.split()
-            if rule.startswith("train_proxy_"):  # one rule per size
-                rule = "train_proxy"
-            counts[rule] = counts.get(rule, 0) + int(count)
+            counts[rule] = int(count)
         counts.pop("total", None)
         return counts
 

@@ -1,4 +1,4 @@
-"""What the rules share: the checked config, the runs, and how a run's parameters are looked up."""
+"""What the rules share: the checked config, the runs, and how the values of a job are looked up."""
 
 from dataclasses import asdict
 from functools import cache
@@ -11,13 +11,22 @@ from mixlaws.mixtures.lattice import NATURAL, OPTIMUM
 from mixlaws.text.division import division_of, plan_parts, plan_shards
 from mixlaws.runs.sweep import describe_target, list_runs
 from mixlaws.runs.lengths import num_proxy_tokens, num_target_steps
-from mixlaws.runs.options import process_resources, run_options
+from mixlaws.runs.options import execution_options, process_resources, run_options
+from mixlaws.runs.requests import memory_mb, num_gpus, runtime_minutes
+from mixlaws.runs.shapes import Shape
 from mixlaws.provenance import TEXT_VERSION, TRAINING_VERSION
+from mixlaws.errors import ending_with_one_message
 from mixlaws.files import read_json
 
 check_repeated_keys(workflow.configfiles)
 config.update(complete_config(config))
 
+# What a job trains with, whatever its size and length.
+TRAINING_KEYS = [
+    *["batch_size", "sequence_length", "learning_rate", "embedding_learning_rate"],
+    *["warmup_steps", "weight_decay", "gradient_clip_norm", "averaging_exponent"],
+    *["num_evaluations", "first_evaluation", "max_epochs"],
+]
 EXPERIMENT = config["experiment"]
 DOMAINS = list(config["domains"])
 VALIDATION_ONLY = list(config["validation"]["domains"])
@@ -41,6 +50,9 @@ SWEEP = list_runs(config)
 MIXTURES = SWEEP.mixtures
 PROPORTIONS = SWEEP.proportions | {NATURAL: NATURAL}
 TRAINING = config["training"]
+SETTINGS = {key: TRAINING[key] for key in TRAINING_KEYS} | {
+    "num_validation_windows": config["validation"]["num_windows"]
+}
 CONFIRMATION = config.get("confirmation", {"mixtures": [], "seeds": []})
 TARGET = describe_target(config)
 AVAILABLE_TOKENS = {
@@ -71,6 +83,7 @@ def validation_share_of(wildcards):
 
 
 @cache
+@ending_with_one_message()
 def division(domain):
     """The sizes of a domain's parts and shards: those of the config when it was first tokenized."""
     path = f"results/{EXPERIMENT}/tokens/{domain}/division.json"
@@ -78,6 +91,7 @@ def division(domain):
 
 
 @cache
+@ending_with_one_message()
 def parts_of(domain):
     """What each job reads of a domain: listed once, and only in jobs that ask for it."""
     part_bytes = division(domain)["part_bytes"]
@@ -85,6 +99,7 @@ def parts_of(domain):
 
 
 @cache
+@ending_with_one_message()
 def shards_of(domain):
     """What each job tokenizes of a domain."""
     shard_bytes = division(domain)["shard_bytes"]
@@ -148,6 +163,7 @@ def shard_files(wildcards):
     ]
 
 
+@ending_with_one_message()
 def given_pair(wildcards):
     """The token file and the manifest of a domain that is given as token files."""
     source = SOURCES[wildcards.domain]
@@ -162,6 +178,18 @@ def token_files(suffix):
         *expand(pattern, domain=DOMAINS, split="train", suffix=suffix),
         *expand(pattern, domain=VALIDATION_DOMAINS, split="validation", suffix=suffix),
     ]
+
+
+def training_inputs():
+    """The token files and manifests that every run reads, by name."""
+    pattern = "results/{{experiment}}/tokens/{domain}/{split}{suffix}"
+    domains = {"train": DOMAINS, "validation": VALIDATION_DOMAINS}
+    suffixes = {"": ".bin", "_manifests": ".json"}
+    return {
+        split + name: expand(pattern, domain=domains[split], split=split, suffix=suffix)
+        for split in domains
+        for name, suffix in suffixes.items()
+    }
 
 
 def run_files(name):
@@ -182,6 +210,41 @@ def results_folder(wildcards):
 def proportions_of(wildcards):
     """The proportions of a proxy: a param, so that a new mixture retrains no other."""
     return PROPORTIONS[wildcards.mixture]
+
+
+def shape_of(wildcards):
+    """The layers, width and heads of a proxy."""
+    return config["sizes"][wildcards.size]
+
+
+def execution_of(wildcards, threads, resources):
+    """How a proxy is executed: devices, micro-batch, saved states.
+
+    Snakemake does not record the params of a function that takes `threads` or `resources`: a
+    change of these options trains nothing again.
+    """
+    return execution_options(config) | {"num_threads": threads}
+
+
+def confirmed_execution_of(wildcards, threads, resources):
+    """How a confirmation run is executed; not recorded either."""
+    return execution_options(config, is_target=True) | {"num_threads": threads}
+
+
+def num_params_of(wildcards):
+    """The non-embedding parameters of a run: a confirmation has the target's size."""
+    size = wildcards.get("size", config["target"]["size"])
+    return Shape(**config["sizes"][size], layout=TRAINING["layout"]).num_params
+
+
+def memory_of(wildcards, attempt):
+    """The memory that a run asks a cluster for, in MB."""
+    return memory_mb(num_params_of(wildcards), attempt)
+
+
+def runtime_of(wildcards, attempt):
+    """The time limit that a run asks a cluster for, in minutes."""
+    return runtime_minutes(num_params_of(wildcards), attempt)
 
 
 def confirmed_proportions(wildcards):

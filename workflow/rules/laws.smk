@@ -12,8 +12,7 @@ rule score_laws:
         choice="results/{experiment}/laws/choice.json",
     log:
         "results/{experiment}/logs/score_laws.log",
-    benchmark:
-        "results/{experiment}/benchmarks/score_laws.tsv"
+    localrule: True
     conda:
         "../../envs/analysis.yaml"
     params:
@@ -39,8 +38,7 @@ rule fit_laws:
         joint="results/{experiment}/laws/joint_law.csv",
     log:
         "results/{experiment}/logs/fit_laws.log",
-    benchmark:
-        "results/{experiment}/benchmarks/fit_laws.tsv"
+    localrule: True
     conda:
         "../../envs/analysis.yaml"
     params:

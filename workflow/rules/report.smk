@@ -8,8 +8,7 @@ rule draw_figures:
         directory("results/{experiment}/figures"),
     log:
         "results/{experiment}/logs/draw_figures.log",
-    benchmark:
-        "results/{experiment}/benchmarks/draw_figures.tsv"
+    localrule: True
     conda:
         "../../envs/analysis.yaml"
     params:
@@ -33,6 +32,7 @@ rule write_report:
         ),
     log:
         "results/{experiment}/logs/write_report.log",
+    localrule: True
     conda:
         "../../envs/analysis.yaml"
     params:

@@ -6,9 +6,8 @@ from mixlaws.training.corpus import read_corpus, resolve_proportions
 from mixlaws.training.deadline import end_before_limit
 from mixlaws.losses.tables import loss_rows
 from mixlaws.tables import write_table
-from mixlaws.runs.options import execution_options
 from mixlaws.runs.run import make_run
-from mixlaws.training.execution import Execution, start_processes
+from mixlaws.training.execution import Execution, start_processes, use_accelerator
 from mixlaws.files import file_sha256, write_json
 from mixlaws.provenance import log_to
 from mixlaws.training.train import trained
@@ -18,20 +17,19 @@ if TYPE_CHECKING:
 
 log_to(snakemake.log[0])
 
-# Not params: how fast a run ends is no reason to train it again.
-options = execution_options(snakemake.config, is_target=snakemake.rule == "train_confirmation")
-options["num_threads"] = snakemake.threads
-start_processes(Execution(**options))
+params, execution = snakemake.params, snakemake.params.execution
+use_accelerator(Execution(**execution))
+start_processes(Execution(**execution))
 end_before_limit()
-params = dict(snakemake.params.items())
 corpus = read_corpus(snakemake.input.train_manifests, snakemake.input.validation_manifests)
 run = make_run(
-    params,
+    {"num_steps": params.num_steps, **params.settings, **params.options, **params.shape},
+    size=params.size,
     mixture=snakemake.wildcards.mixture,
     seed=int(snakemake.wildcards.seed),
-    proportions=resolve_proportions(params["proportions"], snakemake.input.train_manifests),
+    proportions=resolve_proportions(params.proportions, snakemake.input.train_manifests),
 )
-with trained(run, corpus, checkpoints=params["checkpoints"], **options) as result:
+with trained(run, corpus, checkpoints=params.checkpoints, **execution) as result:
     write_table(loss_rows(result.losses), snakemake.output.losses)
     digest = {"losses_sha256": file_sha256(snakemake.output.losses)}
     write_json(result.record | digest, snakemake.output.record)

@@ -1,4 +1,4 @@
-"""The optimum at the target; its rounding; and, if asked for, the target really trained."""
+"""The optimum at the target, its rounding, its comparison with a trained target, and the recipes."""
 
 
 rule find_optimum:
@@ -16,8 +16,7 @@ rule find_optimum:
         interaction="results/{experiment}/laws/interaction.csv",
     log:
         "results/{experiment}/logs/find_optimum.log",
-    benchmark:
-        "results/{experiment}/benchmarks/find_optimum.tsv"
+    localrule: True
     conda:
         "../../envs/analysis.yaml"
     threads: 2
@@ -43,6 +42,7 @@ checkpoint round_optimum:
         "results/{experiment}/target_mixture.json",
     log:
         "results/{experiment}/logs/round_optimum.log",
+    localrule: True
     conda:
         "../../envs/analysis.yaml"
     params:
@@ -50,68 +50,6 @@ checkpoint round_optimum:
         source=source_of("round_optimum"),
     script:
         "../scripts/round_optimum.py"
-
-
-rule train_confirmation:
-    input:
-        train=expand("results/{{experiment}}/tokens/{domain}/train.bin", domain=DOMAINS),
-        train_manifests=expand(
-            "results/{{experiment}}/tokens/{domain}/train.json", domain=DOMAINS
-        ),
-        validation=expand(
-            "results/{{experiment}}/tokens/{domain}/validation.bin",
-            domain=VALIDATION_DOMAINS,
-        ),
-        validation_manifests=expand(
-            "results/{{experiment}}/tokens/{domain}/validation.json",
-            domain=VALIDATION_DOMAINS,
-        ),
-        optimum=found_optimum,
-    output:
-        losses="results/{experiment}/confirmation/{mixture}/seed-{seed}/losses.csv",
-        record="results/{experiment}/confirmation/{mixture}/seed-{seed}/run.json",
-        timing="results/{experiment}/confirmation/{mixture}/seed-{seed}/timing.json",
-    log:
-        "results/{experiment}/logs/train_confirmation/{mixture}/seed-{seed}.log",
-    conda:
-        "../../envs/train.yaml"
-    threads: 1
-    resources:
-        **process_resources(config, is_target=True),
-    params:
-        **config["sizes"][config["target"]["size"]],
-        **run_options(config, is_target=True),
-        checkpoints="results/{experiment}/checkpoints/confirmation/{mixture}/seed-{seed}",
-        size=config["target"]["size"],
-        proportions=confirmed_proportions,
-        num_steps=num_target_steps(config),
-        batch_size=TRAINING["batch_size"],
-        sequence_length=TRAINING["sequence_length"],
-        learning_rate=TRAINING["learning_rate"],
-        embedding_learning_rate=TRAINING["embedding_learning_rate"],
-        warmup_steps=TRAINING["warmup_steps"],
-        weight_decay=TRAINING["weight_decay"],
-        gradient_clip_norm=TRAINING["gradient_clip_norm"],
-        averaging_exponent=TRAINING["averaging_exponent"],
-        num_evaluations=TRAINING["num_evaluations"],
-        first_evaluation=TRAINING["first_evaluation"],
-        num_validation_windows=config["validation"]["num_windows"],
-        max_epochs=TRAINING["max_epochs"],
-        version=TRAINING_VERSION,
-    script:
-        "../scripts/train_proxy.py"
-
-
-use rule collect_losses as collect_confirmation with:
-    input:
-        losses=confirmation_files("losses.csv"),
-        records=confirmation_files("run.json"),
-        timings=confirmation_files("timing.json"),
-    output:
-        losses="results/{experiment}/confirmation.parquet",
-        runs="results/{experiment}/confirmation_runs.csv",
-    log:
-        "results/{experiment}/logs/collect_confirmation.log",
 
 
 rule compare_confirmation:
@@ -124,6 +62,7 @@ rule compare_confirmation:
         "results/{experiment}/confirmation.json",
     log:
         "results/{experiment}/logs/compare_confirmation.log",
+    localrule: True
     conda:
         "../../envs/analysis.yaml"
     params:
@@ -141,6 +80,7 @@ rule write_recipes:
         directory("results/{experiment}/recipes"),
     log:
         "results/{experiment}/logs/write_recipes.log",
+    localrule: True
     conda:
         "../../envs/analysis.yaml"
     params:

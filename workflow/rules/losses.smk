@@ -1,0 +1,32 @@
+"""What the runs measured, as tables."""
+
+
+rule collect_losses:
+    input:
+        losses=run_files("losses.csv"),
+        records=run_files("run.json"),
+        timings=run_files("timing.json"),
+    output:
+        losses="results/{experiment}/losses.parquet",
+        runs="results/{experiment}/runs.csv",
+    log:
+        "results/{experiment}/logs/collect_losses.log",
+    localrule: True
+    conda:
+        "../../envs/analysis.yaml"
+    params:
+        source=source_of("collect_losses"),
+    script:
+        "../scripts/collect_losses.py"
+
+
+use rule collect_losses as collect_confirmation with:
+    input:
+        losses=confirmation_files("losses.csv"),
+        records=confirmation_files("run.json"),
+        timings=confirmation_files("timing.json"),
+    output:
+        losses="results/{experiment}/confirmation.parquet",
+        runs="results/{experiment}/confirmation_runs.csv",
+    log:
+        "results/{experiment}/logs/collect_confirmation.log",

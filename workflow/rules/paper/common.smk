@@ -1,0 +1,84 @@
+"""What the rules of the reproduction share: the checked config, the studies and their tables."""
+
+from mixlaws.config.complete import complete_config
+
+config.update(complete_config(config))
+
+PUBLISHED = config["published"]
+STUDIES = list(PUBLISHED["studies"])
+FIGURES = PUBLISHED["figures"]
+GROUPS = PUBLISHED["validation_groups"]
+LOGS = {name: PUBLISHED[name] for name in ("url", "folder", "files")}
+SHAPES = {
+    name: PUBLISHED[name] for name in ("vocabulary_size", "sequence_length", "sizes")
+}
+# What `mixlaws.losses.swarm.Swarm.save` writes.
+STUDY_TABLES = [
+    "losses.parquet",
+    "runs.csv",
+    "mixtures.csv",
+    "dropped.csv",
+    "study.json",
+]
+# Studies with runs of several sizes, steps and mixtures: the joint laws apply.
+JOINT_STUDIES = ["redpajama", "5mix"]
+# What the verdicts rest on: everything that follows the paper's procedure.
+PROCEDURE = {
+    "2mix": ["two_domain_laws.csv", "two_domain_points.csv"],
+    "3mix": ["forms.csv"],
+    "5mix": ["interactions.csv", "aggregation.csv", "ranks.csv", "rank_stability.csv"],
+    "redpajama": [
+        *["step_law.csv", "size_law.csv", "extrapolated.csv", "target_predictions.csv"],
+        *[
+            "candidates.csv",
+            "optima.csv",
+            "sharing_sensitivity.csv",
+            "fitting_points.csv",
+        ],
+        *["steps_to_match.csv", "target_curves.csv", "ranks.csv", "rank_stability.csv"],
+    ],
+    "continual": [
+        "critical_proportions.csv",
+        "curves.csv",
+        "share_laws.csv",
+        "errors.json",
+    ],
+}
+BESIDE = [
+    *expand("results/{{experiment}}/{study}/forward_folds.csv", study=JOINT_STUDIES),
+    "results/{experiment}/redpajama/joint_predictions.csv",
+    "results/{experiment}/redpajama/optimum.json",
+]
+
+
+wildcard_constraints:
+    experiment=config["experiment"],
+    study="|".join(STUDIES),
+
+
+def study_files(study):
+    """The tables of one study."""
+    return expand("results/{{experiment}}/" + study + "/{table}", table=STUDY_TABLES)
+
+
+def logs_of(wildcards):
+    """What one study is read from: a change of another study reads nothing again."""
+    return (
+        LOGS
+        | SHAPES
+        | {"studies": {wildcards.study: PUBLISHED["studies"][wildcards.study]}}
+    )
+
+
+def procedure_files():
+    """Every table that follows the paper's procedure."""
+    return [
+        f"results/{{experiment}}/{study}/{name}"
+        for study, names in PROCEDURE.items()
+        for name in names
+    ]
+
+
+def published_results(wildcards):
+    """Where the page's parts are read from."""
+    return f"results/{wildcards.experiment}"

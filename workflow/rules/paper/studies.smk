@@ -1,0 +1,35 @@
+"""The published logs, checked, and the studies that are read from them."""
+
+
+rule download_logs:
+    output:
+        "results/{experiment}/published/verified.json",
+    log:
+        "results/{experiment}/logs/download_logs.log",
+    localrule: True
+    conda:
+        "../../../envs/analysis.yaml"
+    params:
+        published=LOGS,
+        # Not an output: what was downloaded outlives a failed job.
+        cache="results/{experiment}/published/download",
+    script:
+        "../../scripts/download_logs.py"
+
+
+rule read_study:
+    input:
+        "results/{experiment}/published/verified.json",
+    output:
+        expand("results/{{experiment}}/{{study}}/{table}", table=STUDY_TABLES),
+    log:
+        "results/{experiment}/logs/read_study/{study}.log",
+    localrule: True
+    conda:
+        "../../../envs/analysis.yaml"
+    params:
+        published=logs_of,
+        cache="results/{experiment}/published/download",
+        source=source_of("read_study"),
+    script:
+        "../../scripts/read_study.py"

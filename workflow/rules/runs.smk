@@ -1,0 +1,87 @@
+"""The mixtures; one proxy per (size, mixture, seed); and, if asked for, the target trained."""
+
+
+rule write_mixtures:
+    input:
+        manifests=expand(
+            "results/{{experiment}}/tokens/{domain}/train.json", domain=DOMAINS
+        ),
+        accounting="results/{experiment}/accounting.csv",
+    output:
+        "results/{experiment}/mixtures.csv",
+    log:
+        "results/{experiment}/logs/write_mixtures.log",
+    # Before any training: it refuses mixtures that the text cannot serve. Not an input of the
+    # training rule, or every rewrite of the table would retrain every proxy.
+    priority: 100
+    localrule: True
+    conda:
+        "../../envs/train.yaml"
+    params:
+        domains=DOMAINS,
+        # As plain dicts: Snakemake compares no other type with the last run's.
+        mixtures=[asdict(mixture) for mixture in MIXTURES],
+        tokens=num_proxy_tokens(config),
+        confirmed=CONFIRMATION["mixtures"],
+        target_tokens=config["target"]["tokens"],
+        max_epochs=TRAINING["max_epochs"],
+        source=source_of("write_mixtures"),
+    script:
+        "../scripts/write_mixtures.py"
+
+
+rule train_proxy:
+    input:
+        **training_inputs(),
+    output:
+        losses="results/{experiment}/runs/{size}/{mixture}/seed-{seed}/losses.csv",
+        record="results/{experiment}/runs/{size}/{mixture}/seed-{seed}/run.json",
+        timing="results/{experiment}/runs/{size}/{mixture}/seed-{seed}/timing.json",
+    log:
+        "results/{experiment}/logs/train_proxy/{size}/{mixture}/seed-{seed}.log",
+    conda:
+        "../../envs/train.yaml"
+    threads: 1
+    resources:
+        **process_resources(config),
+        mem_mb=memory_of,
+        runtime=runtime_of,
+        gpu=num_gpus(config),
+    params:
+        # Outside the outputs: Snakemake deletes the outputs of a failed job.
+        checkpoints="results/{experiment}/checkpoints/{size}/{mixture}/seed-{seed}",
+        size="{size}",
+        shape=shape_of,
+        proportions=proportions_of,
+        num_steps=TRAINING["num_steps"],
+        settings=SETTINGS,
+        options=run_options(config),
+        execution=execution_of,
+        version=TRAINING_VERSION,
+    script:
+        "../scripts/train_proxy.py"
+
+
+use rule train_proxy as train_confirmation with:
+    input:
+        **training_inputs(),
+        optimum=found_optimum,
+    output:
+        losses="results/{experiment}/confirmation/{mixture}/seed-{seed}/losses.csv",
+        record="results/{experiment}/confirmation/{mixture}/seed-{seed}/run.json",
+        timing="results/{experiment}/confirmation/{mixture}/seed-{seed}/timing.json",
+    log:
+        "results/{experiment}/logs/train_confirmation/{mixture}/seed-{seed}.log",
+    resources:
+        **process_resources(config, is_target=True),
+        mem_mb=memory_of,
+        runtime=runtime_of,
+        gpu=num_gpus(config, is_target=True),
+    params:
+        checkpoints="results/{experiment}/checkpoints/confirmation/{mixture}/seed-{seed}",
+        size=config["target"]["size"],
+        shape=config["sizes"][config["target"]["size"]],
+        proportions=confirmed_proportions,
+        num_steps=num_target_steps(config),
+        options=run_options(config, is_target=True),
+        execution=confirmed_execution_of,
