@@ -99,12 +99,12 @@ def test_the_closure_has_every_module_that_a_script_loads(root, name):
 
 def test_every_digest_names_the_script_of_its_rule(root):
     found = []
-    for path in sorted((root / "workflow" / "rules").glob("*.smk")):
+    for path in sorted((root / "workflow" / "rules").rglob("*.smk")):
         named, script = None, None
         for line in path.read_text().splitlines():
             if match := re.search(r'source_of\("(\w+)"\)', line):
                 named = match[1]
-            if match := re.search(r'"\.\./scripts/(\w+)\.py"', line):
+            if match := re.search(r'"(?:\.\./)+scripts/(\w+)\.py"', line):
                 script = match[1]
                 found += [(named, script)] if named else []
                 named = None
