@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from mixlaws import provenance
-from mixlaws.errors import DataError
+from mixlaws.errors import DataError, ending_with_one_message
 from mixlaws.files import atomic_path, read_json, write_json
-from mixlaws.provenance import import_closure, source_digest
+from mixlaws.provenance import cost_file, import_closure, source_digest
 
 
 def test_a_failed_write_leaves_the_earlier_file(tmp_path):
@@ -99,14 +99,37 @@ def test_the_closure_has_every_module_that_a_script_loads(root, name):
 
 def test_every_digest_names_the_script_of_its_rule(root):
     found = []
-    for path in sorted((root / "workflow" / "rules").glob("*.smk")):
+    for path in sorted((root / "workflow" / "rules").rglob("*.smk")):
         named, script = None, None
         for line in path.read_text().splitlines():
             if match := re.search(r'source_of\("(\w+)"\)', line):
                 named = match[1]
-            if match := re.search(r'"\.\./scripts/(\w+)\.py"', line):
+            if match := re.search(r'"(?:\.\./)+scripts/(\w+)\.py"', line):
                 script = match[1]
                 found += [(named, script)] if named else []
                 named = None
     assert len(found) > 20
     assert all(named == script for named, script in found)
+
+
+@pytest.mark.parametrize(
+    ("log", "cost"),
+    [
+        ("results/demo/logs/fit_laws.log", "results/demo/benchmarks/fit_laws.json"),
+        (
+            "logs/results/logs/read_part/web/00001.log",
+            "logs/results/benchmarks/read_part/web/00001.json",
+        ),
+        ("somewhere/else.log", None),
+    ],
+)
+def test_the_cost_of_a_job_is_recorded_beside_its_log(log, cost):
+    assert cost_file(log) == (cost and Path(cost))
+
+
+def test_a_users_error_ends_the_program_with_its_message():
+    with pytest.raises(SystemExit) as ended, ending_with_one_message():
+        raise DataError("no text in x: give it some")
+    assert ended.value.code == "DataError: no text in x: give it some"
+    with pytest.raises(KeyError), ending_with_one_message():
+        raise KeyError("ours")

@@ -66,7 +66,6 @@ SchedulerParameters=sched_interval=1,bf_interval=1,batch_sched_delay=0,sched_min
 SelectType=select/cons_tres
 SelectTypeParameters=CR_CPU_Memory
 GresTypes=gpu
-MaxArraySize=1001
 MinJobAge=300
 InactiveLimit=0
 KillWait=5

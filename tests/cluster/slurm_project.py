@@ -26,19 +26,10 @@ class SlurmProject(Project):
 
     cluster: Cluster = field(kw_only=True)
 
-    def command(self, *arguments, config=SMOKE, profile="slurm"):
-        """Return the command of the documentation, with the tests' arrays and fake GPU."""
+    def command(self, *arguments, config=SMOKE):
+        """Return the command of the documentation, which asks more often how jobs are."""
         experiment = ["--configfile", config] if config else []
-        arrays = ",".join(f"train_proxy_{size}" for size in SIZES)
-        return [
-            str(SNAKEMAKE),
-            "--profile",
-            profile,
-            *experiment,
-            *FAST,
-            f"--slurm-array-jobs={arrays}",
-            *arguments,
-        ]
+        return [str(SNAKEMAKE), "--profile", "slurm", *experiment, *FAST, *arguments]
 
     def environment(self):
         """Speak to the test cluster."""
@@ -85,8 +76,7 @@ class SlurmProject(Project):
 def slurm_copy(folder, cluster):
     """Return a working copy that submits to the cluster."""
     copied = copy_project(folder).folder
-    for name in ("slurm", "slurm-no-accounting"):
-        (copied / name).symlink_to(f"workflow/profiles/{name}")
+    (copied / "slurm").symlink_to("workflow/profiles/slurm")
     return SlurmProject(copied, cluster=cluster)
 
 
