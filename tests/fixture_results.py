@@ -17,7 +17,7 @@ from mixlaws.decision.outcome import find_optimum
 from mixlaws.decision.rounding import round_optimum
 from mixlaws.files import file_sha256, read_json, write_json
 from mixlaws.losses.collect import collect_losses, collect_runs, verify_losses
-from mixlaws.losses.tables import loss_rows, mixture_table, read_losses
+from mixlaws.losses.tables import loss_rows, mixture_table
 from mixlaws.mixtures.designs import choose_mixtures
 from mixlaws.mixtures.lattice import Mixture
 from mixlaws.recipes import write_recipes
@@ -141,10 +141,10 @@ class _Sweep:
             for k in settings["seeds"]
         }
         self._collect(runs, "confirmation.parquet", "confirmation_runs.csv")
-        check_same_text(folder / "runs.csv", folder / "confirmation_runs.csv")
-        losses = read_losses(folder / "confirmation.parquet")
-        optimum, weights = read_json(folder / "optimum.json"), self.planted.weights
-        write_json(compare_confirmation(losses, optimum, weights), folder / "confirmation.json")
+        names = {"losses": "confirmation.parquet", "confirmation_runs": "confirmation_runs.csv"}
+        names |= {"runs": "runs.csv", "optimum": "optimum.json"}
+        files = {name: folder / path for name, path in names.items()}
+        compare_confirmation(files, folder / "confirmation.json", self.planted.weights)
 
     def _run(self, mixture, proportions, *, size, seed=0, **options):
         config = self.config
