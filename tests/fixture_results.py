@@ -139,9 +139,9 @@ class _Sweep:
             for k in settings["seeds"]
         }
         self._collect(runs, "confirmation.parquet", "confirmation_runs.csv")
-        names = ("optimum.json", "runs.csv", "confirmation_runs.csv")
-        files = {name.split(".")[0]: folder / name for name in names}
-        files["losses"] = folder / "confirmation.parquet"
+        names = {"losses": "confirmation.parquet", "confirmation_runs": "confirmation_runs.csv"}
+        names |= {"runs": "runs.csv", "optimum": "optimum.json"}
+        files = {name: folder / path for name, path in names.items()}
         compare_confirmation(files, folder / "confirmation.json", self.planted.weights)
 
     def _run(self, mixture, proportions, *, size, seed=0, **options):

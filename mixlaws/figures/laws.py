@@ -24,6 +24,7 @@ from mixlaws.figures.style import (
     panels,
     size_colours,
 )
+from mixlaws.laws.power import power_law
 from mixlaws.presentation import format_count
 
 NUM_CURVE_POINTS = 40
@@ -66,7 +67,7 @@ def step_curves(
             ("extrapolated", end, max(end, target.tokens)),
         ):
             tokens = np.geomspace(first, final, NUM_CURVE_POINTS)
-            loss = row.E + row.B / (tokens / row.reference_tokens) ** row.beta
+            loss = power_law(row.E, row.B, row.beta, row.reference_tokens).predict(tokens)[0]
             curve = {"size": row.size, "seed": row.seed, "kind": kind}
             curve |= {"validation_domain": row.validation_domain, "tokens": tokens, "loss": loss}
             curves.append(pd.DataFrame(curve))
@@ -117,8 +118,8 @@ def size_curves(
     Those losses are the step laws' values, averaged over seeds. Columns: mixture,
     validation_domain, kind (fitted, law or extrapolated), num_params, loss.
     """
-    tokens = target.tokens / step_laws["reference_tokens"]
-    loss = step_laws["E"] + step_laws["B"] / tokens ** step_laws["beta"]
+    columns = (step_laws[name] for name in ("E", "B", "beta", "reference_tokens"))
+    loss = power_law(*columns).predict(float(target.tokens))
     points = step_laws.assign(loss=loss, num_params=step_laws["size"].map(num_params))
     points = points.merge(size_laws[["mixture", "validation_domain"]].drop_duplicates())
     keys = ["mixture", "validation_domain", "num_params"]
@@ -129,7 +130,7 @@ def size_curves(
     for row in size_laws.itertuples():
         for kind, (first, last) in spans.items():
             params = np.geomspace(first, max(first, last), NUM_CURVE_POINTS)
-            loss = row.E + row.A / (params / row.reference_params) ** row.alpha
+            loss = power_law(row.E, row.A, row.alpha, row.reference_params).predict(params)[0]
             curve = {"mixture": row.mixture, "validation_domain": row.validation_domain}
             curves.append(pd.DataFrame(curve | {"kind": kind, "num_params": params, "loss": loss}))
     return pd.concat(curves, ignore_index=True)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from mixlaws.errors import FitError
 from mixlaws.laws.least_squares import Fit, flag_names, huber_weights
@@ -58,15 +59,21 @@ class PowerLaw:
     """(C,) reducible loss at x = reference, nats."""
     alpha: np.ndarray
     """(C,) exponent."""
-    reference: float
-    """Unit of x: the geometric mean of the observed ones."""
+    reference: float | np.ndarray
+    """Unit of x: the geometric mean of the observed ones; (C,) where curves are of several fits."""
 
     def predict(self, x: np.ndarray | float) -> np.ndarray:
         """Return losses (C,) for a scalar x, else (C, m) for x of shape (m,) or (C, m)."""
-        scaled = np.asarray(x, dtype=float) / self.reference
-        if scaled.ndim == 0:
-            return self.E + self.A * scaled**-self.alpha
+        x = np.asarray(x, dtype=float)
+        if x.ndim == 0:
+            return np.asarray(self.E + self.A * (x / self.reference) ** -self.alpha)
+        scaled = x / np.reshape(self.reference, (-1, 1))
         return self.E[:, None] + self.A[:, None] * scaled ** -self.alpha[:, None]
+
+
+def power_law(E: ArrayLike, A: ArrayLike, alpha: ArrayLike, reference: ArrayLike) -> PowerLaw:
+    """Return the curves of a law table: of one row's numbers, or of its columns (C,)."""
+    return PowerLaw(*(np.atleast_1d(np.asarray(part, float)) for part in (E, A, alpha, reference)))
 
 
 @dataclass(frozen=True, eq=False)

@@ -144,7 +144,8 @@ def test_processes_start_from_a_script_without_a_guard(tmp_path) -> None:
         "laws = bootstrap(Plane(), observe(0), TARGET, sampling=Sampling(8, 0, 2))\n"
         "print(len(laws.replicates), __file__)\n"
     )
-    paths = os.pathsep.join([str(ROOT), str(Path(__file__).parent)])
+    here = Path(__file__).parent
+    paths = os.pathsep.join([str(ROOT), str(here), str(here.parent)])
     done = subprocess.run(
         [sys.executable, str(script)],
         env=os.environ | {"PYTHONPATH": paths},

@@ -1,3 +1,4 @@
+import cvxpy
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -9,6 +10,7 @@ from mixlaws.decision.objective import Objective
 from mixlaws.decision.optimum import CERTIFIED_GAP, minimise_objective
 from mixlaws.errors import ConfigError
 from mixlaws.laws.mixing.additive import Additive
+from mixlaws.laws.mixing.exponential import Exponential
 
 TARGET_TOKENS = 2e9
 
@@ -272,3 +274,47 @@ def test_objective_is_checked() -> None:
         )  # fmt: skip
     with pytest.raises(ConfigError, match="maximum_share in"):
         minimise_objective(law, Objective(np.full(4, 0.25), maximum_share=1.5), limits)
+
+
+def as_cvxpy(law, shares: cvxpy.Variable) -> list[cvxpy.Expression]:
+    """Return the losses of an exponential law, or of an additive one whose g is 1/2."""
+    if isinstance(law, Additive):
+        return [
+            E + cvxpy.inv_pos(C @ cvxpy.sqrt(shares)) for E, C in zip(law.E, law.C, strict=True)
+        ]
+    rows = zip(law.c, law.k[:, 0], law.t[:, 0], strict=True)
+    return [c + k * cvxpy.exp(t @ shares) for c, k, t in rows]
+
+
+def random_law(kind: str, seed: int, num_domains: int):
+    generator = np.random.default_rng(seed)
+    wide, E = (4, num_domains), generator.uniform(1, 2, 4)
+    if kind == "additive":
+        return Additive(E, np.exp(generator.normal(-0.5, 1, wide)), np.full(wide, 0.5))
+    theta = np.column_stack([E, generator.normal(-0.5, 1.5, wide)])
+    return Exponential.from_theta(theta, num_domains)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.4])
+@pytest.mark.parametrize("kind", ["additive", "exponential"])
+@pytest.mark.parametrize("seed", range(4))
+def test_the_optimum_is_that_of_cvxpy(kind: str, seed: int, share: float) -> None:
+    num_domains = 4 + seed
+    law, limits = (
+        random_law(kind, seed, num_domains),
+        random_limits(seed, num_domains, grouped=True),
+    )
+    prior = np.full(num_domains, 1 / num_domains)
+    objective = Objective(np.array([0.4, 0.3, 0.2, 0.1]), share, prior, 0.01 * seed)
+    shares = cvxpy.Variable(num_domains)
+    losses = cvxpy.hstack(as_cvxpy(law, shares))
+    goal = (1 - share) * objective.weights @ losses + share * cvxpy.max(losses)
+    goal += objective.prior_strength * cvxpy.sum(cvxpy.rel_entr(shares, prior))
+    within = [cvxpy.sum(shares) == 1, shares >= limits.lower, shares <= limits.upper]
+    within += [limits.membership @ shares >= limits.group_lower]
+    within += [limits.membership @ shares <= limits.group_upper]
+    least = cvxpy.Problem(cvxpy.Minimize(goal), within).solve(solver=cvxpy.CLARABEL)
+    found = minimise_objective(law, objective, limits)
+    assert found.value == pytest.approx(least, abs=2e-6)
+    assert found.proportions == pytest.approx(shares.value, abs=5e-3)
+    assert found.certified

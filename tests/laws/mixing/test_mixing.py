@@ -25,33 +25,18 @@ def simplex(num, num_domains, seed=0):
     return np.concatenate([np.eye(num_domains), shares])
 
 
-def spread_out(num_rows, num_domains):
-    return np.tile(np.linspace(-2, 1, num_domains), (num_rows, 1))
-
-
 def planted_law(name, num_domains, seed=0, num_validation=2):
-    """Return a law with moderate parameters, such that losses lie between 1 and 10 nats."""
+    """Return a law near its own start on losses of 2 to 3 nats that fall with some shares."""
     generator = np.random.default_rng(seed)
-    form = MIXING_LAWS[name]
-    wide = (num_validation, num_domains)
-    parts = {
-        "additive": [
-            generator.uniform(-0.5, 0.8, wide),
-            np.log(generator.uniform(0.3, 0.95, wide)),
-        ],
-        # Contrasts that are apart: a nearly flat exponential does not tell c from k.
-        "exponential": [generator.permuted(spread_out(*wide), axis=1)],
-        "implicit": [generator.uniform(-2.0, 0.5, (num_validation, 3 * num_domains))],
-        "M1": [generator.uniform(-1.5, 0, wide), generator.uniform(-2, 0.5, wide)],
-        "M2": [generator.uniform(-1, 0, (num_validation, 1)), generator.uniform(-2, 0.5, wide)],
-        "M3": [
-            generator.uniform(-1, 0, (num_validation, 1)),
-            generator.choice([-0.6, 0.6], (num_validation, 1)),
-        ],
-        "sqrt-linear": [generator.uniform(-1, 0.2, wide)],
-    }
-    constant = generator.uniform(1.0, 2.0, (num_validation, 1))
-    return form.from_theta(np.concatenate([constant, *parts[name]], axis=1), num_domains)
+    form, shares = MIXING_LAWS[name], simplex(20, num_domains, seed)
+    slopes = np.tile(np.linspace(-1, 0, num_domains), (num_validation, 1))
+    losses = 3.0 + shares @ generator.permuted(slopes, axis=1).T
+    start = form.starts(shares, losses, MixingPriors())[0]
+    theta = start + generator.uniform(-0.3, 0.3, start.shape)
+    _, lower, upper = zip(*form.bounds(theta.shape[1]), strict=True)
+    return form.from_theta(
+        np.clip(theta, np.add(lower, 0.01), np.subtract(upper, 0.01)), num_domains
+    )
 
 
 @every_law
