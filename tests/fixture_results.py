@@ -16,7 +16,7 @@ from mixlaws.decision.confirmation import check_same_text, compare_confirmation
 from mixlaws.decision.decide import decide_mixture, gather_evidence, round_decision
 from mixlaws.decision.surface import interaction_table, surface_table
 from mixlaws.files import file_sha256, read_json, write_json
-from mixlaws.losses.collect import collect_losses, collect_runs, verify_losses
+from mixlaws.losses.collect import collect_losses
 from mixlaws.losses.experiment import open_experiment, supply
 from mixlaws.losses.tables import loss_rows, mixture_table, read_losses
 from mixlaws.mixtures.designs import choose_mixtures
@@ -175,10 +175,8 @@ class _Sweep:
         paths, records, timings = (
             [run / name for run in runs] for name in ("losses.csv", "run.json", "timing.json")
         )
-        verify_losses(paths, records)
-        write_table(collect_losses(paths), self.folder / losses)
-        domains = list(self.config["domains"])
-        write_table(collect_runs(records, timings, domains), self.folder / table)
+        outputs = {"to_losses": self.folder / losses, "to_runs": self.folder / table}
+        collect_losses(paths, records, timings, **outputs)
 
     def _rows(self, run, noise):
         """Yield what a run's evaluations would measure."""

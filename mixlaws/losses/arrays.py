@@ -72,7 +72,9 @@ def _compute_params(rows: pd.DataFrame) -> np.ndarray:
 
 
 def schedule_of(runs: pd.DataFrame) -> dict[str, Any]:
-    """Return the schedule settings that all runs share; a table without any means constant.
+    """Return the schedule settings that all runs share, None where the table has none.
+
+    A table without any schedule means a constant one.
 
     Raises DataError when runs differ: points of different schedules lie on different curves.
     """
@@ -92,7 +94,8 @@ def schedule_of(runs: pd.DataFrame) -> dict[str, Any]:
             f"{'; '.join(map(str, shown))}. Keep one schedule in an experiment"
         )
     row = distinct.iloc[0].to_dict()
-    return {str(name): None if pd.isna(value) else value for name, value in row.items()}
+    stated = {str(name): value for name, value in row.items() if pd.notna(value)}
+    return {**dict.fromkeys(SCHEDULE_COLUMNS), **stated}
 
 
 def _schedule_state(rows: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from mixlaws.errors import DataError
-from mixlaws.losses.collect import collect_runs
+from mixlaws.losses.collect import join_runs
 from mixlaws.losses.fingerprints import check_records, check_runs, text_fingerprint
 from mixlaws.losses.tables import RUN_COLUMNS
 
@@ -56,8 +56,8 @@ def test_tables_of_runs_are_joined_only_on_the_same_text(tmp_path):
     timing = tmp_path / "timing.json"
     timing.write_text(json.dumps({"seconds": 1, "tokens_per_second": 1}))
     with pytest.raises(DataError, match="the tokenizer of web/train is ccc in 2K/mix-0/seed-0 and"):
-        collect_runs(paths, [timing] * 2, ["web"])
-    table = collect_runs(paths[:1], [timing], ["web"])
+        join_runs(paths, [timing] * 2)
+    table = join_runs(paths[:1], [timing])
     assert table["text_fingerprint"].tolist() == [text_fingerprint(record("mix-0"))]
 
 
