@@ -16,7 +16,7 @@ from mixlaws.decision.confirmation import compare_confirmation
 from mixlaws.decision.outcome import find_optimum
 from mixlaws.decision.rounding import round_optimum
 from mixlaws.files import file_sha256, read_json, write_json
-from mixlaws.losses.collect import collect_losses, collect_runs, verify_losses
+from mixlaws.losses.collect import collect_losses
 from mixlaws.losses.tables import loss_rows, mixture_table
 from mixlaws.mixtures.designs import choose_mixtures
 from mixlaws.mixtures.lattice import Mixture
@@ -165,10 +165,8 @@ class _Sweep:
         paths, records, timings = (
             [run / name for run in runs] for name in ("losses.csv", "run.json", "timing.json")
         )
-        verify_losses(paths, records)
-        write_table(collect_losses(paths), self.folder / losses)
-        domains = list(self.config["domains"])
-        write_table(collect_runs(records, timings, domains), self.folder / table)
+        outputs = {"to_losses": self.folder / losses, "to_runs": self.folder / table}
+        collect_losses(paths, records, timings, **outputs)
 
     def _rows(self, run, noise):
         """Yield what a run's evaluations would measure."""

@@ -57,10 +57,10 @@ def _static_shares(swarm: Swarm, mixtures: pd.Series) -> pd.DataFrame:
 
 
 def knows_compute(runs: pd.DataFrame) -> bool:
-    """Say whether N by compute can be had for the runs and for a target alike.
+    """Say whether the run table gives the FLOPs per token of its runs and of any target.
 
-    It needs flops_per_token, and vocabulary_size for the target's. Without either, plain N is
-    used everywhere: a law that mixes the two counts would see a jump that is not there.
+    That takes flops_per_token and, for the target, vocabulary_size. Without either,
+    `compute_params` is num_params for runs and target alike, so that the two stay comparable.
     """
     return {"flops_per_token", "vocabulary_size"} <= set(runs)
 
@@ -72,9 +72,10 @@ def _compute_params(rows: pd.DataFrame) -> np.ndarray:
 
 
 def schedule_of(runs: pd.DataFrame) -> dict[str, Any]:
-    """Return the schedule settings that all runs share; a table without any means constant.
+    """Return the schedule settings that all runs share, None where the table has none.
 
-    Raises DataError when runs differ: points of different schedules lie on different curves.
+    A table without any schedule means a constant one. Raises DataError when runs differ: points
+    of different schedules lie on different curves.
     """
     if "schedule" not in runs:
         return {"schedule": "constant", "warmup_steps": 0}
@@ -92,7 +93,8 @@ def schedule_of(runs: pd.DataFrame) -> dict[str, Any]:
             f"{'; '.join(map(str, shown))}. Keep one schedule in an experiment"
         )
     row = distinct.iloc[0].to_dict()
-    return {str(name): None if pd.isna(value) else value for name, value in row.items()}
+    stated = {str(name): value for name, value in row.items() if pd.notna(value)}
+    return {**dict.fromkeys(SCHEDULE_COLUMNS), **stated}
 
 
 def _schedule_state(rows: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:

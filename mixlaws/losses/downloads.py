@@ -1,4 +1,4 @@
-"""Published files: downloaded at a pinned commit or taken from a local copy, always verified."""
+"""Published files, verified: downloaded at a pinned commit or read from a local copy."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ def download_logs(published: Mapping[str, Any], cache: str | Path, output: str |
 def published_files(published: Mapping[str, Any], cache: str | Path) -> dict[str, Path]:
     """Return the verified local path of every file of `published.files`, by its name there.
 
-    With `published.folder` the files are taken from that folder, else they are downloaded from
-    `published.url` into `cache` (kept, and not downloaded again while their sums are right).
-    Raises DataError naming the file, its expected and found sha256 and the config key.
+    `published.folder` is a local copy of them. Without it, the files are downloaded from
+    `published.url` into `cache`, and a file there with the right sum is not downloaded again.
+    Raises DataError with the file, its expected and found sha256, and the config key.
     """
     if published.get("folder"):
         return verified_files(Path(published["folder"]), published["files"])
@@ -34,7 +34,7 @@ def published_files(published: Mapping[str, Any], cache: str | Path) -> dict[str
 
 
 def verified_files(folder: Path, sums: Mapping[str, str]) -> dict[str, Path]:
-    """Return folder/name for every name of `sums`, after comparing sha256; raise DataError."""
+    """Return folder/name for every name of `sums`; raise DataError where its sha256 differs."""
     for name, expected in sums.items():
         path = folder / name
         found = file_sha256(path) if path.is_file() else "missing"

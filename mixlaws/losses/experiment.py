@@ -24,11 +24,11 @@ SCHEDULE_NAMES = ("schedule", "schedule_horizon", "final_rate", "decay_share")
 
 @dataclass(frozen=True, eq=False)
 class Experiment:
-    """What every law and decision starts from."""
+    """An experiment as laws and decisions read it."""
 
     observations: Observations
     held_out: tuple[str, ...]
-    """Ids of the mixtures that no fit may see."""
+    """Ids of the mixtures that are left out of every fit."""
     baselines: dict[str, list[float]]
     """Proportions of the baseline mixtures by id, in the order of the domains; often none."""
     columns: Columns
@@ -42,7 +42,7 @@ class Experiment:
         return self.observations.select(~np.isin(self.observations.mixture, self.held_out))
 
     def record(self) -> dict[str, Any]:
-        """Return target and objective as optimum.json states them."""
+        """Return the target and the objective, for optimum.json."""
         target = {name: self.target_options[name] for name in ("size", "tokens")}
         return {
             "target": {**target, "num_params": int(self.target.num_params)},
@@ -50,7 +50,7 @@ class Experiment:
         }
 
     def distance(self) -> dict[str, float]:
-        """Return the target over the largest observed N and D: how far the laws must reach."""
+        """Return how far the laws extrapolate: the target's N and D over the largest observed."""
         return {
             "num_params": float(self.target.num_params / self.observations.num_params.max()),
             "tokens": float(self.target.tokens / self.observations.tokens.max()),
@@ -108,8 +108,8 @@ def check_schedule(trained: Mapping[str, Any], target: Mapping[str, Any]) -> Non
 def make_target(target: Mapping[str, Any], vocabulary_size: int | None) -> Target:
     """Return the config's target as a point in (N, D), with its schedule's state at its end.
 
-    Without a `vocabulary_size` its FLOPs are unknown, and plain N takes the place of N by compute
-    (as it does for the runs: `arrays.knows_compute`).
+    Without a `vocabulary_size` its FLOPs are unknown, and `compute_params` is N, as for the runs
+    (`arrays.knows_compute`).
     """
     names = [name for name in Shape.__dataclass_fields__ if name in target]
     shape = Shape(**{name: target[name] for name in names})
@@ -139,9 +139,9 @@ def supply(
 ) -> dict[str, float | None]:
     """Return the tokens of each domain that limit the target; None where nothing does.
 
-    Stated numbers come first. A confirmation trains on the text at hand, so with a
-    `measured_factor` above 0 its counted training tokens, times this, limit the other domains.
-    Imported runs have no `accounting` (None), and then only stated numbers limit.
+    `available_tokens` (the config's) come first. A confirmation trains on the text at hand: where
+    `measured_factor` is above 0, the training tokens counted in `accounting`, times this factor,
+    limit the other domains. Imported runs have no accounting (None).
     """
     if accounting is None or not measured_factor:
         return {domain: stated or None for domain, stated in available_tokens.items()}

@@ -1,4 +1,4 @@
-"""Fingerprints of the text that runs were trained on: runs on different text are never mixed."""
+"""Fingerprints of the training text: runs on different text are never analysed together."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ _NUM_NAMED = 3
 
 
 def text_fingerprint(record: Mapping[str, Any]) -> str:
-    """Return one digest, 12 hex digits, of what a run's record says of its token files."""
+    """Return one digest (12 hex digits) of all token files that a run's record names."""
     text = json.dumps([record["fingerprints"], record["token_files"]], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
 def check_records(records: Sequence[Mapping[str, Any]]) -> None:
-    """Raise DataError when runs saw different text: which token file, what differs, which runs.
+    """Raise DataError when runs saw different text, naming token files, differences and runs.
 
-    `records` are those of run.json; what differs is the list of sources, the filter (all options
-    that choose documents), the tokenizer, the version of the code that made the tokens, or only the
-    tokens: the list of sources has their sizes, not their bytes.
+    `records` are the contents of run.json. A difference is in the list of sources, the filter (all
+    options that choose documents), the tokenizer, the version of the code that made the tokens, or
+    the tokens' sha256 alone: the list of sources has the sizes of files, not their bytes.
     """
     found: dict[tuple[str, str], dict[str, list[str]]] = {}
     for record in records:
@@ -41,8 +41,8 @@ def check_records(records: Sequence[Mapping[str, Any]]) -> None:
     ]
     if problems:
         raise DataError(
-            f"all runs must have seen the same text, but {'; '.join(problems)}: delete the runs of "
-            "the text that is not wanted, and run again"
+            f"the runs saw different text: {'; '.join(problems)}. Delete the runs on the text that "
+            "you do not want, and rerun"
         )
 
 
@@ -52,7 +52,7 @@ def _some(names: Sequence[str]) -> str:
 
 
 def check_runs(runs: pd.DataFrame, path: object) -> None:
-    """Raise DataError when a run table that knows the text of its runs has several."""
+    """Raise DataError when the runs' text_fingerprint differs; imported runs may have none."""
     if "text_fingerprint" not in runs or runs["text_fingerprint"].nunique() <= 1:
         return
     groups = runs.groupby("text_fingerprint", sort=False)
@@ -62,6 +62,6 @@ def check_runs(runs: pd.DataFrame, path: object) -> None:
     }
     listed = " and ".join(f"{digest} in {runs}" for digest, runs in names.items())
     raise DataError(
-        f"runs of one analysis must have seen the same text, but text_fingerprint in {path} is "
-        f"{listed}: see their run.json for what differs, and keep the runs of one text"
+        f"the runs saw different text: text_fingerprint in {path} is {listed}. Their run.json "
+        "files show what differs. Keep the runs on one text"
     )

@@ -1,4 +1,4 @@
-"""Algorithm 1 on RedPajama: step law, size law, mixing law, search; beside what was observed."""
+"""Algorithm 1 on RedPajama: step law, size law, mixing law and search, beside the observations."""
 
 from __future__ import annotations
 
@@ -135,8 +135,8 @@ def law_tables(found: Extrapolation) -> dict[str, pd.DataFrame]:
 def target_predictions(found: Extrapolation) -> pd.DataFrame:
     """Return predicted and observed losses at the target, panel by panel.
 
-    Columns: law, role, panel, predicted, observed. The boosted implicit law is the paper's: one a
-    panel; the exponential law is explicit: one a group, summed by weight.
+    Columns: law, role, panel, predicted, observed. The paper's law is the boosted implicit one,
+    fitted to each panel; the exponential law is explicit: fitted to each group, summed by weight.
     """
     proportions = np.array([found.named[role] for role in ROLES])
     boosted = np.column_stack([law.predict(proportions) for law in found.boosted.values()])

@@ -17,7 +17,7 @@ from mixlaws.paper.points import Panels, Settings, cross_section
 from mixlaws.tables import write_table
 
 FREE = MixingPriors(noise=2e-3, slope_sd=20.0)
-"""As the authors fit t: hardly held back."""
+"""The authors' fit of t is almost unregularised; so is this one."""
 IN_SAMPLE = "in-sample, the paper's"
 SAME_HELD_OUT = "the paper's, held out"
 REPEATED = "held out, repeated"
@@ -44,10 +44,10 @@ def fit_five_domains(
 def interaction_matrix(
     swarm: Swarm, groups: Mapping[str, Sequence[str]], settings: Settings, seed: int
 ) -> pd.DataFrame:
-    """Return t_ij, pinned to mean zero over the training domains, with 90 % intervals.
+    """Return t_ij, with mean zero over the training domains, and 90 % intervals.
 
-    Columns: validation_group, domain, t, lower, upper (bootstrap over mixtures). Adding a constant
-    to a row of t only scales k, so differences within a row are all that the losses tell.
+    Columns: validation_group, domain, t, lower, upper (bootstrap over mixtures). A constant added
+    to a row of t only scales k, so the losses determine only differences within a row.
     """
     panels = Panels.of(swarm, groups)
     rows = panels.group(cross_section(swarm, settings["size"], settings["step"]))
@@ -88,9 +88,9 @@ def compare_aggregations(
 ) -> pd.DataFrame:
     """Return absolute errors of the overall loss, law by law, mixture by mixture.
 
-    Columns: law, num_implicit (0: explicit), scoring, split, mixture, error. Scored as in the paper
-    (fitted to all mixtures, six of them looked at: in-sample), with those six held out, and on
-    random splits of the same sizes.
+    Columns: law, num_implicit (0: explicit), scoring, split, mixture, error. Three scorings: as in
+    the paper (fitted to all mixtures, errors of six of them: in-sample), with these six held out,
+    and on random splits of the same sizes.
     """
     panels = Panels.of(swarm, groups)
     rows = cross_section(swarm, settings["size"], settings["step"])
@@ -121,7 +121,7 @@ def compare_aggregations(
 
 
 def _find(proportions: np.ndarray, listed: np.ndarray) -> np.ndarray:
-    """Return (n,): which rows are listed; raise ConfigError unless each is found."""
+    """Return (n,): whether each row is listed; raise ConfigError for a listed row not found."""
     near = np.abs(proportions[:, None] - listed[None]).max(axis=2) < 1e-9
     if not near.any(axis=0).all():
         absent = listed[~near.any(axis=0)].tolist()

@@ -1,4 +1,4 @@
-"""Figure 10: the critical proportion of continual pre-training, and the curves behind it."""
+"""Figure 10: the critical proportion of continual pre-training and the curves it is read from."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def continual_curves(swarm: Swarm, settings: Settings) -> pd.DataFrame:
 
 
 def base_losses(swarm: Swarm, settings: Settings) -> dict[str, float]:
-    """Return the loss of the model that training went on from: original and new domain."""
+    """Return the losses of the model that training started from: original and new domain."""
     original = sum(swarm.base_losses[name] * weight for name, weight in swarm.weights.items())
     return {"original": float(original), "new": swarm.base_losses[settings["new_domain"]]}
 
@@ -64,7 +64,7 @@ def base_losses(swarm: Swarm, settings: Settings) -> dict[str, float]:
 def critical_proportions(swarm: Swarm, settings: Settings, seed: int, level: float) -> pd.DataFrame:
     """Return the critical proportion after each number of steps.
 
-    The run at the paper's critical proportion is kept out. Columns: step, procedure (paper: c from
+    The run at the paper's critical proportion is left out. Columns: step, procedure (paper: c from
     a grid; then ours by form), value, lower, upper (only for ours, over all forms).
     """
     curves = continual_curves(swarm, settings)
@@ -118,7 +118,7 @@ def _law_rows(
 
 
 def continual_record(swarm: Swarm, settings: Settings) -> dict[str, dict[str, float]]:
-    """Return the base model's losses, and the errors at the held-out run, by domain."""
+    """Return the base model's losses and the errors at the held-out run, by domain."""
     return {
         "base_losses": base_losses(swarm, settings),
         "held_out_errors": held_out_errors(swarm, settings),

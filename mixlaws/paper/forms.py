@@ -1,4 +1,4 @@
-"""Table 1: which functional form predicts the losses of mixtures it was not fitted to?"""
+"""Table 1: errors of each functional form on mixtures that it was not fitted to."""
 
 from __future__ import annotations
 

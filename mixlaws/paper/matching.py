@@ -1,4 +1,4 @@
-"""Figure 8: how many steps of one mixture match the last loss of another?"""
+"""Figure 8: the number of steps after which one mixture reaches the last loss of another."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from mixlaws.paper.points import Settings, overall_losses
 from mixlaws.tables import write_table
 
 PLAIN = PowerPriors(exponent_sd=1e3, noise=1e-3)
-"""No belief about the exponent: a plain least-squares power law."""
+"""A plain least-squares power law: almost no prior on the exponent."""
 TABLE = ("runner", "first_step", "method", "ratio", "lower", "upper")
 
 

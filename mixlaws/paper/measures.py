@@ -22,9 +22,9 @@ from mixlaws.tables import read_table, write_table
 
 Measured = dict[str, float | int | str | bool]
 STRAIGHT = 0.998
-"""The least correlation that counts as a straight line in figure 2."""
+"""The lowest correlation that counts as a straight line in figure 2."""
 BIAS = (0.06, 0.11)
-"""nats: by how much the authors' predictions miss the default and the optimised mixture."""
+"""Range of the errors of the authors' predictions for the two mixtures, nats."""
 
 
 def write_verdicts(results: str | Path, published: Mapping[str, Any], output: str | Path) -> None:

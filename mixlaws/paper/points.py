@@ -1,4 +1,4 @@
-"""Which losses a figure of the paper rests on: complete rows, groups, the overall loss."""
+"""The losses behind the paper's figures: complete rows, validation groups, the overall loss."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from mixlaws.losses.tables import NAMED, share_columns
 
 @dataclass(frozen=True, eq=False)
 class Panels:
-    """Validation domains put together: the weighted mean loss of each group, and of all."""
+    """Groups of validation domains: the weighted mean loss of each group, and of all domains."""
 
     names: tuple[str, ...]
     """The groups, then `overall`."""
@@ -123,4 +123,4 @@ def row_of(observations: Observations, mixture: str) -> int:
 
 
 Settings = Mapping[str, Any]
-"""One entry of published.figures: what a figure is made from."""
+"""One entry of published.figures: the settings of one figure."""

@@ -1,4 +1,4 @@
-"""Do small models rank mixtures as large ones do? And what does simply taking their best give?"""
+"""Compare the ranks of mixtures between sizes, and the cost of taking a small model's best."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ from mixlaws.paper.points import Settings, cross_section
 from mixlaws.tables import write_table
 
 WEAK = MixingPriors(noise=1e-3, slope_sd=10.0)
-"""Five points and three parameters: the losses decide, the priors only keep the fit finite."""
+"""Weak priors: with five points and three parameters they only keep the fit finite."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,10 @@ def fit_by_grid(
     Raises FitError for fewer than three points.
     """
     if len(shares) < 3:
-        raise FitError(f"a law of one share needs three points, got {len(shares)}: add mixtures")
+        raise FitError(
+            f"{len(shares)} points do not determine the three parameters of a law of one share. "
+            "Add mixtures"
+        )
     constants = np.linspace(0.0, losses.min(), num_constants, endpoint=False)
     correlations = [abs(correlation(shares, losses, c)) for c in constants]
     c = float(constants[int(np.argmax(correlations))])
@@ -91,8 +94,8 @@ def two_domain_laws(swarm: Swarm, settings: Settings) -> tuple[pd.DataFrame, pd.
     """Return the laws and the points of Figure 2.
 
     Laws: one row per size, step, validation domain and procedure (grid or joint) with c, t, ln_k,
-    correlation, largest residual and the mean error with each point left out in turn. Points: the
-    losses and what is left of them above the grid's c.
+    correlation, largest residual and the mean error with each point left out in turn. Points: each
+    loss, and the loss less the grid's c.
     """
     laws, points = [], []
     for size in settings["sizes"]:

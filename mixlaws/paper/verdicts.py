@@ -1,4 +1,4 @@
-"""The paper's numbers beside ours: what reproduces, what does not, and what cannot be tried."""
+"""The paper's numbers beside ours, with a verdict on each: agrees, disagrees, not reproducible."""
 
 from __future__ import annotations
 
@@ -19,14 +19,15 @@ def judge(claims: Sequence[Mapping[str, Any]], measured: Mapping[str, Any]) -> p
 
     A number agrees if it is within the claim's tolerance (`relative: true`: as a part of the
     paper's number), anything else if it is equal. A claim with `reason` cannot be reproduced.
-    Raises ConfigError for a claim that nothing measures, and for a measurement nothing claims.
+    Raises ConfigError for a claim without a measurement and for a measurement without a claim.
     """
     wanted = {claim["id"] for claim in claims if "reason" not in claim}
     if wanted != set(measured):
         raise ConfigError(
-            "published.claims must hold exactly the measured ids: "
+            "published.claims and the measured ids differ: "
             f"{sorted(wanted - set(measured)) or 'none'} are claimed and not measured, "
-            f"{sorted(set(measured) - wanted) or 'none'} measured and not claimed"
+            f"{sorted(set(measured) - wanted) or 'none'} measured and not claimed. Correct "
+            "published.claims"
         )
     rows = []
     for claim in claims:

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from mixlaws.errors import DataError
-from mixlaws.losses.collect import collect_runs
+from mixlaws.losses.collect import join_runs
 from mixlaws.losses.fingerprints import check_records, check_runs, text_fingerprint
 from mixlaws.losses.tables import RUN_COLUMNS
 
@@ -41,9 +41,9 @@ def test_different_text_is_refused_by_name(part):
     with pytest.raises(DataError) as caught:
         check_records(records)
     assert str(caught.value) == (
-        f"all runs must have seen the same text, but the {part} of web/train is {SAME[part]} in "
-        "2K/mix-000/seed-0, 2K/mix-001/seed-0 and eee in 2K/mix-002/seed-0: delete the runs of the "
-        "text that is not wanted, and run again"
+        f"the runs saw different text: the {part} of web/train is {SAME[part]} in "
+        "2K/mix-000/seed-0, 2K/mix-001/seed-0 and eee in 2K/mix-002/seed-0. Delete the runs on the "
+        "text that you do not want, and rerun"
     )
 
 
@@ -56,8 +56,8 @@ def test_tables_of_runs_are_joined_only_on_the_same_text(tmp_path):
     timing = tmp_path / "timing.json"
     timing.write_text(json.dumps({"seconds": 1, "tokens_per_second": 1}))
     with pytest.raises(DataError, match="the tokenizer of web/train is ccc in 2K/mix-0/seed-0 and"):
-        collect_runs(paths, [timing] * 2, ["web"])
-    table = collect_runs(paths[:1], [timing], ["web"])
+        join_runs(paths, [timing] * 2)
+    table = join_runs(paths[:1], [timing])
     assert table["text_fingerprint"].tolist() == [text_fingerprint(record("mix-0"))]
 
 

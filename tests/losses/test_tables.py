@@ -4,11 +4,13 @@ import pytest
 
 from mixlaws.errors import DataError
 from mixlaws.files import file_sha256, write_json
+from mixlaws.laws.overall import Columns
 from mixlaws.losses.arrays import make_observations, schedule_of
-from mixlaws.losses.collect import collect_losses, verify_losses
+from mixlaws.losses.collect import join_losses, verify_losses
 from mixlaws.losses.experiment import check_schedule, make_target
-from mixlaws.losses.tables import LOSS_COLUMNS, read_losses
-from mixlaws.losses.weights import weight_vector
+from mixlaws.losses.swarm import Swarm
+from mixlaws.losses.tables import LOSS_COLUMNS, mixture_table, read_losses
+from mixlaws.mixtures.lattice import Mixture
 from mixlaws.runs.schedules import Cosine
 from mixlaws.tables import read_table, write_table
 
@@ -40,12 +42,20 @@ def run_table(mixtures=("mix-001", "uniform")):
             "mixture": list(mixtures),
             "seed": 0,
             "num_params": 25_000,
+            "vocabulary_size": 100,
             "flops_per_token": 600_000,
             "tokens": 1280,
-            "r_web": [0.75, 0.5],
-            "r_code": [0.25, 0.5],
         }
     )
+
+
+def mixtures():
+    sample = Mixture("mix-001", "sample", {"web": 0.75, "code": 0.25})
+    return mixture_table([sample, Mixture("uniform", "baseline", {"web": 0.5, "code": 0.5})])
+
+
+def observe(losses, runs):
+    return make_observations(Swarm(losses, runs, mixtures()))
 
 
 def test_digests_of_digits_stay_text(tmp_path):
@@ -56,7 +66,7 @@ def test_digests_of_digits_stay_text(tmp_path):
 
 
 def test_tables_become_arrays_joined_by_name():
-    observations = make_observations(loss_table().sample(frac=1, random_state=0), run_table()[::-1])
+    observations = observe(loss_table().sample(frac=1, random_state=0), run_table()[::-1])
     assert observations.domains == ("web", "code")
     assert len(observations) == 4
     assert observations.mixture.tolist() == ["mix-001"] * 2 + ["uniform"] * 2
@@ -75,7 +85,7 @@ def cosine_runs(**change):
 
 
 def test_the_state_of_a_cosine_reaches_the_laws():
-    observations = make_observations(loss_table(), cosine_runs())
+    observations = observe(loss_table(), cosine_runs())
     effective, annealing = Cosine(2, 40, 0.1).state([10, 20], 64)
     assert observations.effective_tokens.tolist() == pytest.approx([*effective, *effective])
     assert observations.annealing.tolist() == pytest.approx([*annealing, *annealing])
@@ -85,7 +95,7 @@ def test_the_state_of_a_cosine_reaches_the_laws():
 
 def test_a_schedule_without_a_horizon_ends_with_the_run():
     runs = cosine_runs(schedule="wsd", schedule_horizon=np.nan, final_rate=0.0)
-    observations = make_observations(loss_table(), runs)
+    observations = observe(loss_table(), runs)
     assert observations.annealing.tolist() == pytest.approx([0.0, 1.0, 0.0, 1.0])
 
 
@@ -98,8 +108,8 @@ def test_a_schedule_without_a_horizon_ends_with_the_run():
     ],
 )
 def test_runs_of_several_schedules_are_refused(change):
-    with pytest.raises(DataError, match=r"must share one learning-rate schedule .* there are 2"):
-        make_observations(loss_table(), cosine_runs(**change))
+    with pytest.raises(DataError, match=r"the runs have 2 learning-rate schedules"):
+        observe(loss_table(), cosine_runs(**change))
 
 
 def test_the_target_has_the_schedule_of_the_runs():
@@ -121,30 +131,19 @@ def test_the_target_has_the_schedule_of_the_runs():
     assert found.effective_tokens == pytest.approx(Cosine(2, 40, 0.1).state([40], 64)[0][0])
     trained = schedule_of(cosine_runs())
     check_schedule(trained, target)
-    with pytest.raises(DataError, match=r"differs in schedule_horizon \(40.0, target 80\)"):
+    with pytest.raises(DataError, match=r"differ in schedule_horizon \(40.0, target 80\)"):
         check_schedule(trained, target | {"schedule_horizon": 80})
-    with pytest.raises(DataError, match=r"differs in schedule \(cosine, target constant\)"):
+    with pytest.raises(DataError, match=r"differ in schedule \(cosine, target constant\)"):
         check_schedule(trained, {"schedule": "constant"})
     neox = make_target(target | {"layout": "neox", "schedule": "constant"}, 100)
     assert (neox.num_params, neox.annealing) == (2 * (12 * 32**2 + 13 * 32) + 64, 0.0)
-
-
-def test_missing_losses_are_all_listed():
-    losses = loss_table().drop(index=[1, 6])
-    with pytest.raises(DataError, match=r"mix-001.*10.*uniform.*20"):
-        make_observations(losses, run_table())
-
-
-def test_a_run_without_a_record_is_named():
-    with pytest.raises(DataError, match=r"\['25K', 'uniform', 0\].* are missing"):
-        make_observations(loss_table(), run_table()[:1])
 
 
 def test_losses_survive_the_files_to_the_last_bit(tmp_path):
     table = loss_table()
     table["loss"] += np.random.default_rng(0).random(len(table))
     write_table(table, tmp_path / "a.csv")
-    write_table(collect_losses([tmp_path / "a.csv"]), tmp_path / "all.parquet")
+    write_table(join_losses([tmp_path / "a.csv"]), tmp_path / "all.parquet")
     again = read_losses(tmp_path / "all.parquet")
     assert sorted(again["loss"]) == sorted(table["loss"])
 
@@ -152,11 +151,11 @@ def test_losses_survive_the_files_to_the_last_bit(tmp_path):
 def test_repeated_and_broken_rows_are_refused(tmp_path):
     table = loss_table()
     write_table(pd.concat([table, table[:1]]), tmp_path / "twice.csv")
-    with pytest.raises(DataError, match=r"twice.csv must hold each of .* once, but 1 rows repeat"):
+    with pytest.raises(DataError, match=r"1 rows of .*twice.csv repeat the size, mixture"):
         read_losses(tmp_path / "twice.csv")
     table.loc[0, "loss"] = np.nan
     write_table(table, tmp_path / "nan.csv")
-    with pytest.raises(DataError, match="must hold finite losses, but 1 rows are not"):
+    with pytest.raises(DataError, match=r"1 losses in .*nan.csv are not finite"):
         read_losses(tmp_path / "nan.csv")
     write_table(table.drop(columns="tokens"), tmp_path / "short.csv")
     with pytest.raises(DataError, match="but tokens are missing"):
@@ -164,9 +163,9 @@ def test_repeated_and_broken_rows_are_refused(tmp_path):
 
 
 def test_weights_must_name_measured_domains():
-    assert weight_vector({"b": 1.0}, ["a", "b"]).tolist() == [0.0, 1.0]
-    with pytest.raises(DataError, match=r"\['c'\] are missing"):
-        weight_vector({"c": 1.0}, ["a", "b"])
+    assert Columns.of({"b": 1.0}, ["a", "b"]).weights.tolist() == [0.0, 1.0]
+    with pytest.raises(DataError, match=r"on the weighted validation domains c, d. Correct"):
+        Columns.of({"c": 0.5, "d": 0.5}, ["a", "b"])
 
 
 def write_run(folder, **record):
@@ -182,7 +181,9 @@ def test_changed_loss_files_are_all_named(tmp_path):
     verify_losses(losses, records)
     for path in (losses[0], losses[2]):
         path.write_text(path.read_text().replace("3.1", "3.7", 1))
-    with pytest.raises(DataError, match=r"a/losses.csv, .*c/losses.csv have another: delete"):
+    with pytest.raises(
+        DataError, match=r"2 loss files changed .* beside .*a/losses.csv, .*c/losses.csv. "
+    ):
         verify_losses(losses, records)
 
 

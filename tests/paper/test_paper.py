@@ -8,10 +8,10 @@ from mixlaws.errors import ConfigError, DataError, FitError
 from mixlaws.laws.mixing.boosted import fit_boosted_law
 from mixlaws.laws.mixing.form import MixingPriors
 from mixlaws.laws.power import PowerPriors, fit_power_laws
-from mixlaws.losses.studies import Study, load_study, save_study
+from mixlaws.losses.swarm import Swarm
 from mixlaws.paper.forms import _random_errors
-from mixlaws.paper.matching import Curve, match_steps
-from mixlaws.paper.points import Panels
+from mixlaws.paper.matching import Curve, steps_at
+from mixlaws.paper.points import Panels, target_at
 from mixlaws.paper.ranks import rank_stability
 from mixlaws.paper.two_domains import fit_by_grid, fit_jointly
 from mixlaws.paper.verdicts import count_verdicts, judge
@@ -19,33 +19,20 @@ from mixlaws.paper.verdicts import count_verdicts, judge
 SHARES = np.array([0.25, 0.375, 0.5, 0.625, 0.75])
 
 
-def study(**changes):
-    mixtures = pd.DataFrame(
-        {"mixture": ["mix-000", "default"], "run": [0, 999], "r_a": [0.5, 0.25], "r_b": [0.5, 0.75]}
-    )
+def swarm():
     keys = ["size", "mixture", "seed", "step", "tokens", "validation_domain", "loss"]
     losses = [
-        ["70M", mixture, 0, step, 10 * step, domain, 3.0 + place + 1 / step]
-        for mixture in ("default", "mix-000")
+        ["70M", "mix-000", 0, step, 10 * step, domain, 3.0 + place + 1 / step]
         for step in (10, 20)
         for place, domain in enumerate(("web", "code"))
     ]
-    parts = {
-        "domains": ("a", "b"),
-        "weights": {"web": 0.75, "code": 0.25},
-        "losses": pd.DataFrame(losses, columns=keys),
-        "mixtures": mixtures,
-        "sizes": pd.DataFrame(
-            {"num_params": [100], "compute_params": [150]}, index=pd.Index(["70M"], name="size")
-        ),
-        "base_losses": {"web": 3.5},
-        "dropped": pd.DataFrame(
-            {"size": ["70M"], "run": [3], "step": [7], "num_validation_domains": [1]}
-        ).assign(reason="validation domains missing"),
-        "tokens_per_step": 10,
-        "schedule": None,
-    }
-    return Study(**(parts | changes))
+    mixtures = {"id": ["mix-000"], "kind": "sample", "phase": 0, "until_tokens": None}
+    return Swarm(
+        losses=pd.DataFrame(losses, columns=keys),
+        runs=pd.DataFrame({"size": ["70M"], "mixture": "mix-000", "seed": 0, "num_params": 100}),
+        mixtures=pd.DataFrame(mixtures | {"r_a": [0.5], "r_b": [0.5]}),
+        weights={"web": 0.75, "code": 0.25},
+    )
 
 
 @pytest.mark.parametrize(("c", "t", "log_k"), [(1.1, -1.6, -0.7), (3.4, -2.5, -0.6)])
@@ -62,7 +49,7 @@ def test_both_procedures_recover_a_planted_two_domain_law(c, t, log_k):
 
 
 def test_a_two_domain_law_needs_three_points():
-    with pytest.raises(FitError, match="three points, got 2"):
+    with pytest.raises(FitError, match="2 points do not determine"):
         fit_by_grid(SHARES[:2], SHARES[:2], num_constants=10, huber=0.02)
 
 
@@ -70,9 +57,9 @@ def test_steps_to_match_invert_a_planted_power_law():
     steps = np.array([10_000, 15_000, 20_000, 40_000, 100_000])
     losses = 2.5 + 150.0 * steps**-0.6
     goal = 2.5 + 150.0 * 150_000**-0.6
-    found = match_steps(Curve(steps, losses), losses[None], np.array([goal]))
+    found = steps_at(Curve(steps, losses), losses[None], np.array([goal]))
     assert found[0] == pytest.approx(150_000, rel=2e-3)
-    assert np.isinf(match_steps(Curve(steps, losses), losses[None], np.array([2.0]))[0])
+    assert np.isinf(steps_at(Curve(steps, losses), losses[None], np.array([2.0]))[0])
 
 
 def test_a_boosted_law_passes_through_what_one_law_could_not():
@@ -105,30 +92,22 @@ def test_a_random_guess_errs_by_a_third_of_the_range_at_the_ends():
 
 
 def test_panels_weigh_their_domains():
-    panels = Panels.of(study(), {"text": ["web"], "programs": ["code"]})
+    panels = Panels.of(swarm(), {"text": ["web"], "programs": ["code"]})
     assert panels.names == ("text", "programs", "overall")
     assert panels.of_losses(np.array([[2.0, 4.0]])).tolist() == [[2.0, 4.0, 2.5]]
 
 
 @pytest.mark.parametrize("groups", [{"all": ["web"]}, {"x": ["web", "code"], "y": ["web"]}])
 def test_groups_must_hold_each_domain_once(groups):
-    with pytest.raises(ConfigError, match="each validation domain of the study once"):
-        Panels.of(study(), groups)
+    with pytest.raises(ConfigError, match="does not have each validation domain once"):
+        Panels.of(swarm(), groups)
 
 
-def test_a_study_survives_the_disk(tmp_path):
-    saved = study()
-    save_study(saved, tmp_path)
-    loaded = load_study(tmp_path)
-    assert loaded.weights == saved.weights
-    assert list(loaded.weights) == ["web", "code"]
-    assert loaded.base_losses == saved.base_losses
-    assert loaded.dropped.equals(saved.dropped)
-    assert np.array_equal(loaded.observations().losses, saved.observations().losses)
-    assert loaded.target("70M", 20) == saved.target("70M", 20)
-    (tmp_path / "mixtures.csv").unlink()
-    with pytest.raises(DataError, match=r"mixtures.csv must exist"):
-        load_study(tmp_path)
+def test_a_target_is_a_checkpoint_that_was_observed():
+    found = target_at(swarm(), "70M", 20)
+    assert (found.num_params, found.tokens, found.effective_tokens) == (100, 200, 200)
+    with pytest.raises(DataError, match=r"no run of size 70M has a checkpoint at step 30"):
+        target_at(swarm(), "70M", 30)
 
 
 def test_rank_stability_names_the_best_mixture_and_what_it_costs():

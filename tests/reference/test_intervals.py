@@ -9,6 +9,8 @@ from mixlaws.decision.intervals import measure_coverage, predict_differences, pr
 from mixlaws.laws.joint.fit import JointSettings
 from mixlaws.laws.overall import Columns
 from mixlaws.laws.pipelines import Joint, Nested
+from mixlaws.losses.arrays import make_observations
+from mixlaws.paper.points import target_at
 from mixlaws.scoring.fold_errors import measure_fold_errors
 from mixlaws.scoring.folds import (
     forecaster,
@@ -39,12 +41,12 @@ def fold_errors(pipeline, observations, size, columns):
 def test_one_billion_at_100k_steps_is_inside(published):
     """Issue 3: both mixtures and their difference inside the 90 % interval; plain ones miss it."""
     study = read_logs(published, "redpajama")
-    seen = study.observations()
+    seen = make_observations(study)
     columns = Columns(seen.validation_domains, weights_of(study))
     mixtures = [*set(seen.mixture[seen.size == "410M"].tolist()), "default"]
     proxies = seen.select((seen.size != "1B") & np.isin(seen.mixture, mixtures))
     errors = fold_errors(JOINT, proxies, "410M", columns)
-    target = study.target("1B", 100_000)
+    target = target_at(study, "1B", 100_000)
     laws = bootstrap(JOINT, proxies, target, sampling=Sampling(REPLICATES))
     late = seen.select((seen.size == "1B") & (seen.step == 100_000))
     observed = columns.with_overall(late.losses)

@@ -5,6 +5,7 @@ import pytest
 from published_logs import read_logs, weights_of
 
 from mixlaws.laws.joint.fit import fit_joint, fit_joint_ensemble
+from mixlaws.losses.arrays import make_observations
 from mixlaws.scoring.joint_folds import FoldScore, choose_joint
 
 
@@ -16,7 +17,7 @@ def study(published):
 @pytest.fixture(scope="module")
 def proxies(study):
     """Return the runs a law may see: 20 mixtures at 4 sizes, and the default mixture."""
-    seen = study.observations()
+    seen = make_observations(study)
     mixtures = {*seen.mixture[seen.size == "410M"], "default"}
     return seen.select((seen.size != "1B") & np.isin(seen.mixture, list(mixtures)))
 
@@ -45,7 +46,7 @@ def mean_error(scores: list[FoldScore], choice: str, option: str) -> float:
 
 def test_one_billion_runs_never_fitted_on(study, ensemble):
     """Bars: mean |error| beyond 30k steps 0.015, at 100k steps 0.025."""
-    observations = study.observations()
+    observations = make_observations(study)
     late = observations.select((observations.size == "1B") & (observations.step > 30_000))
     errors = (ensemble.predict(late) - late.losses) @ weights_of(study)
     assert len(errors) == 4
@@ -62,7 +63,7 @@ def test_folds_keep_the_schedule_and_hold_out_mixtures(chosen):
 
 def test_folds_cut_the_early_part_of_the_five_domain_runs(five_domains):
     weights = weights_of(five_domains)
-    choice, scores = choose_joint(five_domains.observations(), weights=weights)
+    choice, scores = choose_joint(make_observations(five_domains), weights=weights)
     assert choice.settings.early_cut >= 0.3
     assert mean_error(scores, "early cut", "0.3") < 0.5 * mean_error(scores, "early cut", "0")
     assert mean_error(scores, "mixture form", "both") <= 0.009
@@ -80,7 +81,7 @@ def test_leave_one_size_out(study, proxies, form):
 
 @pytest.mark.parametrize("name", ["redpajama", "5mix"])
 def test_larger_models_gain_more_from_the_same_tokens(proxies, five_domains, name):
-    observations = proxies if name == "redpajama" else five_domains.observations()
+    observations = proxies if name == "redpajama" else make_observations(five_domains)
     law, _ = fit_joint(observations, form="F1")
     assert np.median(law.parameters()["d"]) < -0.03
     assert 0.04 <= np.median(law.parameters()["C"]) <= 0.08

@@ -6,7 +6,7 @@ import yaml
 from published_logs import ROOT, read_logs
 
 from mixlaws.paper import extrapolation, forgetting, matching, measures, ranks, two_domains
-from mixlaws.paper.forms import compare_forms, form_summary
+from mixlaws.paper.forms import form_errors, form_summary
 from mixlaws.paper.points import cross_section
 
 CONFIG = yaml.safe_load((ROOT / "experiments/paper.yaml").read_text())["published"]
@@ -39,7 +39,7 @@ def test_two_domain_laws_equal_the_notebook_within_two_percent(published):
 
 def test_forms_by_held_out_error(published):
     """M3 is worst; M1 and M2 beat M4 held out; the additive law beats all four."""
-    table = compare_forms(read_logs(published, "3mix"), FIGURES["forms"], 0)
+    table = form_errors(read_logs(published, "3mix"), FIGURES["forms"], 0)
     median = form_summary(table).pivot(
         index="form", columns="validation_domain", values="repeated_median"
     )

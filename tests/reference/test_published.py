@@ -7,9 +7,11 @@ import pytest
 import yaml
 from published_logs import read_logs, read_regmix_1m, weights_of
 
+from mixlaws.losses.arrays import make_observations
 from mixlaws.losses.downloads import published_files
-from mixlaws.losses.readers.data_mixing_laws import read_study
-from mixlaws.losses.studies import Study
+from mixlaws.losses.readers import READERS
+from mixlaws.losses.swarm import Swarm
+from mixlaws.paper.studies import study_options
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +31,7 @@ def redpajama(published):
     return read_logs(published, "redpajama")
 
 
-def with_correction(config, files, name) -> Study:
+def with_correction(config, files, name) -> Swarm:
     """Return RedPajama with one more correction enabled."""
     study = config["studies"]["redpajama"]
     corrections = [
@@ -37,7 +39,8 @@ def with_correction(config, files, name) -> Study:
         for correction in study["corrections"]
     ]
     studies = {"redpajama": study | {"corrections": corrections}}
-    return read_study(config | {"studies": studies}, "redpajama", files)
+    options = study_options(config | {"studies": studies}, "redpajama")
+    return READERS["data_mixing_laws"](options, files)
 
 
 def test_every_file_has_its_sum(files):
@@ -56,7 +59,7 @@ def test_every_file_has_its_sum(files):
 )
 def test_inventory(published, name, num_rows, num_mixtures, num_validation_domains):
     study = read_logs(published, name)
-    observations = study.observations()
+    observations = make_observations(study)
     assert observations.losses.shape == (num_rows, num_validation_domains)
     assert len(study.mixtures) == num_mixtures
     assert np.abs(observations.proportions.sum(axis=1) - 1).max() < 1e-12
@@ -65,7 +68,7 @@ def test_inventory(published, name, num_rows, num_mixtures, num_validation_domai
 
 def test_overall_loss_at_one_billion(redpajama):
     """Paper.md, section 6: 2.713322 for the default mixture, 2.678705 for the optimised one."""
-    observations = redpajama.observations()
+    observations = make_observations(redpajama)
     last = observations.select((observations.size == "1B") & (observations.step == 100_000))
     losses = dict(zip(last.mixture, last.losses @ weights_of(redpajama), strict=True))
     assert losses["default"] == pytest.approx(2.713322, abs=1e-6)
@@ -87,13 +90,13 @@ def test_weights_equal_the_authors(files, redpajama):
 
 
 def test_default_mixture_is_on_the_256th_lattice(redpajama):
-    default = redpajama.mixtures.set_index("mixture").loc["default"]
+    default = redpajama.mixtures.set_index("id").loc["default"]
     shares = [256 * default[f"r_{domain}"] for domain in redpajama.domains]
     assert shares == [171, 38, 12, 11, 11, 7, 6]
 
 
 def test_optimised_mixture_is_proxy_18_at_every_size(redpajama):
-    observations = redpajama.observations()
+    observations = make_observations(redpajama)
     sizes = set(observations.size[observations.mixture == "mix-018"])
     assert sizes == {"70M", "160M", "305M", "410M", "1B"}
 
@@ -109,14 +112,14 @@ def test_what_is_dropped_is_listed(published):
 
 def test_optional_column_order_of_the_default_mixture(config, files):
     study = with_correction(config, files, "default mixture's column order")
-    default = study.mixtures.set_index("mixture").loc["default"]
+    default = study.mixtures.set_index("id").loc["default"]
     assert 256 * default["r_wikipedia"] == 11
     assert 256 * default["r_arxiv"] == 7
 
 
 def test_run_207_can_be_left_out(config, files):
     study = with_correction(config, files, "run 207's missing steps")
-    assert "mix-207" not in set(study.mixtures["mixture"])
+    assert "mix-207" not in set(study.mixtures["id"])
     assert len(study.dropped) == 9
 
 

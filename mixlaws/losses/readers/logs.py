@@ -1,4 +1,4 @@
-"""Lines of the logs of Data Mixing Laws -> one row per (size, run, step, validation domain).
+"""Parse the logs of Data Mixing Laws into one row per (size, run, step, validation domain).
 
 A line is `<checkpoint path> <validation .bin path> <loss>`. The last component of the checkpoint
 path is the step, the one before it names the run: `<tag>_<number>-<r_1>-...-<r_K>`.
@@ -40,8 +40,8 @@ def _parse(line: str, where: str, base_model: str | None) -> tuple[object, ...]:
     fields = line.split()
     if len(fields) != 3:
         raise DataError(
-            f"a log line must have 3 fields (checkpoint, validation file, loss), got {len(fields)} "
-            f"at {where}: {line.strip()[-80:]!r}: the file is truncated or damaged, get it again"
+            f"{where} has {len(fields)} fields instead of 3 (checkpoint, validation file, loss): "
+            f"{line.strip()[-80:]!r}. The file is truncated or damaged. Get it again"
         )
     run, step, shares = _parse_checkpoint(fields[0], where, base_model)
     try:
@@ -50,8 +50,8 @@ def _parse(line: str, where: str, base_model: str | None) -> tuple[object, ...]:
         loss = math.nan
     if not (math.isfinite(loss) and loss > 0):
         raise DataError(
-            f"a loss must be a positive number, got {fields[2]!r} at {where}: "
-            "the file is damaged, get it again"
+            f"{where} has the loss {fields[2]!r}, which is not a positive number. The file is "
+            "damaged. Get it again"
         )
     return run, step, _validation_domain(fields[1]), shares, loss
 
@@ -65,9 +65,9 @@ def _parse_checkpoint(
     name = RUN_NAME.fullmatch(parts[-2]) if len(parts) > 1 else None
     if name is None or not (parts[-1].isdigit() or parts[-1] == "last"):
         raise DataError(
-            f"a checkpoint path must end in <tag>_<number>-<proportions>/<step>, got "
-            f"{'/'.join(parts[-2:])!r} at {where}: the file is damaged, or it needs a "
-            "`base_model` in its study"
+            f"{where} has a checkpoint path that does not end in "
+            f"<tag>_<number>-<proportions>/<step>: {'/'.join(parts[-2:])!r}. The file is damaged, "
+            "or its study in published.studies lacks a `base_model`"
         )
     step = math.nan if parts[-1] == "last" else int(parts[-1])
     return int(name["run"]), step, tuple(map(float, name["shares"].split("-")))
@@ -87,7 +87,7 @@ def drop_pseudo_steps(lines: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
 
 
 def drop_repeated(lines: pd.DataFrame) -> pd.DataFrame:
-    """Drop exact repetitions of a line; raise DataError listing keys with two different losses."""
+    """Drop exact repetitions of a line; raise DataError that lists keys with different losses."""
     lines = lines.drop_duplicates([*KEY, "shares", "loss"])
     conflicting = lines[lines.duplicated(KEY, keep=False)].sort_values(KEY)
     if len(conflicting):
@@ -96,9 +96,9 @@ def drop_repeated(lines: pd.DataFrame) -> pd.DataFrame:
             for row in conflicting.head(6).itertuples(index=False, name="Line")
         )
         raise DataError(
-            f"each (size, run, step, validation domain) must have one loss and one mixture, got "
-            f"{len(conflicting)} lines that contradict each other: {listed}: "
-            "delete the wrong lines or get the files again"
+            f"{len(conflicting)} lines contradict each other: they give one (size, run, step, "
+            f"validation domain) several losses or mixtures: {listed}. Delete the wrong lines, or "
+            "get the files again"
         )
     return lines
 
@@ -114,6 +114,6 @@ def drop_incomplete(lines: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
 
 
 def dropped_steps(lines: pd.DataFrame, reason: str) -> pd.DataFrame:
-    """Return size, run, step, num_validation_domains, reason of the lines left out."""
+    """Return the checkpoints of dropped lines: size, run, step, num_validation_domains, reason."""
     steps = lines.groupby(["size", "run", "step"])["validation_domain"].nunique()
     return steps.rename("num_validation_domains").reset_index().assign(reason=reason)
