@@ -63,13 +63,13 @@ def adopt_tokens(
     tokens: str | Path,
     manifest: str | Path,
 ) -> None:
-    """Verify a (token file, manifest) pair of an earlier experiment; publish it under a new name.
+    """Verify a (token file, manifest) pair of an earlier experiment; copy it as a domain of this.
 
     Counts and fingerprint stay those of the experiment that read the text. Raises DataError,
-    naming the domain, when the file is not what its manifest says, is of another split, or was made
+    naming the domain, when the file differs from its manifest, is of another split, or was made
     with another tokenizer than `tokenizer`, the tokenizer.json of this experiment.
     """
-    with located(f"domain {domain!r}"):
+    with located(f"domain {domain!r}, given as token files of an earlier experiment"):
         found = read_manifest(given[1])
         _check_origin(found, given, split=split, tokenizer=tokenizer)
         place_tokens(
