@@ -223,7 +223,9 @@ class EnvironmentSource(TextSource):
 
     name: ClassVar[str] = "embedded"
 
-    harvest: str = key("Which text of the installed Python environment.", enum=list(HARVESTS))
+    harvest: str = key(
+        "Kind of text to take from the installed Python environment.", enum=list(HARVESTS)
+    )
 
     def __post_init__(self) -> None:
         if self.harvest not in HARVESTS:

@@ -19,19 +19,19 @@ class HuggingFaceSource(RecordSource):
 
     name: ClassVar[str] = "huggingface"
 
-    dataset: str = key("Name on the hub, or a local folder.", type="string")
-    subset: str | None = key(
-        "Configuration of the data set.", type=["string", "null"], default=None
-    )
+    dataset: str = key("Name on the Hugging Face hub, or a local folder.", type="string")
+    subset: str | None = key("Configuration of the dataset.", type=["string", "null"], default=None)
     split: str = key("Split to read.", type="string", default="train")
     revision: str | None = key(
         "Branch, tag or commit of the repository; a commit never changes.",
         type=["string", "null"],
         default=None,
     )
-    streaming: bool = key("Read without downloading the whole set.", type="boolean", default=False)
+    streaming: bool = key(
+        "Read without downloading the whole dataset.", type="boolean", default=False
+    )
     num_parts: int = key(
-        "Jobs that read the set side by side; a stream needs as many files.",
+        "Jobs that read the dataset in parallel; a stream needs at least as many files.",
         type="integer",
         minimum=1,
         default=1,

@@ -22,8 +22,8 @@ class TokenFilesSource(Source):
     holds_text: ClassVar[bool] = False
 
     folder: str = key(
-        "A domain's token files of an earlier experiment, results/NAME/tokens/DOMAIN; needs its "
-        "tokenizer.json as tokenizer.file (and its end_of_document).",
+        "Folder of a domain's token files in an earlier experiment, results/NAME/tokens/DOMAIN. "
+        "Set tokenizer.file to its tokenizer.json, and tokenizer.end_of_document as it was there.",
         type="string",
     )
 
