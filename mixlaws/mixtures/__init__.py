@@ -1,1 +1,1 @@
-"""Mixtures and the designs that choose which ones to train."""
+"""Mixtures of domains, and designs that choose which ones to train."""

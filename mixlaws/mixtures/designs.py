@@ -1,4 +1,4 @@
-"""Designs: which mixtures to train."""
+"""Designs: ways to choose the mixtures to train."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ from mixlaws.mixtures.lattice import (
 MAX_HELD_OUT = 32
 MAX_ENUMERATED = 50_000
 POOL_SIZE = 20_000
-# Interior draws for the held-out mixtures: a fit must be scored where it is used, not at corners.
+# Held-out mixtures are drawn from the interior: fits are scored where they are used.
 HELD_OUT_CONCENTRATION = 3.0
-# From sparse to dense, so that a space-filling design finds points of every kind.
+# From sparse to dense mixtures, so that a space-filling design finds points of every kind.
 POOL_CONCENTRATIONS = (0.2, 0.5, 1.0, 2.0, 5.0)
-# Paper's Algorithm 2: levels are halved until they fall below this share.
+# The paper's Algorithm 2 halves the levels until they fall below this share.
 DIMINISHING_STEP = 1 / 16
 _HELD_OUT_STREAM, _SAMPLE_STREAM = 0, 1
 
 
 def default_count(num_domains: int) -> int:
-    """Return how many mixtures to sample: 2.5 per domain + 4 fitted runs, two of them baselines."""
+    """Return how many mixtures to sample: 2.5 per domain + 4, less the two baselines."""
     return math.ceil(2.5 * num_domains + 4) - 2
 
 
@@ -53,11 +53,11 @@ class Design:
 def choose_mixtures(design: Design) -> list[Mixture]:
     """Return the sampled, the held-out and the uniform mixture, in this order.
 
-    The natural mixture is not among them: its shares are known only from the text.
-    Raises ConfigError when the limits leave fewer mixtures than asked for.
+    The natural mixture is missing: its shares are known only once the text is tokenized. Raises
+    ConfigError when the limits leave fewer mixtures than asked for.
     """
     lattice, limits, seed = design.lattice, design.limits, design.seed
-    # The design keeps its distance from the lattice point next to uniform.
+    # Sampled and held-out mixtures differ from the lattice point next to uniform.
     middle = round_to_lattice([1 / len(limits)] * len(limits), lattice, limits)
     held_out = _distinct(
         _interior(lattice, limits, seed), MAX_HELD_OUT, taken=[middle], strict=False
@@ -66,8 +66,8 @@ def choose_mixtures(design: Design) -> list[Mixture]:
     sample = _distinct(candidates, design.count, taken=[middle, *held_out], strict=True)
     if design.num_held_out > len(held_out):
         raise ConfigError(
-            f"mixtures.held_out must be at most {len(held_out)} under mixtures.limits on this "
-            f"lattice, got {design.num_held_out}: lower it, or make mixtures.lattice finer"
+            f"mixtures.held_out asks for {design.num_held_out} mixtures, but only {len(held_out)} "
+            "are within mixtures.limits on this lattice. Lower it, or make mixtures.lattice finer"
         )
     named = [(f"mix-{i:03d}", "sample", counts) for i, counts in enumerate(sample, start=1)]
     named += [
@@ -84,7 +84,7 @@ def choose_mixtures(design: Design) -> list[Mixture]:
 def _distinct(
     candidates: Iterator[np.ndarray], count: int, *, taken: Sequence[np.ndarray], strict: bool
 ) -> list[np.ndarray]:
-    """Take the first `count` candidates that are new."""
+    """Return the first `count` candidates that are new."""
     seen = {tuple(counts) for counts in taken}
     chosen: list[np.ndarray] = []
     for counts in candidates:
@@ -95,8 +95,9 @@ def _distinct(
             chosen.append(counts)
     if strict and len(chosen) < count:
         raise ConfigError(
-            f"mixtures.count must be at most {len(chosen)} under mixtures.limits on this lattice, "
-            f"got {count}: lower it, widen the limits, or make mixtures.lattice finer"
+            f"mixtures.count asks for {count} mixtures, but only {len(chosen)} are within "
+            "mixtures.limits on this lattice. Lower it, widen the limits, or make mixtures.lattice "
+            "finer"
         )
     return chosen
 
@@ -104,12 +105,12 @@ def _distinct(
 def _draws(
     lattice: int, limits: Limits, generator: np.random.Generator, concentration: float, count: int
 ) -> np.ndarray:
-    """Return the counts (at most `count`, K) of Dirichlet draws that lie within the limits."""
+    """Return the lattice counts, (at most `count`, K), of Dirichlet draws within the limits."""
     pairs = np.array([limits[domain] for domain in limits], dtype=float)
     draws = generator.dirichlet([concentration] * len(pairs), size=count)
     exact = (pairs[:, 0] + (1 - pairs[:, 0].sum()) * draws) * lattice
     counts = np.floor(exact).astype(int)
-    # Largest remainders first, as many as are missing from each row.
+    # Round up the largest remainders, as many as each row lacks.
     rank = np.argsort(np.argsort(counts - exact, axis=1, kind="stable"), axis=1)
     counts += rank < (lattice - counts.sum(axis=1))[:, None]
     lowest, highest = lattice_limits(lattice, limits)
@@ -117,15 +118,15 @@ def _draws(
 
 
 def _interior(lattice: int, limits: Limits, seed: int) -> Iterator[np.ndarray]:
-    """Yield mixtures well inside the limits, from the held-out mixtures' own stream."""
+    """Yield mixtures well inside the limits, drawn from a random stream of their own."""
     generator = np.random.default_rng([seed, _HELD_OUT_STREAM])
     yield from _draws(lattice, limits, generator, HELD_OUT_CONCENTRATION, POOL_SIZE // 10)
 
 
 def maximin(lattice: int, limits: Limits, seed: int, uniform: np.ndarray) -> Iterator[np.ndarray]:
-    """Yield lattice points, each the farthest in sqrt(r) from all before it and from uniform.
+    """Yield lattice points, each the farthest from all before it and from uniform.
 
-    sqrt(r) because losses bend most at small shares.
+    Distances are between square roots of shares, because losses bend most at small shares.
     """
     pool = _pool(lattice, limits, seed)
     points = np.sqrt(pool / lattice)
@@ -169,7 +170,7 @@ def dirichlet(lattice: int, limits: Limits, seed: int, _: np.ndarray) -> Iterato
 def double_diminishing(
     lattice: int, limits: Limits, seed: int, _: np.ndarray
 ) -> Iterator[np.ndarray]:
-    """Yield the paper's candidates (Algorithm 2): three without a zero share for each one with."""
+    """Yield the paper's candidates (Algorithm 2): one with a zero share after three without."""
     candidates = diminishing_candidates({domain: pair[1] for domain, pair in limits.items()})
     generator = np.random.default_rng([seed, _SAMPLE_STREAM])
     order = generator.permutation(len(candidates))
@@ -186,8 +187,9 @@ def double_diminishing(
 def diminishing_candidates(highest: Mapping[str, float]) -> np.ndarray:
     """Return (n, K) candidate proportions of the paper's Algorithm 2, columns in given order.
 
-    A domain takes its upper limit rounded down to 1/16, or a half, a quarter, ... of that, or
-    zero below 1/16; the most limited domain takes what is left, if its limit allows.
+    The share of a domain is its upper limit rounded down to 1/16, or a half, a quarter, ... of
+    that, or zero instead of less than 1/16. The domain with the smallest limit takes what is left,
+    if its limit allows.
     """
     domains = sorted(highest, key=lambda domain: -highest[domain])
     partial: list[tuple[float, ...]] = [()]

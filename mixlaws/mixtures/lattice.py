@@ -53,10 +53,9 @@ def lattice_limits(lattice: int, limits: Limits) -> tuple[np.ndarray, np.ndarray
     highest = np.floor(pairs[:, 1] * lattice + 1e-9).astype(int)
     if lowest.sum() > lattice or highest.sum() < lattice or (lowest > highest).any():
         raise ConfigError(
-            f"mixtures.limits must leave a mixture on the 1/{lattice} lattice, but the lower "
-            f"limits sum to {lowest.sum()}/{lattice} and the upper ones to "
-            f"{highest.sum()}/{lattice} ({dict(limits)}): widen them or make "
-            "mixtures.lattice finer"
+            f"no mixture on the 1/{lattice} lattice is within the limits {dict(limits)}: rounded "
+            f"to the lattice, the lower limits sum to {lowest.sum()}/{lattice} and the upper ones "
+            f"to {highest.sum()}/{lattice}. Widen the limits, or make mixtures.lattice finer"
         )
     return lowest, highest
 
@@ -64,8 +63,8 @@ def lattice_limits(lattice: int, limits: Limits) -> tuple[np.ndarray, np.ndarray
 def equal_shares(limits: Limits) -> dict[str, float]:
     """Return 1/K for each of K domains, or the nearest shares within the limits.
 
-    Nearest in the Euclidean sense: a common shift of all shares, clipped to the limits, which
-    leave a mixture.
+    Nearest in the Euclidean sense: all shares are shifted by the same amount and clipped to the
+    limits. The limits must leave a mixture.
     """
     share = 1 / len(limits)
     low, high = np.array([limits[domain] for domain in limits], dtype=float).T

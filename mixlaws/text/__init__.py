@@ -1,1 +1,1 @@
-"""From any text to exact token files."""
+"""Text: from any source to token files with exact counts."""

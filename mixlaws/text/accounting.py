@@ -1,4 +1,4 @@
-"""The accounting: every document and token, and what training text repeats of validation text."""
+"""Accounting: every document and token, and how much validation text training text repeats."""
 
 from __future__ import annotations
 
@@ -60,8 +60,8 @@ def accounting_table(
 ) -> pd.DataFrame:
     """Return one row per (tokens, manifest) pair: what was read, dropped and kept.
 
-    The sizes of the token files are compared with the manifests; their contents were when they were
-    published. Columns: domain, role, split, num_documents_read, num_documents_kept,
+    Only the sizes of the token files are checked here; publish_tokens has checked their contents.
+    Columns: domain, role, split, num_documents_read, num_documents_kept,
     num_dropped_exact, num_dropped_near, num_dropped_other, num_documents_cut, num_bytes,
     num_tokens, bytes_per_token, tokens_per_document, sha256, natural_share (training splits only),
     and the fingerprint's parts.
@@ -114,9 +114,9 @@ def _check_windows(
     ]
     if short:
         raise DataError(
-            f"every split must hold a window of training.sequence_length + 1 = "
-            f"{sequence_length + 1:,} tokens, but {'; '.join(short)}: give the domain more text, "
-            "change validation.share, or shorten the windows"
+            "too few tokens for a window of training.sequence_length + 1 = "
+            f"{sequence_length + 1:,} tokens: {'; '.join(short)}. Give the domain more text, or "
+            "change validation.share or training.sequence_length"
         )
 
 
@@ -131,8 +131,8 @@ def contamination_table(
 
     Columns: validation_domain, training_domain, num_validation_documents; num_overlapping and
     share: validation documents that a training document repeats; num_removed_exact and
-    num_removed_near: training documents removed for it. A removed document counts with the
-    validation document that it resembles most.
+    num_removed_near: training documents removed because of it. A removed document counts for
+    the validation document that it resembles most.
     """
     table = pd.read_parquet(duplicates, columns=_OVERLAP_COLUMNS)
     table = table[(table["split"] == "train") & (table["kept_split"] == "validation")]

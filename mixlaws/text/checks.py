@@ -1,4 +1,4 @@
-"""What must hold of a domain once all of it is read."""
+"""Checks of a domain that need all of its parts."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from mixlaws.text.documents import SPLITS, read_record
 
 
 def check_domain(parts: Sequence[str | Path]) -> None:
-    """Check what only all parts of a domain together show.
+    """Check the parts of a domain together.
 
-    Raises DataError, naming the domain, when they hold no document, leave a split empty, or skipped
+    Raises DataError, naming the domain, when they have no document, leave a split empty, or skipped
     more bad lines than allowed.
     """
     records = [read_record(path) for path in parts]
@@ -24,7 +24,7 @@ def check_domain(parts: Sequence[str | Path]) -> None:
 
 
 def check_domains(documents: Mapping[str, Sequence[str | Path]]) -> None:
-    """Check every domain, each with the documents files of all its parts."""
+    """Check every domain; `documents` maps it to the documents files of all its parts."""
     for parts in documents.values():
         check_domain(parts)
 
@@ -35,13 +35,13 @@ def _check_bad_lines(records: Sequence[Mapping[str, Any]]) -> None:
     found = sum(split["dropped"].get("bad line", 0) for split in splits)
     if isinstance(allowed, int) and found > allowed:
         raise DataError(
-            f"at most {allowed:,} bad lines may be skipped (on_bad_lines), but its {len(records)} "
-            f"parts hold {found:,}: see the logs of read_part, repair the lines, or allow more"
+            f"{found:,} bad lines in {len(records)} parts; on_bad_lines allows {allowed:,}. See "
+            "the logs of read_part, and repair the lines or raise on_bad_lines"
         )
 
 
 def check_splits(records: Sequence[Mapping[str, Any]]) -> None:
-    """Raise DataError when the parts of a domain hold no document or leave a split empty."""
+    """Raise DataError when the parts of a domain have no document or leave a split empty."""
     parts = [record["splits"] for record in records]
     counts = {split: sum(part[split]["num_documents"] for part in parts) for split in SPLITS}
     total = sum(counts.values())
@@ -51,21 +51,20 @@ def check_splits(records: Sequence[Mapping[str, Any]]) -> None:
             for split in SPLITS
         }
         raise DataError(
-            f"the source must hold at least one document, but holds none (dropped: {dropped}): "
-            f"check {_places(records)} and the text_field and filter of the domain"
+            f"no document was found in {_places(records)} (dropped: {dropped}). Check the files, "
+            "text_field and filter"
         )
     share = records[0]["choice"]["validation_share"]
     empty = [split for split in SPLITS if counts[split] == 0]
     if share < 1 and empty:
         raise DataError(
-            f"both splits must hold documents, but the {empty[0]} split of {total:,} documents "
-            f"came out empty at validation.share {share} ({_places(records)}): give the domain "
-            "more documents or change the share"
+            f"the {empty[0]} split is empty: {total:,} documents ({_places(records)}) at "
+            f"validation.share {share}. Give the domain more documents, or change the share"
         )
 
 
 def _places(records: Sequence[Mapping[str, Any]]) -> str:
-    """Name what was read, the first of it if it is much."""
+    """Name what was read: the first three and how many more."""
     entries = [entry for record in records for entry in record["listing"]]
     names = [str(entry[0]) if isinstance(entry, list) else "the environment" for entry in entries]
     rest = f" and {len(names) - 3:,} more" if len(names) > 3 else ""

@@ -1,4 +1,4 @@
-"""Documents: what a source of text yields, and the Parquet file that each domain becomes."""
+"""Documents: their ids and splits, and the Parquet file of each part of a domain."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def document_id(text: str) -> str:
 
 
 def split_of(document: str, validation_share: float) -> str:
-    """Return the split of a document id: a pure function, so that added files move no other.
+    """Return the split of a document id. It depends on the id alone: added files move no document.
 
     The first 52 bits of the id are a uniform draw on [0, 1).
     """
@@ -43,7 +43,7 @@ def split_of(document: str, validation_share: float) -> str:
 
 
 class DocumentWriter:
-    """Writes documents to Parquet in the order given, in row groups of bounded size."""
+    """Writes documents to Parquet in the order given."""
 
     def __init__(self, path: Path) -> None:
         self._writer = pq.ParquetWriter(path, SCHEMA, compression="zstd", write_page_checksum=True)
@@ -53,7 +53,7 @@ class DocumentWriter:
         self._writer.write_table(pa.Table.from_pylist(rows, schema=SCHEMA))
 
     def finish(self, record: Mapping[str, Any]) -> None:
-        """Put the record of its part inside the file."""
+        """Write the record of the part into the file."""
         self._writer.add_key_value_metadata({_RECORD_KEY: json.dumps(record, sort_keys=True)})
 
     def __enter__(self) -> DocumentWriter:
@@ -64,7 +64,7 @@ class DocumentWriter:
 
 
 def read_record(path: str | Path) -> dict[str, Any]:
-    """Return the record that a documents file carries: the domain and what was read and dropped."""
+    """Return the record inside a documents file: the domain, and what was read and dropped."""
     return read_key(path, _RECORD_KEY)
 
 
@@ -87,7 +87,7 @@ def read_rows(
 ) -> Iterator[list[dict[str, Any]]]:
     """Yield the rows of one piece of a documents file, a row group at a time, in file order.
 
-    The pieces of a file are runs of row groups; there may be more of them than row groups.
+    A piece is a run of row groups. With more pieces than row groups some pieces are empty.
     """
     with open_parquet(path) as file:
         first, last = (file.num_row_groups * k // num_pieces for k in (piece, piece + 1))

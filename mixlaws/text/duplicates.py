@@ -1,4 +1,4 @@
-"""Exact and near duplicates among the documents of all domains and splits."""
+"""Duplicates: documents that repeat others, exactly or nearly, in any domain and split."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from mixlaws.text.minhash import FixedIndex, GrowingIndex
 from mixlaws.text.parquet import undamaged
 
 Near = Literal["validation", "all", "none"]
-"""Which near duplicates go: training documents that resemble a validation document; all; none."""
+"""Which near duplicates are dropped: training documents like a validation document, all, none."""
 
 SCHEMA = pa.schema(
     [
@@ -35,7 +35,7 @@ SCHEMA = pa.schema(
     ]
 )
 _NEAR_KEY = b"mixlaws.near"
-# Small, so that a shard finds its own rows without reading all.
+# Small, so that tokenize_shard reads only the row groups of its own parts.
 _ROW_GROUP = 2**16
 
 
@@ -64,16 +64,16 @@ class _Block:
 def find_duplicates(
     documents: Mapping[str, Sequence[str | Path]], *, near: Near, output: str | Path
 ) -> None:
-    """Check every domain, and write the table of documents to drop with those kept in their place.
+    """Check every domain; write the table of documents to drop, each with the one kept instead.
 
-    `documents` maps each domain to its documents files, in config order. Among exact duplicates a
-    validation document wins over a training one, so that no training document repeats validation
-    text and validation sets stay as they are; then the earlier domain wins, then the document that
-    is read first. Near duplicates go by `near`; with `all` they go in the same order, smaller ids
-    first within a split of a domain.
+    `documents` maps each domain to its documents files, in config order. Of exact duplicates a
+    validation document is kept before a training one: no training document then repeats validation
+    text, and validation sets do not change. After that the earlier domain is kept, then the
+    document that is read first. `near` says which near duplicates are dropped. With `all` the same
+    order decides, and smaller ids are kept first within a split of a domain.
 
-    Memory: about 60 bytes a document and 2.5 KB a document of the largest part; 0.9 KB more a
-    validation document, or, with `all`, 8 KB more any document. Columns of the Parquet file: see
+    Memory: about 60 bytes per document and 2.5 KB per document of the largest part; 0.9 KB more per
+    validation document, or, with `all`, 8 KB more per document. Columns of the Parquet file: see
     SCHEMA; kind is exact or near.
 
     Raises DataError, naming the domain, when a domain has no document, an empty split or more bad
@@ -99,7 +99,7 @@ def find_duplicates(
 
 
 def _exact(blocks: Sequence[_Block]) -> tuple[list[np.ndarray], list[pa.Table]]:
-    """Return which documents of each block repeat an earlier one, and the rows for them."""
+    """Return per block which documents repeat an earlier one, and the rows of SCHEMA for them."""
     keys = [_keys(block.column("id")) for block in blocks]
     starts = np.cumsum([0, *map(len, keys)])
     joined = np.concatenate([np.empty((0, 2), np.uint64), *keys])
@@ -127,7 +127,7 @@ def _keys(ids: pa.Array) -> np.ndarray:
 
 
 def _near_validation(blocks: Sequence[_Block], exact: Sequence[np.ndarray]) -> Iterator[pa.Table]:
-    """Yield the rows of training documents that resemble a validation document that is kept."""
+    """Yield rows for the training documents that resemble a validation document that is kept."""
     kept = [
         (block, ~mask)
         for block, mask in zip(blocks, exact, strict=True)
@@ -155,7 +155,7 @@ def _near_validation(blocks: Sequence[_Block], exact: Sequence[np.ndarray]) -> I
 
 
 def _near_anywhere(blocks: Sequence[_Block], exact: Sequence[np.ndarray]) -> pa.Table:
-    """Return the rows of documents that resemble one that is kept before them."""
+    """Return rows for the documents that resemble one kept before them."""
     index = GrowingIndex()
     kept: list[tuple[_Block, str]] = []
     tables = [SCHEMA.empty_table()]
@@ -174,7 +174,7 @@ def _near_anywhere(blocks: Sequence[_Block], exact: Sequence[np.ndarray]) -> pa.
 def _by_id(
     blocks: Sequence[_Block], exact: Sequence[np.ndarray]
 ) -> Iterator[tuple[_Block, str, np.ndarray]]:
-    """Yield the documents that are no exact duplicates, by split and domain, then by id."""
+    """Yield the documents that are not exact duplicates, by split and domain, then by id."""
     groups: dict[tuple[str, str], list[tuple[_Block, np.ndarray]]] = {}
     for block, mask in zip(blocks, exact, strict=True):
         groups.setdefault((block.split, block.domain), []).append((block, ~mask))
@@ -199,7 +199,7 @@ def _rows(
     kind: str,
     similarity: Sequence[float] | np.ndarray | None = None,
 ) -> pa.Table:
-    """Return rows of SCHEMA: documents of one block, and what is kept in their place."""
+    """Return rows of SCHEMA: documents of one block, and those kept instead of them."""
     count = len(ids)
     columns = {
         "domain": [block.domain] * count,
@@ -216,7 +216,7 @@ def _rows(
 
 
 def dropped_ids(duplicates: str | Path, domain: str, part: int = 0) -> dict[str, str]:
-    """Return the ids to drop from one part of one domain, each with its kind: exact or near."""
+    """Return the ids to drop from one part of a domain, each with its kind: exact or near."""
     filters = [("domain", "==", domain), ("part", "==", part)]
     with undamaged(duplicates):
         table = pq.read_table(

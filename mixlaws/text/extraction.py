@@ -1,4 +1,4 @@
-"""What of a file of the Python environment is text: code, docstrings, or prose without licences."""
+"""Extraction: the code, the docstrings or the prose of a file, without comments on licences."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from collections.abc import Iterator
 MIN_DOCSTRING_CHARACTERS = 80
 
 LEGAL = re.compile(r"licen[cs]e|copying|copyright|notice|third.?party", re.IGNORECASE)
-"""Found in the names of files about licences, and in comments about them."""
+"""Matches the names of files about licences, and comments about them."""
 _STRING_OR_COMMENT = re.compile(
     r"'''(?:[^\\]|\\.)*?'''"
     r'|"""(?:[^\\]|\\.)*?"""'
@@ -24,9 +24,9 @@ _DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 
 
 def _docstring_statements(tree: ast.Module) -> Iterator[tuple[ast.Expr, bool]]:
-    """Yield each docstring's statement, and whether it is all that its body holds.
+    """Yield each docstring's statement, and whether its body has no other.
 
-    Visits statements only: expressions hold no docstring and are most of the nodes.
+    Only statements are visited: most nodes are expressions, which have no docstring.
     """
     pending: list[ast.AST] = [tree]
     while pending:
@@ -43,7 +43,7 @@ def _docstring_statements(tree: ast.Module) -> Iterator[tuple[ast.Expr, bool]]:
 def python_code(source: str) -> str:
     """Return Python source without docstrings and comments.
 
-    Raises SyntaxError when the source is not Python, or would not be any more.
+    Raises SyntaxError when the source, or what is left of it, is not Python.
     """
     lines = source.encode().split(b"\n")
     for statement, is_alone in _docstring_statements(ast.parse(source)):
@@ -62,7 +62,7 @@ def _without_comment(match: re.Match[str]) -> str:
 
 
 def docstrings(source: str) -> str:
-    """Return the docstrings of Python source in order, those of MIN_DOCSTRING_CHARACTERS or more.
+    """Return the docstrings of MIN_DOCSTRING_CHARACTERS or more of Python source, in order.
 
     Raises SyntaxError when the source is not Python.
     """
@@ -74,12 +74,12 @@ def docstrings(source: str) -> str:
 
 
 def without_licence(source: str) -> str:
-    """Return a header or a page without the comment about copyright or licence on its top."""
+    """Return a header or a page without a comment about copyright or licence at its top."""
     match = _LEADING_COMMENT.match(source)
     return _tidy(source[match.end() :] if match and LEGAL.search(match[0]) else source)
 
 
 def _tidy(text: str) -> str:
-    """Drop the white space at the ends of lines and all but one of several empty lines."""
+    """Strip the ends of lines, and reduce runs of empty lines to one."""
     text = re.sub(r"[ \t\r\f]+$", "", text, flags=re.MULTILINE)
     return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"

@@ -1,7 +1,7 @@
 """MinHash signatures of documents, and the search for similar ones.
 
-Similarity is the Jaccard similarity of word shingles, estimated by MinHash (Broder 1997), searched
-by banding of the signatures (locality-sensitive hashing).
+Similarity is the Jaccard similarity of word shingles, estimated by MinHash (Broder 1997). Similar
+documents are found by banding of the signatures (locality-sensitive hashing).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ NUM_BANDS = 32
 _SEED = 0
 # Odd constants of the 64-bit mixing functions of SplitMix (Steele et al. 2014).
 _MIX = np.array([0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9], dtype=np.uint64)
-# Signatures looked up, and pairs compared, at a time: they bound the memory of a search.
+# Signatures looked up at a time, and pairs compared at a time, to bound the memory of a search.
 _MAX_QUERIES = 2**13
 _MAX_PAIRS = 2**14
 
@@ -39,20 +39,20 @@ def _shingles(text: str) -> list[str]:
 
 
 def _band_keys(signature: np.ndarray) -> np.ndarray:
-    """Return a 64-bit key per band, (n, NUM_BANDS), under which similar documents meet."""
+    """Return a 64-bit key per band, (n, NUM_BANDS); similar documents share at least one key."""
     halves = np.ascontiguousarray(signature).view(np.uint64).reshape(-1, NUM_BANDS, 2)
     return (halves[..., 0] * _MIX[0]) ^ ((halves[..., 1] ^ (halves[..., 1] >> 29)) * _MIX[1])
 
 
 class GrowingIndex:
-    """Documents kept so far, found again by what resembles them. About 8 KB a document."""
+    """An index that documents are added to one by one. About 8 KB per document."""
 
     def __init__(self) -> None:
         self._signatures: list[np.ndarray] = []
         self._places: list[dict[int, list[int]]] = [{} for _ in range(NUM_BANDS)]
 
     def add(self, signature: np.ndarray) -> int:
-        """Keep a document; return its number, counted from zero."""
+        """Add a document; return its number, counted from zero."""
         number = len(self._signatures)
         for places, key in zip(self._places, _band_keys(signature)[0].tolist(), strict=True):
             places.setdefault(key, []).append(number)
@@ -60,7 +60,10 @@ class GrowingIndex:
         return number
 
     def nearest(self, signature: np.ndarray) -> tuple[int, float] | None:
-        """Return the most similar kept document of at least SIMILARITY; the first among equals."""
+        """Return the most similar document and its similarity, or None below SIMILARITY.
+
+        Of equally similar documents the first is returned.
+        """
         keys = _band_keys(signature)[0].tolist()
         found = {
             n for places, key in zip(self._places, keys, strict=True) for n in places.get(key, ())
@@ -74,11 +77,11 @@ class GrowingIndex:
 
 
 class FixedIndex:
-    """Documents given at once, in arrays: about 0.9 KB a document."""
+    """An index of documents that are all given at once. About 0.9 KB per document."""
 
     def __init__(self, signature: np.ndarray) -> None:
         """Index (n, NUM_HASHES) signatures."""
-        # Templates repeat a signature many times over: one of them stands for all.
+        # Text from templates has the same signature many times: index it once.
         _, first = np.unique(signature, axis=0, return_index=True)
         self._numbers = np.sort(first)
         self._signatures = signature[self._numbers]
@@ -87,9 +90,10 @@ class FixedIndex:
         self._keys = np.take_along_axis(keys, self._order, axis=0)
 
     def nearest(self, signature: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return for each of (m, NUM_HASHES) signatures the most similar document and how similar.
+        """Return per signature, of (m, NUM_HASHES), the most similar document and the similarity.
 
-        The number is -1 where none reaches SIMILARITY; among equals it is the first.
+        The number is -1 where no document reaches SIMILARITY. Of equally similar documents the
+        first is returned.
         """
         slices = [
             self._nearest(signature[start : start + _MAX_QUERIES])
@@ -112,7 +116,7 @@ class FixedIndex:
 
 
 def _pairs(first: np.ndarray, count: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Yield (queries, places): place first[q] + 0, 1, ... count[q] - 1 of every query, in runs."""
+    """Yield (queries, places) in batches: places first[q] to first[q] + count[q] - 1 of query q."""
     queries = np.repeat(np.arange(len(count)), count)
     offsets = np.arange(len(queries)) - np.repeat(np.cumsum(count) - count, count)
     places = np.repeat(first, count) + offsets
@@ -127,7 +131,7 @@ def _improve(
     candidates: np.ndarray,
     found: np.ndarray,
 ) -> None:
-    """Enter the best candidate of each query where it beats what is known, in place."""
+    """Update `number` and `similarity` with the best candidate of each query, if it is better."""
     order = np.lexsort((-candidates, found, queries))
     last = np.append(queries[order][1:] != queries[order][:-1], True)[: len(order)]
     best = order[last]

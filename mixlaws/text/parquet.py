@@ -1,4 +1,4 @@
-"""Parquet files of this workflow: read with checksums, their damage named."""
+"""Parquet files of this workflow: read with checksums; an error names a damaged file."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from mixlaws.errors import DataError
 
 
 def open_parquet(path: str | Path) -> pq.ParquetFile:
-    """Open a Parquet file that verifies the checksums of the pages that it reads."""
+    """Open a Parquet file; reading it verifies the checksums of its pages."""
     with undamaged(path):
         return pq.ParquetFile(path, page_checksum_verification=True)
 
@@ -30,23 +30,23 @@ def read_group(
 
 @contextmanager
 def undamaged(path: str | Path) -> Iterator[None]:
-    """Name the file in whatever reading Parquet raises."""
+    """Turn what reading a Parquet file raises into a DataError that names the file."""
     try:
         yield
     except (OSError, ValueError) as error:
         raise DataError(
-            f"{path} must be what was written, but cannot be read ({error}): delete it and run "
-            "again"
+            f"{path} is damaged and cannot be read: {error}. Delete it and run again"
         ) from error
 
 
 def read_key(path: str | Path, key: bytes) -> dict[str, Any]:
-    """Return the record that a Parquet file of this workflow carries under a key."""
+    """Return the record that is stored in a Parquet file under a key."""
     with open_parquet(path) as file:
         metadata = file.metadata.metadata or {}
     if key not in metadata:
         raise DataError(
-            f"{path} must carry the record {key.decode()}, but has none: delete it and run again"
+            f"{path} has no record {key.decode()}: this workflow did not write it. Delete it and "
+            "run again"
         )
     with undamaged(path):
         record: dict[str, Any] = json.loads(metadata[key])

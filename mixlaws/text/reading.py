@@ -1,7 +1,7 @@
-"""Domains: from any source of text to Parquet files of documents and the record of their reading.
+"""Reading: from a part of any source to a Parquet file of documents and a record of what was read.
 
-A domain's documents stay as they are when another domain changes: duplicates between documents are
-found later, over all domains at once (mixlaws.duplicates).
+The documents of a domain do not depend on other domains. Duplicates are found later, over all
+domains at once (mixlaws.text.duplicates).
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from mixlaws.text.parts import Part
 from mixlaws.text.sources import make_text_source
 from mixlaws.text.sources.source import Reading, SourceText
 
-# Documents and bytes of text per row group and per call of the signature function: they bound the
-# memory. A document that is larger stands alone.
+# Documents and bytes of text per row group, and per call of the signature function, to bound the
+# memory. A larger document is a row group by itself.
 _BATCH_DOCUMENTS = 256
 _BATCH_BYTES = 2**22
 
@@ -98,11 +98,11 @@ def _batches(rows: Iterable[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
 
 @dataclass
 class _Tally:
-    """Counts what is read, kept and dropped, while it is read."""
+    """Counts what is read, kept and dropped."""
 
     validation_share: float
     ids: set[bytes] = field(default_factory=set)
-    """The first 16 bytes of each id: half the memory, and no two documents share them."""
+    """The first 16 bytes of each id that was kept: enough to tell ids apart, in half the memory."""
     num_read: Counter[str] = field(default_factory=Counter)
     num_bytes: Counter[str] = field(default_factory=Counter)
     dropped: dict[str, Counter[str]] = field(
@@ -112,7 +112,7 @@ class _Tally:
     is_capped: bool = False
 
     def keep(self, texts: Iterator[SourceText], max_bytes: int | None) -> Iterator[dict[str, Any]]:
-        """Yield a row for each text that is a new document, until there are enough bytes."""
+        """Yield a row for each new document, until there are `max_bytes` bytes of text."""
         for text in texts:
             self.units += text.units
             row = self._row(text)

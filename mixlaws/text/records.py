@@ -1,4 +1,4 @@
-"""Records: how a line or a row of a source becomes the text of a document, or is dropped."""
+"""Records: from a line or row of a source to the text of a document, or a reason to drop it."""
 
 from __future__ import annotations
 
@@ -21,15 +21,16 @@ from mixlaws.text.selection import (
 from mixlaws.text.sources.source import SourceText
 
 _NUM_BAD_LINES_SHOWN = 10
+_REPAIR = "Repair the line, remove it, or set on_bad_lines"
 
 
 class BadRecordError(DataError):
-    """A record that holds no text: an error, unless on_bad_lines allows some."""
+    """A record without text: an error, unless on_bad_lines allows some."""
 
 
 @dataclass
 class Selector:
-    """A selection at work on one part."""
+    """Applies a selection to the records of one part."""
 
     selection: Selection
     num_bad: int = 0
@@ -40,11 +41,11 @@ class Selector:
         self._evaluator = simpleeval.SimpleEval(functions=FILTER_FUNCTIONS)
         text = self.selection.filter
         if text is not None and (problem := filter_problem(text)):
-            raise ConfigError(f"filter must be an expression, got {text!r}: {problem}")
+            raise ConfigError(f"filter {text!r} is not an expression: {problem}")
         self._expression = None if text is None else self._evaluator.parse(text)
 
     def text(self, place: str, units: float, found: Found) -> SourceText:
-        """Return what stands in one place, with the reason to drop it, if there is one."""
+        """Return the text of the record found at a place, with a reason if it is to be dropped."""
         try:
             record = self._record(found, place)
             text = _text(record, self.selection.text_field, place)
@@ -67,8 +68,7 @@ class Selector:
             raise DataError(str(error)) from error
         if isinstance(allowed, int) and self.num_bad > allowed:
             raise DataError(
-                f"at most {allowed:,} bad lines may be skipped (on_bad_lines), but here is one "
-                f"more: {error}"
+                f"more bad lines than the {allowed:,} that on_bad_lines allows: {error}"
             ) from error
         if self.num_bad <= _NUM_BAD_LINES_SHOWN:
             print(f"skipped: {error}")
@@ -80,23 +80,22 @@ class Selector:
             kept = self._evaluator.eval(text, previously_parsed=self._expression)
         except simpleeval.NameNotDefined as error:
             raise DataError(
-                f"{place} must have every field of the filter {text!r}, but lacks "
-                f"{error.name!r} (found {', '.join(sorted(record))}): correct the filter"
+                f"{place} has no field {error.name!r}, which the filter {text!r} reads; its fields "
+                f"are {', '.join(sorted(record))}. Correct the filter"
             ) from error
         except _FILTER_ERRORS as error:
             raise DataError(
-                f"{place}: the filter {text!r} must give true or false, but fails ({error}): "
-                "correct the filter"
+                f"the filter {text!r} fails on {place}: {error}. Correct the filter"
             ) from error
         if not isinstance(kept, bool):
             raise DataError(
-                f"{place}: the filter {text!r} must give true or false, but gives {kept!r}: "
-                "compare with something"
+                f"the filter {text!r} gives {kept!r} on {place}, not true or false. Compare it "
+                "with a value"
             )
         return kept
 
 
-# What evaluating a well-formed filter on some record may raise.
+# What a well-formed filter may raise on a record.
 _FILTER_ERRORS = (
     simpleeval.InvalidExpression,
     *(TypeError, LookupError, ValueError, ArithmeticError),
@@ -110,35 +109,32 @@ def _parse(line: bytes, place: str) -> Any:
         raise BadRecordError(not_utf8(place, error)) from error
     except json.JSONDecodeError as error:
         raise BadRecordError(
-            f"{place} must be one JSON object, but {error.msg} at column {error.colno}: "
-            "repair the line, remove it, or set on_bad_lines"
+            f"{place} is not valid JSON: {error.msg} at column {error.colno}. {_REPAIR}"
         ) from error
     except (ValueError, RecursionError) as error:  # a number too long, brackets too deep
         raise BadRecordError(
-            f"{place} must be one JSON object that Python can read, but {error}: repair the line, "
-            "remove it, or set on_bad_lines"
+            f"{place} is JSON that Python cannot read: {error}. {_REPAIR}"
         ) from error
 
 
 def _text(row: Any, text_field: str, place: str) -> str:
-    """Return the text of one record; null is no text."""
+    """Return the text of one record; null gives an empty text."""
     if not isinstance(row, Mapping):
-        raise BadRecordError(f"{place} must be a JSON object, but is {json.dumps(row)[:80]}")
+        raise BadRecordError(f"{place} is not a JSON object but {json.dumps(row)[:80]}. {_REPAIR}")
     if text_field not in row:
         raise BadRecordError(missing_field(text_field, list(row), place))
     text = row[text_field]
     if not isinstance(text, str | None):
         raise BadRecordError(
-            f"{place}: field {text_field!r} must be text, but is a {type(text).__name__}: "
-            "name another field as text_field"
+            f"field {text_field!r} of {place} is not text but of type {type(text).__name__}. Set "
+            "text_field to a field of text"
         )
     if text and not text.isascii():
         try:
             text.encode()
         except UnicodeEncodeError as error:
             raise BadRecordError(
-                f"{place}: field {text_field!r} must be Unicode text, but its character "
-                f"{error.start + 1:,} is half of a surrogate pair: repair the line, remove it, or "
-                "set on_bad_lines"
+                f"field {text_field!r} of {place} is not valid Unicode: character "
+                f"{error.start + 1:,} is half of a surrogate pair. {_REPAIR}"
             ) from error
     return text or ""

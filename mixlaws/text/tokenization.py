@@ -50,10 +50,10 @@ def tokenize_shard(
     """Write the token ids of both splits of one shard, document by document.
 
     `documents` are the files of the shard's parts. Ids are little-endian uint16, or uint32 for a
-    vocabulary above 65,536. Text that spells a special token is encoded as the text that it is.
+    vocabulary above 65,536. Text that spells a special token is encoded as ordinary text.
     Memory: about 0.3 GiB, and 100 times the largest document.
     """
-    # Read by the library when it first encodes.
+    # The tokenizers library reads this when it first encodes.
     os.environ["RAYON_NUM_THREADS"] = str(num_threads)
     encoder = _Encoder(tokenizer)
     domain = read_record(documents[0])["domain"]
@@ -104,7 +104,7 @@ class _Tally:
     def kept(
         self, rows: Sequence[Mapping[str, Any]], dropped: Mapping[str, str]
     ) -> Iterator[tuple[str, list[Mapping[str, Any]]]]:
-        """Yield the documents of each split that has some, without duplicates."""
+        """Yield the documents of each split without duplicates, where any are left."""
         found: dict[str, list[Mapping[str, Any]]] = {split: [] for split in SPLITS}
         for row in rows:
             kind = dropped.get(row["id"])
@@ -117,7 +117,7 @@ class _Tally:
 
 
 class _Encoder:
-    """A tokenizer at work on documents."""
+    """Encodes documents with a tokenizer."""
 
     def __init__(self, path: str | Path) -> None:
         self._tokenizer = Tokenizer.from_file(str(path))
@@ -133,7 +133,7 @@ class _Encoder:
         return pa.table({"num_bytes": [row["num_bytes"] for row in rows], "ids": ids}, SCHEMA)
 
     def _packed(self, ids: Sequence[int]) -> bytes:
-        """Return ids as little-endian bytes: struct takes half of numpy's time for a list."""
+        """Return ids as little-endian bytes; struct packs a list in half the time of numpy."""
         return struct.pack(f"<{len(ids)}{self.dtype.char}", *ids)
 
 
@@ -142,10 +142,9 @@ def join_shards(
 ) -> None:
     """Write the token file of one split of a domain, and its manifest, from all its shards.
 
-    The bytes depend on the text and its order alone, never on how it was divided. A domain's
-    max_tokens keeps whole documents from the start; each split has its share of them. Raises
-    DataError when no document is left, or the reading stopped before the cap was reached. Memory:
-    about 0.2 GiB.
+    The bytes depend on the text and its order, not on parts and shards. With max_tokens the first
+    documents are kept, whole; each split has its share of the tokens. Raises DataError when no
+    document is left, or when reading stopped before there were max_tokens. Memory: about 0.2 GiB.
     """
     joined = _Joined([read_key(path, _RECORD_KEY) for path in shards], split)
     with located(f"domain {joined.domain!r}"):
@@ -157,7 +156,7 @@ def join_shards(
 
 
 def _append(path: str | Path, record: Mapping[str, Any], joined: _Joined, output: Path) -> None:
-    """Write the documents of one shard to the end of a token file, as far as the cap allows."""
+    """Append the documents of one shard to a token file, until max_tokens is reached."""
     with open_parquet(path) as file, output.open("ab") as tokens:
         for group, split in enumerate(record["groups"]):
             if split == joined.split:
@@ -170,7 +169,7 @@ def _append(path: str | Path, record: Mapping[str, Any], joined: _Joined, output
 
 
 class _Joined:
-    """What the shards of a domain have in common, and what has been taken of one split."""
+    """The records of a domain's shards, and counts of what was taken of one split."""
 
     def __init__(self, records: Sequence[Mapping[str, Any]], split: str) -> None:
         self.records = list(records)
@@ -184,7 +183,7 @@ class _Joined:
         self.digest = hashlib.sha256()
 
     def take(self, lengths: np.ndarray, num_bytes: np.ndarray) -> int:
-        """Count documents in; return how many of these the cap leaves, from the start."""
+        """Count documents; return how many of them, from the first on, the cap leaves."""
         count = len(lengths)
         if self.cap is not None:
             fits = self.num_tokens + np.cumsum(lengths) <= self.cap
@@ -198,17 +197,17 @@ class _Joined:
     def check(self) -> None:
         """Raise DataError when no document is left, or too little was read for the cap."""
         if self.num_documents == 0:
-            cap = "" if self.cap is None else f" within the {self.cap:,} tokens of max_tokens"
+            cap = "" if self.cap is None else f" and applying max_tokens ({self.cap:,} here)"
             raise DataError(
-                f"there must be documents in the {self.split} split, but none is left without "
-                f"duplicates{cap}: give it more text, change validation.share, or raise the cap"
+                f"the {self.split} split is empty after removing duplicates{cap}. Give the domain "
+                "more text, change validation.share, or raise max_tokens"
             )
         stopped = any(part["text_bytes_before_cap_is_estimated"] for part in self.parts)
         if self.cap and stopped and not self.num_cut and self.choice["max_bytes"] is None:
             raise DataError(
-                f"max_tokens must be reached where there is more text, but the {self.split} split "
-                f"has {self.num_tokens:,} of its {self.cap:,} tokens when the reading stops at "
-                f"{BYTES_PER_CAPPED_TOKEN} bytes for each token of the cap: set max_bytes instead"
+                f"the {self.split} split has {self.num_tokens:,} of its {self.cap:,} tokens of "
+                f"max_tokens, because reading stopped at {BYTES_PER_CAPPED_TOKEN} bytes per token. "
+                "Set max_bytes instead of max_tokens"
             )
 
     def manifest(self) -> Manifest:
@@ -237,7 +236,7 @@ class _Joined:
         )
 
     def _drops(self) -> dict[str, int]:
-        """Return the counts of a manifest from those of the reading and of the comparison."""
+        """Return the counts of dropped documents: by reading, and by the search for duplicates."""
         read = [part["splits"][self.split] for part in self.parts]
         exact = sum(part["dropped"].get("exact duplicate", 0) for part in read)
         later = Counter[str]()
@@ -255,7 +254,7 @@ class _Joined:
         kept = {split: sum(r["kept_bytes"][split] for r in self.records) for split in SPLITS}
         if not any(part["text_bytes_before_cap_is_estimated"] for part in self.parts):
             return sum(kept.values())
-        (part,) = self.parts  # a capped domain is read as one
+        (part,) = self.parts  # a domain with a cap is one part
         before = part["text_bytes_before_cap"]
         if before is None:
             return None
@@ -272,15 +271,15 @@ def publish_tokens(
 ) -> None:
     """Verify a `joined` (tokens, manifest) pair and put it in its place.
 
-    The `sizes` of parts and shards are written to `division`: from now on they decide for the
-    domain, not the config. Raises DataError when tokens and manifest do not agree.
+    The `sizes` of parts and shards are written to the file `division`: from now on the domain keeps
+    them, whatever the config says. Raises DataError when tokens and manifest do not agree.
     """
     place_tokens(joined[0], read_manifest(joined[1]), tokens=tokens, manifest=manifest)
     write_json(sizes, division)
 
 
 def _split_cap(choice: Mapping[str, Any], split: str) -> int | None:
-    """Return the share of a domain's max_tokens that one of its splits may have."""
+    """Return how many of a domain's max_tokens one of its splits may have."""
     total = choice["max_tokens"]
     if total is None:
         return None

@@ -1,4 +1,4 @@
-"""Tokenizers: trained on the text, or given, and made to end each document in one token."""
+"""Tokenizers: trained on the text or given; each document ends in one end-of-document token."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from mixlaws.text.documents import read_texts
 from mixlaws.text.duplicates import dropped_ids
 
 END_OF_DOCUMENT = "<|endoftext|>"
-# What widely used tokenizers call it (GPT-2 and NeoX, Llama 3, Llama 2 and T5, Gemma).
+# Its names in widely used tokenizers (GPT-2 and NeoX, Llama 3, Llama 2 and T5, Gemma).
 _ENDS_OF_DOCUMENT = (END_OF_DOCUMENT, "<|end_of_text|>", "</s>", "<eos>")
 # 256 bytes and the end-of-document token.
 _MIN_VOCABULARY_SIZE = 257
@@ -53,15 +53,15 @@ def train_tokenizer(
 ) -> None:
     """Train a byte-level BPE on the training split of the domains; write tokenizer.json.
 
-    Each domain gives its first documents, an equal share of `max_bytes`: the order of the files is
-    a fair sample. Equal documents give equal bytes. Raises ConfigError when `vocabulary_size` does
-    not hold the 256 bytes and the end-of-document token, DataError when the text is too short to
-    fill it.
+    The tokenizer learns from the first documents of each domain, an equal share of `max_bytes`
+    each; files are in hash order, so these are a fair sample. Equal documents give equal bytes.
+    Raises ConfigError when `vocabulary_size` is below the 256 bytes and the end-of-document token,
+    DataError when the text is too short to fill it.
     """
     if vocabulary_size < _MIN_VOCABULARY_SIZE:
         raise ConfigError(
-            f"tokenizer.train.vocabulary_size must be at least {_MIN_VOCABULARY_SIZE}, got "
-            f"{vocabulary_size}: all bytes and the end-of-document token need an id"
+            f"tokenizer.train.vocabulary_size is {vocabulary_size}, too small for the 256 bytes "
+            f"and the end-of-document token. Set it to {_MIN_VOCABULARY_SIZE} or more"
         )
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
@@ -75,9 +75,9 @@ def train_tokenizer(
     tokenizer.train_from_iterator(_training_texts(documents, duplicates, max_bytes), trainer)
     if tokenizer.get_vocab_size() < vocabulary_size:
         raise DataError(
-            f"the training text of {', '.join(documents)} must fill a vocabulary of "
-            f"{vocabulary_size:,}, but yields only {tokenizer.get_vocab_size():,} tokens: give "
-            "more text or lower tokenizer.train.vocabulary_size"
+            f"the training text of {', '.join(documents)} gives a vocabulary of "
+            f"{tokenizer.get_vocab_size():,} tokens only; tokenizer.train.vocabulary_size is "
+            f"{vocabulary_size:,}. Give more text, or lower vocabulary_size"
         )
     _write_tokenizer(tokenizer, END_OF_DOCUMENT, output)
 
@@ -103,42 +103,44 @@ def _domain_texts(
 
 
 def open_tokenizer(options: Mapping[str, Any]) -> Tokenizer:
-    """Open the tokenizer.json or the Hugging Face name of the config's `tokenizer` section.
+    """Open the tokenizer that the config's `tokenizer` section names: a file, or a repository.
 
-    A name is looked up in the local cache first, and only there where the network is switched off
-    (HF_HUB_OFFLINE=1). Raises ConfigError when it cannot be had.
+    A Hugging Face repository is looked up in the local cache first, and only there if
+    HF_HUB_OFFLINE=1. Raises ConfigError when the tokenizer cannot be opened.
     """
     try:
         if "file" in options:
             return Tokenizer.from_file(str(options["file"]))
         return Tokenizer.from_pretrained(options["name"], revision=options["revision"])
     except Exception as error:  # the library raises nothing narrower
-        key = "file" if "file" in options else "name"
-        what = "a tokenizer.json of the tokenizers library"
-        if key == "name":
-            what = "the name of a repository with a tokenizer.json that can be reached or is cached"
+        if "file" in options:
+            raise ConfigError(
+                f"tokenizer.file {options['file']} cannot be opened: {error}. Set it to a "
+                "tokenizer.json of the tokenizers library"
+            ) from error
         raise ConfigError(
-            f"tokenizer.{key} must be {what}, but {options[key]}: {error}: check the spelling, the "
-            "file and the network"
+            f"tokenizer.name {options['name']} cannot be opened: {error}. Set it to a Hugging Face "
+            "repository that has a tokenizer.json; check the network, or download it beforehand"
         ) from error
 
 
 def adopt_tokenizer(
     tokenizer: Tokenizer, end_of_document: str | None = None, *, output: str | Path
 ) -> None:
-    """Write a given tokenizer as the workflow uses it: each document ends in one token.
+    """Write a given tokenizer so that each document ends in its end-of-document token.
 
-    What it says about truncation, padding and other tokens around a text is dropped. Raises
-    ConfigError when it lacks `end_of_document`, or, without one, all of the usual ones.
+    Its truncation, its padding and other tokens that it puts around a text are removed. Raises
+    ConfigError when it has no special token `end_of_document`, or, if that is None, none of the
+    usual ones.
     """
     special = [token.content for token in tokenizer.get_added_tokens_decoder().values()]
     wanted = _ENDS_OF_DOCUMENT if end_of_document is None else (end_of_document,)
     ends = [token for token in wanted if token in special]
     if not ends:
         raise ConfigError(
-            f"the tokenizer must have one of the special tokens {', '.join(wanted)} to end "
-            f"documents with, but has {', '.join(special) or 'none'}: name one of these as "
-            "tokenizer.end_of_document, or add one to the tokenizer"
+            f"the tokenizer has no special token {' or '.join(wanted)} to end documents with; its "
+            f"special tokens are {', '.join(special) or 'none'}. Set tokenizer.end_of_document to "
+            "one of these, or add one to the tokenizer"
         )
     tokenizer.no_truncation()
     tokenizer.no_padding()
@@ -146,7 +148,7 @@ def adopt_tokenizer(
 
 
 def _write_tokenizer(tokenizer: Tokenizer, end_of_document: str, output: str | Path) -> None:
-    """Write the tokenizer with the end-of-document token as part of what encoding does."""
+    """Write the tokenizer; encoding a text then appends the end-of-document token."""
     identity = tokenizer.token_to_id(end_of_document)
     tokenizer.post_processor = processors.TemplateProcessing(
         single=f"$A {end_of_document}", special_tokens=[(end_of_document, identity)]

@@ -1,4 +1,4 @@
-"""Token files: one flat file of token ids per domain and split, its manifest, the accounting."""
+"""Token files: one flat file of token ids per domain and split, and its manifest."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _CHUNK_BYTES = 2**24
 
 @dataclass(frozen=True)
 class Manifest:
-    """What a token file holds and where it comes from: the JSON file beside it."""
+    """The contents and the origin of a token file: the JSON file beside it."""
 
     domain: str
     split: str
@@ -41,22 +41,22 @@ class Manifest:
     end_of_document_id: int
     tokenizer_sha256: str
     source_digest: str
-    """Of the list of what was read: names and sizes."""
+    """Digest of the names and sizes of what was read."""
     filter_digest: str
-    """Of the options that decide which documents are kept."""
+    """Digest of the options that decide which documents are kept."""
     text_version: int
-    """TEXT_VERSION (mixlaws/provenance.py) of the code that read and tokenized them."""
+    """TEXT_VERSION (mixlaws/provenance.py) of the code that read and tokenized the documents."""
     text_bytes_before_cap: int | None
-    """Bytes of the whole source, both splits, without duplicates; None if nobody knows."""
+    """Bytes of text of the whole source, both splits, without duplicates; None if unknown."""
     text_bytes_before_cap_is_estimated: bool
 
     @property
     def bytes_per_token(self) -> float:
-        """Return the mean bytes of text per token, end-of-document tokens counted."""
+        """Return the mean bytes of text per token; end-of-document tokens count."""
         return self.num_bytes / self.num_tokens
 
     def fingerprint(self) -> dict[str, str]:
-        """Return where the tokens come from: digests of 12 hex digits, the version of the code."""
+        """Return the origin of the tokens: digests of 12 hex digits, and the code's version."""
         found = {
             "source": self.source_digest,
             "filter": self.filter_digest,
@@ -67,13 +67,12 @@ class Manifest:
 
 
 def read_manifest(path: str | Path) -> Manifest:
-    """Read the manifest beside a token file; raise DataError when it is not one."""
+    """Read the manifest beside a token file; raise DataError when it has other keys."""
     record = read_json(path)
     names = [field.name for field in fields(Manifest)]
     if not isinstance(record, dict) or sorted(record) != sorted(names):
         raise DataError(
-            f"{path} must be a manifest with {', '.join(names)}, but is not: delete it and rerun "
-            "tokenization"
+            f"{path} is not a manifest with {', '.join(names)}. Delete it and rerun tokenization"
         )
     return Manifest(**record)
 
@@ -81,23 +80,23 @@ def read_manifest(path: str | Path) -> Manifest:
 def open_tokens(tokens: str | Path, manifest: Manifest) -> np.ndarray:
     """Return the token ids as a read-only memory map, (num_tokens,) of the manifest's dtype.
 
-    Raises DataError when the file's size is not what the manifest says.
+    Raises DataError when the file's size differs from the manifest's.
     """
     dtype = np.dtype(manifest.dtype).newbyteorder("<")
     expected = manifest.num_tokens * dtype.itemsize
     path = Path(tokens)
     found = path.stat().st_size if path.exists() else None
     if found != expected:
+        problem = "is missing" if found is None else f"has {found:,} bytes"
         raise DataError(
-            f"{path} must hold the {expected:,} bytes of its manifest ({manifest.num_tokens:,} "
-            f"tokens), but {'is missing' if found is None else f'holds {found:,}'}: delete both "
-            "and rerun tokenization"
+            f"{path} {problem}; its manifest says {expected:,} bytes ({manifest.num_tokens:,} "
+            "tokens). Delete both and rerun tokenization"
         )
     return np.memmap(path, dtype=dtype, mode="r")
 
 
 def verify_tokens(tokens: str | Path, manifest: Manifest) -> None:
-    """Read a token file whole; raise DataError unless contents and counts are the manifest's."""
+    """Read a whole token file; raise DataError if contents or counts differ from the manifest."""
     open_tokens(tokens, manifest)
     digest, num_ends = hashlib.sha256(), 0
     with open(tokens, "rb") as file:
@@ -107,18 +106,16 @@ def verify_tokens(tokens: str | Path, manifest: Manifest) -> None:
             num_ends += int(np.count_nonzero(ids == manifest.end_of_document_id))
     if digest.hexdigest() != manifest.sha256:
         raise DataError(
-            f"{tokens} must have the sha256 of its manifest, {manifest.sha256[:12]}, but has "
-            f"{digest.hexdigest()[:12]}: it was changed after it was written; delete both and "
-            "rerun tokenization"
+            f"{tokens} was changed after it was written: its sha256 is {digest.hexdigest()[:12]}, "
+            f"and {manifest.sha256[:12]} in its manifest. Delete both and rerun tokenization"
         )
     num_dropped = manifest.num_dropped_exact + manifest.num_dropped_near
     num_dropped += manifest.num_dropped_other + manifest.num_documents_cut
     kept = manifest.num_documents_read - num_dropped
     if not manifest.num_documents == num_ends == kept:
         raise DataError(
-            f"{tokens} must hold as many documents as were read and not dropped, {kept:,}, but "
-            f"its manifest says {manifest.num_documents:,} and it has {num_ends:,} ends of "
-            "documents: delete both and rerun tokenization"
+            f"{tokens} has {num_ends:,} ends of documents, its manifest {manifest.num_documents:,} "
+            f"documents, and {kept:,} were read and not dropped. Delete both and rerun tokenization"
         )
 
 
@@ -130,11 +127,11 @@ def place_tokens(
     manifest: str | Path,
     is_temporary: bool = True,
 ) -> None:
-    """Verify a token file against what describes it, and put it and its manifest in their place.
+    """Verify a token file against its description; put it and its manifest in their place.
 
-    A temporary source becomes a hard link where the disk allows: no second copy. Another
-    experiment's file is copied: Snakemake dates its outputs, and with them whatever they are linked
-    to. Raises DataError when file and description do not agree.
+    A temporary source is hard-linked where the disk allows, which saves a copy. A file of another
+    experiment is copied: Snakemake sets the dates of its outputs, and would set those of a linked
+    file too. Raises DataError when file and description do not agree.
     """
     verify_tokens(source, described)
     with atomic_path(tokens) as temporary:
@@ -154,15 +151,15 @@ def _linked(source: str | Path, target: Path) -> bool:
 def natural_shares(manifests: Sequence[Manifest]) -> dict[str, float]:
     """Return each domain's share of all tokens before any cap; the shares sum to one.
 
-    `manifests` are those of the training splits: a source's bytes of text, divided by the bytes per
-    token found in the part that was read. Raises DataError where a capped source does not know its
-    size.
+    `manifests` are those of the training splits. A domain's tokens are the bytes of text of its
+    source over the bytes per token of what was read. Raises DataError when a source with a cap does
+    not know its size.
     """
     unknown = [each.domain for each in manifests if each.text_bytes_before_cap is None]
     if unknown:
         raise DataError(
-            "the natural mixture must know how much text each domain has, but the sources of "
-            f"{', '.join(unknown)} do not tell: drop max_bytes or streaming there"
+            f"the size of the whole source is unknown for {', '.join(unknown)}, and the natural "
+            "mixture needs it. Remove max_bytes, max_tokens or streaming there"
         )
     tokens = {
         each.domain: (each.text_bytes_before_cap or 0) / each.bytes_per_token for each in manifests

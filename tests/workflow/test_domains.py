@@ -167,14 +167,16 @@ class TestFaults:
         path = project.folder / "text/web/3.jsonl.gz"
         path.write_bytes(path.read_bytes()[:-300])
         self.fail(
-            project, "domain 'web': text/web/3.jsonl.gz must be a whole gzip", "copy it again"
+            project,
+            "domain 'web': text/web/3.jsonl.gz is not a complete gzip file",
+            "Copy it again",
         )
         assert not list(project.folder.glob("results/text/text/web/*.parquet"))
 
     def test_text_in_another_encoding(self, project):
         path = project.folder / "text/web/3.jsonl.gz"
         path.write_bytes(gzip.compress(b'{"text": "caf\xe9"}\n'))
-        self.fail(project, "domain 'web': text/web/3.jsonl.gz, line 1 must be UTF-8", "iconv")
+        self.fail(project, "domain 'web': text/web/3.jsonl.gz, line 1 is not UTF-8", "iconv")
 
     def test_unreadable_file(self, project):
         path = project.folder / "text/web/3.jsonl.gz"
@@ -188,9 +190,9 @@ class TestFaults:
             command, cwd=project.folder, env=project.environment(), capture_output=True, check=False
         )
         log = (project.folder / "results/text/logs/read_part/web/00000.log").read_text()
-        assert "domain 'web': text/web/3.jsonl.gz must be readable, but" in log
+        assert "domain 'web': text/web/3.jsonl.gz cannot be read: " in log
         assert "Permission denied" in log
-        assert "check the file and its permissions" in log
+        assert "Check the file and its permissions" in log
         assert left_behind(project) == []
 
     def test_a_file_that_changes_between_plan_and_run(self, project):
@@ -200,8 +202,8 @@ class TestFaults:
         script.write_text(script.read_text().replace("\nread_part(", f"\n{head}read_part("))
         self.fail(
             project,
-            "domain 'docs': text/docs/3.jsonl.gz must stay as it was when the run was planned",
-            "wait until nothing writes to it, and run again",
+            "domain 'docs': text/docs/3.jsonl.gz has changed: it had ",
+            "Wait until nothing writes to it, and run again",
         )
 
     def test_a_full_disk(self, project):
@@ -247,10 +249,10 @@ class TestFaults:
         make_config(project.folder, training=config["training"], target=target)
         self.fail(
             project,
-            "every split must hold a window of training.sequence_length + 1 = 4,097 tokens, but",
+            "too few tokens for a window of training.sequence_length + 1 = 4,097 tokens: ",
             "the validation split of domain 'web' has",
             "results/text/tokens/web/validation.bin",
-            "give the domain more text, change validation.share, or shorten the windows",
+            "Give the domain more text, or change validation.share or training.sequence_length",
         )
 
     def test_an_empty_validation_split(self, project):
@@ -258,16 +260,15 @@ class TestFaults:
         make_config(project.folder, validation=config["validation"] | {"share": 0.0001})
         self.fail(
             project,
-            "both splits must hold documents, but the validation split of 240 documents came out "
-            "empty at validation.share 0.0001 (",
-            ".jsonl.gz and 1 more): give the domain more documents or change the share",
+            "the validation split is empty: 240 documents (",
+            ".jsonl.gz and 1 more) at validation.share 0.0001. Give the domain more documents, or",
         )
 
     def test_a_pattern_that_matches_nothing(self, project):
         shutil.rmtree(project.folder / "text/web")
         self.fail(
             project,
-            "domain 'web': paths must match at least one file, but 'text/web/*.jsonl.gz' matches",
+            "domain 'web': no file matches 'text/web/*.jsonl.gz' in paths. Check the spelling",
         )
         assert not (project.folder / "results").exists()
 

@@ -27,8 +27,8 @@ from mixlaws.text.extraction import LEGAL, docstrings, python_code, without_lice
 from mixlaws.text.parts import Part
 from mixlaws.text.sources.source import Reading, SourceText, TextSource, key
 
-# What the project's runtime dependencies bring along, pure Python and headers. Not the whole of
-# site-packages: linters and test tools beside them would change the text between machines.
+# The project's runtime dependencies with pure Python or headers. Not all of site-packages: linters
+# and test tools there differ between machines, and so would the text.
 PACKAGES = (
     "aiohttp",
     "datasets",
@@ -59,9 +59,9 @@ PACKAGES = (
 MIN_DOCUMENT_CHARACTERS = 200
 # A line this long is data, minified or generated.
 MAX_LINE_CHARACTERS = 1000
-# One file must not be a tenth of a domain; the largest files are tables and change logs.
+# No file may dominate a domain; the largest files are tables and change logs.
 MAX_FILE_BYTES = 100_000
-# Below this share of letters among the visible characters a file is a table, not text.
+# With a smaller share of letters among its visible characters a file is a table, not text.
 MIN_LETTER_SHARE = 0.5
 
 _GENERATED = re.compile(
@@ -69,9 +69,9 @@ _GENERATED = re.compile(
     r"|\bgenerated (automatically|by|file|from|using|and used)",
     re.IGNORECASE,
 )
-# The standard library's folder may hold other packages: they are not on the list.
+# Other packages may be inside the standard library's folder; they are not on the list.
 _FOREIGN_FOLDERS = {"site-packages", "dist-packages", "__pycache__"}
-# One small header per operator of torch, three quarters of them near-duplicates.
+# One small header per operator of torch; three quarters of them are near duplicates.
 _GENERATED_FOLDER = "/ATen/ops/"
 _TEST_NAME = re.compile(r"/(tests?|testing|test_[^/]*\.py|[^/]*_tests?\.py|conftest\.py)(/|$)")
 
@@ -86,7 +86,7 @@ class _Candidate:
 
 
 def environment_roots() -> dict[str, Path]:
-    """Return the folders to harvest by name: the standard library and the packages present."""
+    """Return the folders to harvest, by name: the standard library and the installed packages."""
     roots = {"stdlib": Path(sysconfig.get_path("stdlib"))}
     for package in PACKAGES:
         spec = importlib.util.find_spec(package)
@@ -98,7 +98,7 @@ def environment_roots() -> dict[str, Path]:
 def open_harvest(kind: str, roots: Mapping[str, Path]) -> Reading:
     """Open one kind of harvest, a key of HARVESTS: whole files in hash order of their names.
 
-    A file that is not kept comes too, with the reason, so that every file read is accounted for.
+    A file that is dropped is yielded too, with the reason, so that every file is accounted for.
     The units of the reading are bytes of source files.
     """
     list_candidates, extract = HARVESTS[kind]
@@ -131,7 +131,7 @@ def _read(candidates: Iterable[_Candidate], extract: Callable[[str], str]) -> It
 
 
 def _reason_to_drop(raw: str, text: str) -> str:
-    """Return why the text of a file is no document, or an empty string."""
+    """Return why the text of a file is not a document, or an empty string."""
     if _GENERATED.search(raw[:2000]):
         return "generated"
     if len(text) < MIN_DOCUMENT_CHARACTERS:
@@ -147,7 +147,7 @@ def _reason_to_drop(raw: str, text: str) -> str:
 def _files(
     roots: Mapping[str, Path], *, suffixes: tuple[str, ...], tests: bool = False
 ) -> Iterator[_Candidate]:
-    """List the files of the roots; of Python files either the tests or all others."""
+    """List the files of the roots that are tests, or those that are not."""
     for root, top in roots.items():
         for folder, subfolders, names in os.walk(top):
             subfolders[:] = [name for name in subfolders if name not in _FOREIGN_FOLDERS]
@@ -174,7 +174,7 @@ def _documentation(roots: Mapping[str, Path]) -> Iterator[_Candidate]:
     yield from _files(roots, suffixes=(".py",))
     topics: dict[str, str] = importlib.import_module("pydoc_data.topics").topics
     for topic, text in topics.items():
-        # Written as a module that is one docstring: one extraction serves files and topics.
+        # As a module with one docstring, so that `docstrings` extracts files and topics alike.
         yield _Candidate(f"pydoc/{topic}", len(text.encode()), partial(repr, text))
 
 
@@ -205,7 +205,7 @@ def _distributions(roots: Mapping[str, Path]) -> list[str]:
     return sorted(found)
 
 
-# What can be harvested: which files or entries, and what of each is text.
+# The kinds of harvest: how to list their files, and how to extract the text of one.
 HARVESTS: dict[
     str, tuple[Callable[[Mapping[str, Path]], Iterator[_Candidate]], Callable[[str], str]]
 ] = {
@@ -223,7 +223,9 @@ class EnvironmentSource(TextSource):
 
     name: ClassVar[str] = "embedded"
 
-    harvest: str = key("Which text of the installed Python environment.", enum=list(HARVESTS))
+    harvest: str = key(
+        "Kind of text to take from the installed Python environment.", enum=list(HARVESTS)
+    )
 
     def __post_init__(self) -> None:
         if self.harvest not in HARVESTS:

@@ -27,7 +27,8 @@ class FilesSource(RecordSource):
     name: ClassVar[str] = "files"
 
     paths: Sequence[str] = key(
-        "Glob patterns of .txt, .jsonl (also .gz, .zst), .parquet or .arrow files.",
+        "Glob patterns of .txt, .jsonl (also .gz, .zst), .parquet or .arrow files; ** matches "
+        "subfolders, $NAME is replaced by the variable.",
         type="array",
         minItems=1,
         items={"type": "string"},

@@ -19,19 +19,19 @@ class HuggingFaceSource(RecordSource):
 
     name: ClassVar[str] = "huggingface"
 
-    dataset: str = key("Name on the hub, or a local folder.", type="string")
-    subset: str | None = key(
-        "Configuration of the data set.", type=["string", "null"], default=None
-    )
+    dataset: str = key("Name on the Hugging Face hub, or a local folder.", type="string")
+    subset: str | None = key("Configuration of the dataset.", type=["string", "null"], default=None)
     split: str = key("Split to read.", type="string", default="train")
     revision: str | None = key(
         "Branch, tag or commit of the repository; a commit never changes.",
         type=["string", "null"],
         default=None,
     )
-    streaming: bool = key("Read without downloading the whole set.", type="boolean", default=False)
+    streaming: bool = key(
+        "Read without downloading the whole dataset.", type="boolean", default=False
+    )
     num_parts: int = key(
-        "Jobs that read the set side by side; a stream needs as many files.",
+        "Jobs that read the dataset in parallel; a stream needs at least as many files.",
         type="integer",
         minimum=1,
         default=1,
@@ -43,7 +43,7 @@ class HuggingFaceSource(RecordSource):
         return [Part((), index, count) for index in range(count)]
 
     def open(self, part: Part) -> Reading:
-        """Open a slice of the dataset; units are rows, unknown where a stream declares no size."""
+        """Open a slice of the dataset; units are rows, unknown if a stream declares no size."""
         dataset = self._load()
         columns = self.selection.columns()
         for column in columns:
@@ -53,7 +53,7 @@ class HuggingFaceSource(RecordSource):
         declared = splits[self.split].num_examples if self.split in splits else 0
         num_rows = declared if self.streaming else dataset.num_rows
         name = [self.dataset, self.subset, self.split, str(dataset.info.version), self.revision]
-        # A stream is cut between its files, other datasets between rows; both keep the order.
+        # A stream is cut between files, other datasets between rows; both keep the order.
         if part.count > 1:
             with self._explained():
                 dataset = dataset.shard(part.count, part.index, contiguous=True)
@@ -64,7 +64,7 @@ class HuggingFaceSource(RecordSource):
         )
 
     def _load(self) -> Any:
-        # Imported here: it takes seconds and pandas, which no other source needs.
+        # Imported here: it takes seconds, and imports pandas.
         import datasets
 
         with self._explained():
@@ -97,7 +97,6 @@ class HuggingFaceSource(RecordSource):
             raise
         except (OSError, ValueError, IndexError, datasets.exceptions.DatasetsError) as error:
             raise DataError(
-                f"dataset {self.dataset!r} (subset {self.subset!r}, split {self.split!r}) must be "
-                f"readable, a folder or a name that can be reached or is cached, but {error}: "
-                "check the spelling, the files and the network"
+                f"dataset {self.dataset!r} (subset {self.subset!r}, split {self.split!r}) cannot "
+                f"be read: {error}. Check the spelling, the files and the network"
             ) from error

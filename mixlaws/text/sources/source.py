@@ -83,13 +83,13 @@ class TextSource(Source):
     """A source of text."""
 
     max_bytes: int | None = key(
-        "Stop reading after this many bytes of text; null reads everything.",
+        "Reading stops after this many bytes of text; null reads everything.",
         type=["integer", "null"],
         minimum=1,
         default=None,
     )
     max_tokens: int | None = key(
-        "Keep at most this many tokens, over both splits; null keeps all.",
+        "At most this many tokens are kept, both splits together; null keeps all.",
         type=["integer", "null"],
         minimum=1,
         default=None,
@@ -147,8 +147,8 @@ class RecordSource(TextSource):
         default=None,
     )
     on_bad_lines: str | int = key(
-        "What to do with a line that holds no text; error, skip, or the number that may be "
-        "skipped.",
+        "What to do with a line that has no text: error, skip, or the number of such lines that "
+        "may be skipped.",
         type=["string", "integer"],
         minimum=1,
         pattern="^(error|skip)$",

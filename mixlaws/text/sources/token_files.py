@@ -22,8 +22,8 @@ class TokenFilesSource(Source):
     holds_text: ClassVar[bool] = False
 
     folder: str = key(
-        "A domain's token files of an earlier experiment, results/NAME/tokens/DOMAIN; needs its "
-        "tokenizer.json as tokenizer.file (and its end_of_document).",
+        "Folder of a domain's token files in an earlier experiment, results/NAME/tokens/DOMAIN. "
+        "Set tokenizer.file to its tokenizer.json, and tokenizer.end_of_document as it was there.",
         type="string",
     )
 
@@ -63,13 +63,13 @@ def adopt_tokens(
     tokens: str | Path,
     manifest: str | Path,
 ) -> None:
-    """Verify a (token file, manifest) pair of an earlier experiment; publish it under a new name.
+    """Verify a (token file, manifest) pair of an earlier experiment; copy it as a domain of this.
 
     Counts and fingerprint stay those of the experiment that read the text. Raises DataError,
-    naming the domain, when the file is not what its manifest says, is of another split, or was made
+    naming the domain, when the file differs from its manifest, is of another split, or was made
     with another tokenizer than `tokenizer`, the tokenizer.json of this experiment.
     """
-    with located(f"domain {domain!r}"):
+    with located(f"domain {domain!r}, given as token files of an earlier experiment"):
         found = read_manifest(given[1])
         _check_origin(found, given, split=split, tokenizer=tokenizer)
         place_tokens(
