@@ -11,9 +11,10 @@ from mixlaws.figures import draw_figures
 from mixlaws.files import read_json
 from mixlaws.provenance import TRAINING_VERSION
 from mixlaws.report import findings
+from mixlaws.report.blocks import section_figures
 from mixlaws.report import tables as report_tables
-from mixlaws.report.figures import page_figures
 from mixlaws.report.page import write_report
+from mixlaws.results import FigureFolder
 
 LEVEL = 0.9
 
@@ -169,7 +170,7 @@ def test_in_sample_numbers_never_stand_without_the_word(page):
 
 def test_a_page_without_figures_is_refused(tmp_path, write_results):
     config = write_results(tmp_path)
-    with pytest.raises(DataError, match="figures must hold the figures: run draw_figures first"):
+    with pytest.raises(DataError, match=r"The figures are missing: there is no .*index.json. Draw them first."):
         write_report(tmp_path, config, tmp_path / "report.html")
 
 
@@ -246,7 +247,8 @@ def test_scores_are_those_of_the_largest_observed_size():
 
 
 def test_figures_take_the_inks_of_the_page(folder, page):  # noqa: ARG001 (it draws them)
-    (figure,) = page_figures(folder / "figures", "optimum", "a figure that was not drawn")
+    figure = section_figures(FigureFolder(folder / "figures"), "laws")[-1]
+    assert figure.name == "optimum"
     assert figure.width == pytest.approx(9.0 * 0.85 * 96)
     assert "var(--ink)" in figure.svg
     assert "#1c2127" not in figure.svg
