@@ -11,11 +11,8 @@ import pandas as pd
 from mixlaws.decision.noise import seed_noise
 from mixlaws.errors import DataError
 from mixlaws.losses.fingerprints import check_runs
+from mixlaws.results import NOISE_FACTOR, OPTIMUM
 from mixlaws.tables import read_table
-
-OPTIMUM = "optimum"
-# A gain counts as real when it exceeds the noise of a mixture's effect by this factor.
-NOISE_FACTOR = 2.0
 
 
 def check_same_text(runs: str | Path, confirmation_runs: str | Path) -> None:

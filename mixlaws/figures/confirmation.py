@@ -12,9 +12,9 @@ from matplotlib.figure import Figure
 
 from mixlaws.figures.spec import Drawn, FigureSpec
 from mixlaws.figures.style import INK, MUTED, WIDTH, error_bars, key, legend_below
-from mixlaws.figures.view import OPTIMUM, View
+from mixlaws.figures.view import View
 from mixlaws.presentation import ordered
-from mixlaws.results import NOISE_FACTOR
+from mixlaws.results import NOISE_FACTOR, OPTIMUM
 
 
 def draw(view: View) -> Drawn | None:

@@ -22,8 +22,8 @@ from mixlaws.figures.style import (
     legend_below,
     panels,
 )
-from mixlaws.figures.view import OPTIMUM, SAMPLE, TRAINED_KINDS, baseline_kinds
-from mixlaws.results import HELD_OUT
+from mixlaws.figures.view import SAMPLE, TRAINED_KINDS, baseline_kinds
+from mixlaws.results import HELD_OUT, OPTIMUM
 
 PATH_TOLERANCE = 1e-4
 

@@ -25,7 +25,8 @@ from mixlaws.figures.style import (
     key,
     legend_below,
 )
-from mixlaws.figures.view import OPTIMUM, SAMPLE, baseline_kinds
+from mixlaws.figures.view import SAMPLE, baseline_kinds
+from mixlaws.results import HELD_OUT, OPTIMUM
 
 CORNERS = np.array([[0.0, 0.0], [1.0, 0.0], [0.5, np.sqrt(3) / 2]])
 """Places of the mixtures of one domain alone: left, right, top."""
@@ -33,10 +34,10 @@ NUM_LEVELS = 13
 COLOUR_MAP = "crest_r"
 LABELLED_SHARES = (0.25, 0.5, 0.75)
 POINTS: dict[str, dict[str, Any]] = {
-    "sample": {"markersize": 6, "mfc": BLACK, "mec": WHITE},
-    "held-out": {"markersize": 6.5, "mfc": "#f5b942"},
+    SAMPLE: {"markersize": 6, "mfc": BLACK, "mec": WHITE},
+    HELD_OUT: {"markersize": 6.5, "mfc": "#f5b942"},
     "best observed": {"markersize": 10},
-    "optimum": {"markersize": 16},
+    OPTIMUM: {"markersize": 16},
 }
 BASELINE_SIZES = {"s": 6.5}
 """A square looks larger than other markers of its size."""

@@ -52,7 +52,7 @@ def plot_training_curves(table: pd.DataFrame, colours: Mapping[str, str]) -> Fig
             grid[row, column].set_ylabel(MEASURES[measure] if column == 0 else "")
             if row == 0:
                 grid[row, column].set_title(f"size {size}")
-    for axes in grid[1]:
+    for axes in grid[-1]:
         log_counts(axes)
         axes.set_xlabel(TOKENS_LABEL)
     shown = dict.fromkeys(table["validation_domain"])
@@ -78,14 +78,19 @@ def _draw_curves(axes: Axes, part: pd.DataFrame, colours: Mapping[str, str]) -> 
     axes.set_xlabel("")
 
 
+def _measured_words(view: View) -> str:
+    accuracy = " and next-token accuracy (higher is better)" if "accuracy" in view.losses else ""
+    return f"Loss (lower is better){accuracy}"
+
+
 SPEC = FigureSpec(
     name="training_curves",
     section="runs",
     title="Training curves",
-    caption=(
-        "Loss (lower is better) and next-token accuracy (higher is better) of each validation "
-        "domain over training: mean over all mixtures and, where there are few domains, the range "
-        "from the lowest to the highest. The wider the range, the more the mixture matters."
+    caption=lambda view: (
+        f"{_measured_words(view)} of each validation domain over training: mean over all mixtures "
+        "and, where there are few domains, the range from the lowest to the highest. The wider the "
+        "range, the more the mixture matters."
     ),
     draw=draw,
 )

@@ -11,7 +11,7 @@ import pandas as pd
 from mixlaws.figures.curves import Target
 from mixlaws.figures.style import domain_colours
 from mixlaws.presentation import ordered_rows
-from mixlaws.results import BASELINE, BEST_OBSERVED, HELD_OUT, Results
+from mixlaws.results import BASELINE, BEST_OBSERVED, HELD_OUT, OPTIMUM, Results
 
 
 class View:
@@ -85,7 +85,7 @@ class View:
         return compared_mixtures(self.results.mixtures, self.optimum, self.domains)
 
 
-SAMPLE, BEST, OPTIMUM = "sample", "best observed", "optimum"
+SAMPLE, BEST = "sample", "best observed"
 TRAINED_KINDS = (SAMPLE, HELD_OUT)
 
 

@@ -11,9 +11,8 @@ import pandas as pd
 from mixlaws.presentation import ordered, ordered_rows
 from mixlaws.report.blocks import PageFigure, section_figures
 from mixlaws.report.findings import mixture_scores
-from mixlaws.results import BEST_OBSERVED, RUN_KEY, Results
+from mixlaws.results import BEST_OBSERVED, OPTIMUM, RUN_KEY, Results
 
-OPTIMUM = "optimum"
 ROLE_KEY = ["role", *RUN_KEY]
 
 

@@ -20,6 +20,7 @@ from mixlaws.presentation import (
 )
 from mixlaws.report.blocks import PageTable
 from mixlaws.report.findings import BASELINE_LAWS, MIXTURE_FOLDS
+from mixlaws.results import LATER_STEPS, LEAVE_ONE_SIZE_OUT, RUN_KEY
 
 ABSENT = "–"
 SHAPE = ["num_layers", "model_width", "num_heads"]
@@ -150,7 +151,7 @@ def domain_score_table(scores: pd.DataFrame, fold: str) -> PageTable:
 
 def forward_table(scores: pd.DataFrame) -> PageTable | None:
     """Return the errors of each pipeline on an unseen size and on later steps, if measured."""
-    rows = scores[scores["fold"].isin(["leave-one-size-out", "later-steps"])]
+    rows = scores[scores["fold"].isin([LEAVE_ONE_SIZE_OUT, LATER_STEPS])]
     rows = rows[rows["validation_domain"] == OVERALL]
     if rows.empty:
         return None
@@ -228,7 +229,7 @@ def run_table(runs: pd.DataFrame, overall: pd.Series) -> PageTable:
 
     `overall` is the final overall loss by role, size, mixture, seed.
     """
-    keys = ["role", "size", "mixture", "seed"]
+    keys = ["role", *RUN_KEY]
     final = [overall[key] for key in runs[keys].itertuples(index=False, name=None)]
     table = runs.assign(final=final)
     known = {name: column for name, column in RUN_COLUMNS.items() if name in table}

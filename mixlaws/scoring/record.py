@@ -13,9 +13,10 @@ from mixlaws.files import read_json
 from mixlaws.laws.mixing.fit import fit_mixing_law
 from mixlaws.laws.overall import Columns
 from mixlaws.losses.experiment import Experiment
+from mixlaws.results import HELD_OUT, LEAVE_ONE_MIXTURE_OUT
 from mixlaws.scoring.choice import LawChoice, Scored
 from mixlaws.scoring.fold_errors import FoldErrors
-from mixlaws.scoring.folds import HELD_OUT, LEAVE_ONE_MIXTURE_OUT, last_losses
+from mixlaws.scoring.folds import last_losses
 from mixlaws.scoring.scores import PredictedLosses, fold_predictions, prediction_rows, score_rows
 
 

@@ -150,7 +150,9 @@ def test_predictions_are_joined_by_name_and_missing_ones_are_listed(folder):
     assert set(joined["size"]) == {"99K"}
     fitted = joined[joined["kind"] == "fitted"]
     assert (fitted["predicted"] - fitted["observed"]).abs().max() < 0.02
-    with pytest.raises(DataError, match=r"no loss .*: held-002 of size 99K at 614,400 tokens\. Rerun"):
+    with pytest.raises(
+        DataError, match=r"no loss .*: held-002 of size 99K at 614,400 tokens\. Rerun"
+    ):
         compared_losses(predictions, observed[observed["mixture"] != "held-002"], Planted().sizes)
 
 
