@@ -13,11 +13,9 @@ from mixlaws.errors import DataError
 from mixlaws.files import read_json, write_json
 from mixlaws.losses.fingerprints import check_runs
 from mixlaws.losses.tables import read_losses
+from mixlaws.mixtures.lattice import OPTIMUM
+from mixlaws.results import NOISE_FACTOR
 from mixlaws.tables import read_table
-
-OPTIMUM = "optimum"
-# A gain counts as real when it exceeds the noise of a mixture's effect by this factor.
-NOISE_FACTOR = 2.0
 
 
 def compare_confirmation(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
+from itertools import cycle
 from pathlib import Path
 
 import matplotlib as mpl
@@ -17,6 +18,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLoca
 
 from mixlaws.errors import ConfigError
 from mixlaws.files import atomic_path
+from mixlaws.laws.overall import OVERALL
 from mixlaws.presentation import INKS, format_count
 from mixlaws.tables import write_table
 
@@ -29,12 +31,12 @@ DOMAIN_PALETTE = (
     *("#9080c0", "#488880", "#00a8f0", "#e8a010", "#58c0a8", "#a04000", "#68a000", "#b87058"),
 )
 SIZE_RAMP = "blend:#e8a010,#c83c4a,#6048c0"
-OVERALL = "overall"
 INK, MUTED, GRID = INKS["ink"], INKS["muted"], INKS["grid"]
 # On top of filled contours, whatever the page's background.
 WHITE, BLACK = "#ffffff", "#000000"
-MARKERS = {"optimum": "*", "uniform": "s", "natural": "v", "best observed": "^"}
-MARKERS |= {"held-out": "D", "sample": "o"}
+MARKERS = {"optimum": "*", "best observed": "^", "held-out": "D", "sample": "o"}
+"""By kind; baselines have names of their own."""
+BASELINE_MARKERS = ("s", "v", "P", "X", "<", ">")
 WIDTH = 9.0
 """Inches; the width of the page's text."""
 LOSS_LABEL = "loss L (nats per token)"
@@ -97,6 +99,11 @@ def domain_colours(domains: Sequence[str]) -> dict[str, str]:
             f"colour each, got {len(domains)}: merge domains, or add to DOMAIN_PALETTE"
         )
     return dict(zip(domains, DOMAIN_PALETTE, strict=False)) | {OVERALL: INK}
+
+
+def baseline_markers(names: Iterable[str]) -> dict[str, str]:
+    """Return a marker for each baseline, by its place; beyond six they repeat."""
+    return dict(zip(names, cycle(BASELINE_MARKERS), strict=False))
 
 
 def size_colours(sizes: Sequence[str]) -> dict[str, str]:

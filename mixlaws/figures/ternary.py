@@ -21,23 +21,28 @@ from mixlaws.figures.style import (
     OVERALL_LABEL,
     WHITE,
     WIDTH,
+    baseline_markers,
     key,
     legend_below,
 )
+from mixlaws.figures.view import SAMPLE, baseline_kinds
+from mixlaws.mixtures.lattice import OPTIMUM
+from mixlaws.results import HELD_OUT
 
 CORNERS = np.array([[0.0, 0.0], [1.0, 0.0], [0.5, np.sqrt(3) / 2]])
-"""Where the mixtures of one domain alone stand: left, right, top."""
+"""Places of the mixtures of one domain alone: left, right, top."""
 NUM_LEVELS = 13
 COLOUR_MAP = "crest_r"
 LABELLED_SHARES = (0.25, 0.5, 0.75)
 POINTS: dict[str, dict[str, Any]] = {
-    "sample": {"markersize": 6, "mfc": BLACK, "mec": WHITE},
-    "held-out": {"markersize": 6.5, "mfc": "#f5b942"},
+    SAMPLE: {"markersize": 6, "mfc": BLACK, "mec": WHITE},
+    HELD_OUT: {"markersize": 6.5, "mfc": "#f5b942"},
     "best observed": {"markersize": 10},
-    "uniform": {"markersize": 6.5},
-    "natural": {"markersize": 7.5},
-    "optimum": {"markersize": 16},
+    OPTIMUM: {"markersize": 16},
 }
+BASELINE_SIZES = {"s": 6.5}
+"""A square looks larger than other markers of its size."""
+BASELINE_SIZE = 7.5
 OUTLINED = [Stroke(linewidth=3.6, foreground=BLACK), Normal()]
 
 
@@ -104,11 +109,16 @@ def _draw_frame(axes: Axes, colours: Mapping[str, str]) -> None:
 def _draw_mixtures(axes: Axes, compared: pd.DataFrame, columns: list[str]) -> list[Line2D]:
     """Mark the mixtures by kind; return their legend entries."""
     entries = []
-    for kind, look in POINTS.items():
+    baselines = baseline_markers(baseline_kinds(compared))
+    looks = {kind: POINTS[kind] | {"marker": MARKERS[kind]} for kind in POINTS}
+    best = looks.pop(OPTIMUM)
+    for kind, marker in baselines.items():
+        looks[kind] = {"marker": marker, "markersize": BASELINE_SIZES.get(marker, BASELINE_SIZE)}
+    for kind, look in (looks | {OPTIMUM: best}).items():
         rows = compared[compared["kind"] == kind]
-        style = {"mfc": WHITE, "mec": BLACK, "ls": "none", "marker": MARKERS[kind]} | look
+        style = {"mfc": WHITE, "mec": BLACK, "ls": "none"} | look
         if not rows.empty:
             points = rows[columns].to_numpy(dtype=float) @ CORNERS
             axes.plot(*points.T, **style)
-            entries.append(key("trained mixture" if kind == "sample" else kind, **style))
+            entries.append(key("trained mixture" if kind == SAMPLE else kind, **style))
     return entries

@@ -1,25 +1,19 @@
-"""What the reproduction says in words: its results as the page reads them, and the first screen."""
+"""What the results of the reproduction say in words: the first screen of its page."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
-from mixlaws.files import read_json
 from mixlaws.laws.overall import OVERALL
 from mixlaws.paper.extrapolation import BOOSTED, ROLES
 from mixlaws.paper.five_domains import IN_SAMPLE, REPEATED
 from mixlaws.paper.forms import form_summary
 from mixlaws.paper.joint_target import JOINT, PAPER
-from mixlaws.paper.verdicts import AGREES, COLUMNS
+from mixlaws.paper.results import PaperResults
 from mixlaws.presentation import format_list, format_signed
-from mixlaws.report.figures import PageFigure, page_figures
-from mixlaws.report.findings import Finding
-from mixlaws.tables import read_table
+from mixlaws.report.blocks import Finding
 
 
 @dataclass(frozen=True)
@@ -31,65 +25,7 @@ class Card:
     wide: bool = False
 
 
-class Results:
-    """What the page reads of a results folder."""
-
-    def __init__(self, folder: Path, config: Mapping[str, Any]) -> None:
-        self.folder = folder
-        self.config = config
-        self.settings = config["published"]["figures"]
-        self.verdicts = read_table(folder / "paper_verdicts.csv", COLUMNS).fillna("")
-        self.optimum = read_json(folder / "redpajama" / "optimum.json")
-        self.predictions = self.table("redpajama", "target_predictions")
-        self.ratios = self.table("redpajama", "steps_to_match")
-        self.critical = self.table("continual", "critical_proportions")
-
-    def table(self, study: str, name: str) -> pd.DataFrame:
-        """Return a table of a study."""
-        return read_table(self.folder / study / f"{name}.csv", [])
-
-    def figures(self, *names: str) -> list[PageFigure]:
-        """Return the named figures."""
-        return page_figures(self.folder / "figures", *names)
-
-    def predicted(self, law: str, role: str) -> float:
-        """Return a law's overall loss at the target."""
-        rows = self.predictions
-        found = rows[(rows["law"] == law) & (rows["role"] == role) & (rows["panel"] == OVERALL)]
-        return float(found["predicted"].iloc[0])
-
-    def observed(self, role: str) -> float:
-        """Return the observed overall loss at the target."""
-        rows = self.predictions
-        found = rows[(rows["role"] == role) & (rows["panel"] == OVERALL)]
-        return float(found["observed"].iloc[0])
-
-    def joint(self, role: str) -> float:
-        """Return the joint laws' overall loss at the target, the mixture being a seen one."""
-        rows, target = self.table("redpajama", "joint_predictions"), self.settings["extrapolation"]
-        rows = rows[(rows["panel"] == OVERALL) & (rows["step"] == target["target"]["step"])]
-        return float(rows.loc[rows["mixture"] == target[role], "predicted"].iloc[0])
-
-    def place_of_optimised(self, grid: pd.DataFrame, law: str) -> int:
-        """Return the rank of the paper's optimised mixture among the candidates, 1 the best."""
-        shares = [str(name) for name in grid if str(name).startswith("r_")]
-        sampled = self.table("redpajama", "extrapolated").set_index("mixture")[shares]
-        paper = sampled.loc[self.settings["extrapolation"]["optimised"]].to_numpy(dtype=float)
-        same = (grid[shares] - paper).abs().max(axis=1) < 1e-9
-        return int((grid[law] < grid.loc[same, law].iloc[0]).sum()) + 1
-
-    def agreeing(self, item: str) -> str:
-        """Return how many numbers of a figure or table agree, as `3 of 4`."""
-        rows = self.verdicts[self.verdicts["item"] == item]
-        return f"{(rows['verdict'] == AGREES).sum()} of {len(rows)}"
-
-    def claimed(self, name: str) -> float:
-        """Return the number of a claim."""
-        claims = {claim["id"]: claim for claim in self.config["published"]["claims"]}
-        return float(claims[name]["value"])
-
-
-def cards(found: Results) -> list[Card]:
+def cards(found: PaperResults) -> list[Card]:
     """Return the boxes of the first screen."""
     return [
         Card("What reproduces", list(_reproduced(found))),
@@ -98,12 +34,12 @@ def cards(found: Results) -> list[Card]:
     ]
 
 
-def _ratio(found: Results, runner: str) -> Any:
+def _ratio(found: PaperResults, runner: str) -> Any:
     rows = found.ratios[(found.ratios["runner"] == runner) & (found.ratios["first_step"] > 0)]
     return next(rows.itertuples())
 
 
-def _reproduced(found: Results) -> Iterator[Finding]:
+def _reproduced(found: PaperResults) -> Iterator[Finding]:
     more, fewer = _ratio(found, "default"), _ratio(found, "optimised")
     yield Finding(
         "good",
@@ -138,7 +74,7 @@ def _reproduced(found: Results) -> Iterator[Finding]:
     )
 
 
-def _not_reproduced(found: Results) -> Iterator[Finding]:
+def _not_reproduced(found: PaperResults) -> Iterator[Finding]:
     summary = form_summary(found.table("3mix", "forms"))
     median = summary.pivot(index="form", columns="validation_domain", values="repeated_median")
     ratio = (median.loc["M4"] / median.loc[["M1", "M2"]].min()).round(1)
@@ -180,7 +116,7 @@ def _not_reproduced(found: Results) -> Iterator[Finding]:
     )
 
 
-def _better(found: Results) -> Iterator[Finding]:
+def _better(found: PaperResults) -> Iterator[Finding]:
     ours = [format_signed(found.joint(role) - found.observed(role)) for role in ROLES]
     theirs = [
         format_signed(found.claimed(f"predicted.{role}.{OVERALL}") - found.observed(role))
@@ -203,7 +139,7 @@ def _better(found: Results) -> Iterator[Finding]:
     yield _baseline_finding(found)
 
 
-def _gain_finding(found: Results) -> Finding:
+def _gain_finding(found: PaperResults) -> Finding:
     gain = found.optimum["gain"]
     true = found.observed("default") - found.observed("optimised")
     inside = gain["lower"] <= true <= gain["upper"]
@@ -217,7 +153,7 @@ def _gain_finding(found: Results) -> Finding:
     )
 
 
-def _baseline_finding(found: Results) -> Finding:
+def _baseline_finding(found: PaperResults) -> Finding:
     """Say what the smallest models alone would have chosen."""
     stability = found.table("redpajama", "rank_stability")
     small = stability[stability["size"] == stability["size"].iloc[0]].iloc[-1]

@@ -1,4 +1,4 @@
-"""The page of the reproduction: what of the paper's numbers stands, and what is better now."""
+"""The page of the reproduction: which of the paper's numbers we get, and what is better now."""
 
 from __future__ import annotations
 
@@ -9,12 +9,14 @@ from typing import Any
 from mixlaws import __version__
 from mixlaws.laws.overall import OVERALL
 from mixlaws.paper.extrapolation import BOOSTED, EXPONENTIAL, ROLES
-from mixlaws.paper.findings import Results, cards
+from mixlaws.paper.findings import cards
+from mixlaws.paper.results import PaperResults
 from mixlaws.paper.sections import SECTIONS
 from mixlaws.paper.verdicts import AGREES, DISAGREES, NOT_REPRODUCIBLE, count_verdicts
 from mixlaws.presentation import SPACE, format_loss, format_signed
-from mixlaws.report.tables import PageTable
-from mixlaws.report.template import write_page
+from mixlaws.report.blocks import PageTable, write_page
+
+TEMPLATE = Path(__file__).with_name("published.html.j2")
 
 
 def write_published_report(
@@ -24,13 +26,11 @@ def write_published_report(
 
     `config` is complete. Raises DataError for a table that is missing.
     """
-    found = Results(Path(results), config)
-    write_page(
-        "paper/published.html.j2", _summary(found), [build(found) for build in SECTIONS], output
-    )
+    found = PaperResults(results, config)
+    write_page(_summary(found), [build(found) for build in SECTIONS], output, TEMPLATE)
 
 
-def _summary(found: Results) -> dict[str, Any]:
+def _summary(found: PaperResults) -> dict[str, Any]:
     counts = count_verdicts(found.verdicts)
     total = counts[AGREES] + counts[DISAGREES]
     return {
@@ -48,7 +48,7 @@ def _summary(found: Results) -> dict[str, Any]:
     }
 
 
-def headline_table(found: Results) -> PageTable:
+def headline_table(found: PaperResults) -> PageTable:
     """Return the paper's headline numbers: paper, authors' code, ours by their procedure, joint."""
     rows = []
     for role in ROLES:
@@ -88,7 +88,7 @@ def headline_table(found: Results) -> PageTable:
     return PageTable(caption, [*header, "joint laws", "observed"], rows, 1)
 
 
-def _choice_row(found: Results) -> list[str]:
+def _choice_row(found: PaperResults) -> list[str]:
     """Return the mixture that each procedure would choose, and the baseline: the best small run."""
     stability = found.table("redpajama", "rank_stability")
     small = stability[stability["size"] == stability["size"].iloc[0]].iloc[-1]

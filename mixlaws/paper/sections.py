@@ -5,24 +5,22 @@ from __future__ import annotations
 import pandas as pd
 
 from mixlaws import __version__
-from mixlaws.files import read_json
 from mixlaws.laws.nested import PAPER_SETTINGS
 from mixlaws.paper.extrapolation import BOOSTED, EXPONENTIAL
-from mixlaws.paper.findings import Results
+from mixlaws.paper.results import PaperResults
 from mixlaws.paper.verdicts import AGREES, DISAGREES, NOT_REPRODUCIBLE, count_verdicts
 from mixlaws.presentation import format_loss, format_share, format_signed, table_rows
 from mixlaws.provenance import versions
 from mixlaws.report import tables as report_tables
-from mixlaws.report.findings import Finding
-from mixlaws.report.sections import ANALYSIS_PACKAGES, Section
-from mixlaws.report.tables import PageTable
+from mixlaws.report.blocks import Finding, PageTable, Section, section_figures
+from mixlaws.report.sections import ANALYSIS_PACKAGES
 
 TONES = {AGREES: "good", DISAGREES: "caution", NOT_REPRODUCIBLE: "plain"}
 SHOWN = ["item", "quantity", "verdict", "source", "note", "paper", "ours", "tolerance"]
 NUM_TEXT = 5
 
 
-def verdict_section(found: Results) -> Section:
+def verdict_section(found: PaperResults) -> Section:
     """Return every claim with its verdict."""
     table = found.verdicts[SHOWN].astype(str)
     counts = count_verdicts(table)
@@ -46,7 +44,7 @@ def verdict_section(found: Results) -> Section:
     )
 
 
-def mixing_section(found: Results) -> Section:
+def mixing_section(found: PaperResults) -> Section:
     """Return what concerns the mixing law at fixed size and steps."""
     laws = found.table("2mix", "two_domain_laws")
     rows = [
@@ -64,12 +62,12 @@ def mixing_section(found: Results) -> Section:
         "mixing",
         "The mixing law",
         "At one size and one number of steps: how the loss depends on the proportions.",
-        figures=found.figures("two_domains", "forms", "interactions", "aggregation"),
+        figures=section_figures(found.figures, "mixing"),
         tables=[table],
     )
 
 
-def extrapolation_section(found: Results) -> Section:
+def extrapolation_section(found: PaperResults) -> Section:
     """Return algorithm 1 and the joint laws at the target."""
     folds = found.table("redpajama", "forward_folds").assign(study="redpajama")
     folds = pd.concat([folds, found.table("5mix", "forward_folds").assign(study="5mix")])
@@ -85,13 +83,12 @@ def extrapolation_section(found: Results) -> Section:
         "The paper's pipeline (step law, size law, mixing law, search) and this package's joint "
         "laws, on the same losses.",
         [_sharing_finding(found)],
-        found.figures("predictions", "joint_target", "matching", "paper_step_law",
-                      "paper_size_law", "sharing"),
+        section_figures(found.figures, "extrapolation"),
         [PageTable(caption, header, rows, 3)],
     )  # fmt: skip
 
 
-def _sharing_finding(found: Results) -> Finding:
+def _sharing_finding(found: PaperResults) -> Finding:
     """Say what the range of the size exponent is worth, for the sharing of algorithm 1."""
     table = found.table("redpajama", "sharing_sensitivity")
     sharing = PAPER_SETTINGS.step_sharing, PAPER_SETTINGS.size_sharing
@@ -115,7 +112,7 @@ def _sharing_finding(found: Results) -> Finding:
     )
 
 
-def choice_section(found: Results) -> Section:
+def choice_section(found: PaperResults) -> Section:
     """Return which mixture each procedure would choose."""
     grid = found.table("redpajama", "candidates")
     findings = []
@@ -148,12 +145,12 @@ def choice_section(found: Results) -> Section:
         "Which mixture to choose",
         "On the paper's 854 candidates and, exactly, on all mixtures within its token limits.",
         findings,
-        found.figures("paper_optimum", "rankings"),
+        section_figures(found.figures, "choice"),
         [PageTable("The joint laws' optimum.", header, rows, 1), stability_table(found)],
     )
 
 
-def stability_table(found: Results) -> PageTable:
+def stability_table(found: PaperResults) -> PageTable:
     """Return what taking the best mixture of a smaller size or fewer steps costs at 410M."""
     table = found.table("redpajama", "rank_stability")
     rows = [
@@ -168,9 +165,9 @@ def stability_table(found: Results) -> PageTable:
     return PageTable(caption, header, rows, 2)
 
 
-def continual_section(found: Results) -> Section:
+def continual_section(found: PaperResults) -> Section:
     """Return the critical proportion by procedure and step."""
-    errors = read_json(found.folder / "continual" / "errors.json")["held_out_errors"]
+    errors = found.record("continual", "errors")["held_out_errors"]
     rows = []
     for row in table_rows(found.critical):
         bounded = pd.notna(row.lower)
@@ -193,13 +190,13 @@ def continual_section(found: Results) -> Section:
                 "one seed.",
             ),
         ],
-        found.figures("critical_proportion", "continual_curves"),
+        section_figures(found.figures, "continual"),
         [PageTable("Critical share of the original domain.", ["step", "procedure", "share",
                    "90 % interval over forms and noise"], rows, 2)],
     )  # fmt: skip
 
 
-def data_section(found: Results) -> Section:
+def data_section(found: PaperResults) -> Section:
     """Return what was corrected and dropped, versions and config."""
     studies = found.config["published"]["studies"]
     rows = []

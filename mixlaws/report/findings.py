@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
@@ -18,30 +17,25 @@ from mixlaws.presentation import (
     format_signed,
 )
 from mixlaws.provenance import TRAINING_VERSION
+from mixlaws.report.blocks import Finding
+from mixlaws.results import BEST_OBSERVED, HELD_OUT, LEAVE_ONE_MIXTURE_OUT, NOISE_FACTOR
 
-BASELINE_NAMES = {
-    "uniform": "the uniform mixture (equal shares)",
+UNIFORM = "uniform"
+BASELINE_WORDS = {
+    UNIFORM: "the uniform mixture (equal shares)",
     "natural": "the natural mixture (shares of the text as it is)",
-    "best_observed": "the best mixture among the trained ones",
+    BEST_OBSERVED: "the best mixture among the trained ones",
 }
+"""Of the baselines that a reader may not know by their names."""
 MIXTURE_FOLDS = {
-    "leave-one-mixture-out": "mixtures left out in turn",
-    "held-out": "mixtures held out of every fit",
+    LEAVE_ONE_MIXTURE_OUT: "mixtures left out in turn",
+    HELD_OUT: "mixtures held out of every fit",
 }
-NOISE_FACTOR = 2
-"""A difference below this many noise standard deviations is not called a difference."""
+BASELINE_LAWS = ("linear", "mean")
+"""What a mixing law has to beat."""
 FAR = {"parameters": 10.0, "tokens": 10.0}
 """An extrapolation by more than this factor is called far."""
 NUM_NAMED = 5
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One sentence or two for the reader."""
-
-    tone: str
-    """good, plain or caution."""
-    text: str
 
 
 def interval_words(estimate: Mapping[str, float], level: float) -> str:
@@ -55,8 +49,8 @@ def gain_findings(optimum: Mapping[str, Any]) -> list[Finding]:
     findings = []
     for name, baseline in optimum["baselines"].items():
         gain, words = baseline["gain"], interval_words(baseline["gain"], optimum["level"])
-        label = BASELINE_NAMES.get(name, f"the mixture {name}")
-        if name == "best_observed":
+        label = _baseline_words(name)
+        if name == BEST_OBSERVED:
             label += f" ({baseline['mixture']})"
         if gain["lower"] > 0:
             tone, text = "good", f"Better than {label} by {gain['value']:.3f} nats ({words})."
@@ -73,16 +67,24 @@ def gain_findings(optimum: Mapping[str, Any]) -> list[Finding]:
     return findings
 
 
+def _baseline_words(name: str) -> str:
+    return BASELINE_WORDS.get(name, f"the mixture {name}")
+
+
 def meaning(optimum: Mapping[str, Any]) -> str:
-    """Say what the gain over the uniform mixture means to someone who does not read nats."""
-    gain = optimum["baselines"]["uniform"]["gain"]["value"]
+    """Say what the gain over the first baseline means to someone who does not read nats."""
+    loss = "The loss says how surprised the model is by text it has not seen; lower is better. "
+    if not optimum["baselines"]:
+        return loss.strip()
+    name, baseline = next(iter(optimum["baselines"].items()))
+    compared = "equal shares" if name == UNIFORM else _baseline_words(name)
+    gain = baseline["gain"]["value"]
     rise = 100 * math.expm1(gain)
     direction = "higher" if rise >= 0 else "lower"
     return (
-        "The loss says how surprised the model is by text it has not seen; lower is better. "
-        "Compared with equal shares, the recommended mixture is predicted to give each token of "
-        f"the validation text a probability {abs(rise):.1f} % {direction}, on (geometric) average, "
-        "with the same model and the same number of training tokens."
+        f"{loss}Compared with {compared}, the recommended mixture is predicted to give each token "
+        f"of the validation text a probability {abs(rise):.1f} % {direction}, on (geometric) "
+        "average, with the same model and the same number of training tokens."
     )
 
 
@@ -108,16 +110,22 @@ def verdict(optimum: Mapping[str, Any], confirmation: Mapping[str, Any] | None) 
         return Finding(
             "plain", "This is a prediction: the target model has not been trained to check it."
         )
+    gains = confirmation["gains"]
+    if not gains:
+        return Finding(
+            "caution",
+            "The target was trained on the recommended mixture alone: its losses are shown, but "
+            "they do not show that another mixture is worse.",
+        )
     if confirmation["noise"] is None:
         return Finding(
             "caution",
             "The target was trained with a single seed, so that its noise is unknown: its losses "
             "are shown, but they neither confirm nor refute the prediction.",
         )
-    gains = confirmation["gains"]
     short = [name for name, gain in gains.items() if not gain["beyond_noise"]]
     listed = format_list(f"{g['observed']:.3f} nats over {name}" for name, g in gains.items())
-    bar = f"twice the noise between seeds ({NOISE_FACTOR} × {confirmation['noise']:.3f} nats)"
+    bar = f"twice the noise between seeds ({NOISE_FACTOR:g} × {confirmation['noise']:.3f} nats)"
     trained = f"The {optimum['target']['size']} target was really trained"
     if not short:
         return Finding("good", f"{trained}, and the gain held: {listed}, more than {bar}.")
@@ -164,8 +172,13 @@ def confirmation_findings(confirmation: Mapping[str, Any]) -> list[Finding]:
 
 
 def mixture_scores(scores: pd.DataFrame, sizes: Mapping[str, int]) -> pd.DataFrame:
-    """Return the scores on unseen mixtures at the largest size that has observed losses."""
+    """Return the scores on unseen mixtures at the largest size that has observed losses.
+
+    No rows where there were too few mixtures to keep any from a fit.
+    """
     rows = scores[scores["fold"].isin(list(MIXTURE_FOLDS)) & scores["size"].isin(sizes)]
+    if rows.empty:
+        return rows
     return rows[rows["size"] == max(rows["size"], key=lambda size: sizes[size])]
 
 
@@ -177,10 +190,10 @@ def law_findings(scores: pd.DataFrame, reasons: Mapping[str, str]) -> list[Findi
     findings = [
         Finding("plain", f"{what.capitalize()}: {reason}.") for what, reason in reasons.items()
     ]
-    law = scores.loc[scores["decides"], "law"].iloc[0]
     for fold, rows in scores.groupby("fold", sort=False):
+        law = rows.loc[rows["decides"], "law"].iloc[0]
         errors = rows.pivot(index="validation_domain", columns="law", values="mae")
-        for baseline in ("linear", "mean"):
+        for baseline in BASELINE_LAWS:
             lost = [str(domain) for domain in errors.index[errors[law] >= errors[baseline]]]
             where = f"all {len(errors)} losses"
             if lost:
@@ -261,8 +274,13 @@ def fit_warnings(name: str, laws: pd.DataFrame) -> Iterator[Finding]:
 
 
 def version_warnings(runs: pd.DataFrame) -> Iterator[Finding]:
-    """Yield the runs that another version of training than today's produced."""
-    other = runs[runs["training_version"] != TRAINING_VERSION]
+    """Yield the runs that another version of training than today's produced.
+
+    Runs that others trained have no version of ours.
+    """
+    if "training_version" not in runs:
+        return
+    other = runs[runs["training_version"].notna() & (runs["training_version"] != TRAINING_VERSION)]
     if not other.empty:
         names = (other["size"] + " / " + other["mixture"]).drop_duplicates().tolist()
         yield Finding(

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
 
+from mixlaws.laws.overall import OVERALL
 from mixlaws.presentation import (
     SPACE,
     format_count,
@@ -18,24 +18,27 @@ from mixlaws.presentation import (
     format_signed,
     table_rows,
 )
-from mixlaws.report.findings import MIXTURE_FOLDS
+from mixlaws.report.blocks import PageTable
+from mixlaws.report.findings import BASELINE_LAWS, MIXTURE_FOLDS
+from mixlaws.results import LATER_STEPS, LEAVE_ONE_SIZE_OUT, RUN_KEY
 
 ABSENT = "–"
+SHAPE = ["num_layers", "model_width", "num_heads"]
+RUN_COLUMNS: dict[str, tuple[str, Callable[[Any], str]]] = {
+    "role": ("role", str),
+    "size": ("size", str),
+    "mixture": ("mixture", str),
+    "seed": ("seed", str),
+    "num_steps": ("steps", "{:,.0f}".format),
+    "tokens": ("tokens", "{:,.0f}".format),
+    "final": ("final overall loss", format_loss),
+    "seconds": ("time", format_seconds),
+    "tokens_per_second": ("tokens per second", "{:,.0f}".format),
+    "training_version": ("training version", "{:.0f}".format),
+}
+"""What is said of a run: the column's words and its format."""
 WITHOUT_LIMITS = "without limits"
-"""The best mixture if no limit held: shown where one binds."""
-
-
-@dataclass(frozen=True)
-class PageTable:
-    """A table as the template needs it: cells are text."""
-
-    caption: str
-    header: Sequence[str]
-    rows: Sequence[Sequence[str]]
-    num_text_columns: int = 1
-    """The first columns, aligned left; all others hold numbers."""
-    folded: bool = False
-    """Whether it is long and shown only when asked for."""
+"""Label of the best mixture if no limit held, shown where one binds."""
 
 
 def share_table(optimum: Mapping[str, Any], level: float) -> PageTable:
@@ -57,14 +60,14 @@ def share_table(optimum: Mapping[str, Any], level: float) -> PageTable:
 
 def gain_table(optimum: Mapping[str, Any]) -> PageTable:
     """Return the predicted overall losses and what the optimum gains over each."""
-    rows = [["recommended", *_interval_cells(optimum["predicted"]["overall"]), ABSENT, ABSENT]]
+    rows = [["recommended", *_interval_cells(optimum["predicted"][OVERALL]), ABSENT, ABSENT]]
     for name, each in optimum["baselines"].items():
         label = name if name == each["mixture"] else f"best observed: {each['mixture']}"
         gain = [format_signed(each["gain"]["value"]), _signed_range(each["gain"])]
         rows.append([label, *_interval_cells(each["overall"]), *gain])
     if optimum["active_constraints"]:
         free = optimum["unconstrained"]["overall"]
-        lost = format_signed(free - optimum["predicted"]["overall"]["value"])
+        lost = format_signed(free - optimum["predicted"][OVERALL]["value"])
         rows.append([WITHOUT_LIMITS, format_loss(free), ABSENT, lost, ABSENT])
     header = ["mixture", "predicted loss", "interval", "gain of the optimum", "interval"]
     return PageTable("Predicted overall loss of the target, nats per token.", header, rows)
@@ -82,7 +85,7 @@ def _signed_range(estimate: Mapping[str, float]) -> str:
 def confirmation_table(record: Mapping[str, Any]) -> PageTable:
     """Return predicted, observed and error per validation domain and mixture."""
     mixtures = list(record["mixtures"])
-    entries = {"overall": record["mixtures"]} | record["domains"]
+    entries = {OVERALL: record["mixtures"]} | record["domains"]
     rows = []
     for domain, by_mixture in entries.items():
         row = [domain]
@@ -101,7 +104,7 @@ def confirmation_table(record: Mapping[str, Any]) -> PageTable:
 
 def score_table(scores: pd.DataFrame, fold: str) -> PageTable:
     """Return one row per law: errors of the overall loss on unseen mixtures, best first."""
-    rows = scores[(scores["fold"] == fold) & (scores["validation_domain"] == "overall")]
+    rows = scores[(scores["fold"] == fold) & (scores["validation_domain"] == OVERALL)]
     rows = rows.dropna(subset=["mae", "regret"], how="all")
     size, count = rows["size"].iloc[0], rows["num_mixtures"].iloc[0]
     cells = [
@@ -136,20 +139,20 @@ def domain_score_table(scores: pd.DataFrame, fold: str) -> PageTable:
     cells = [
         [
             domain,
-            *(_number(mae.loc[domain, each]) for each in (law, "linear", "mean")),
+            *(_number(mae.loc[domain, each]) for each in (law, *BASELINE_LAWS)),
             _number(rank[domain], 2),
         ]
         for domain in dict.fromkeys(rows["validation_domain"])
     ]
-    header = ["validation loss", f"{law}: mean error", "linear: mean error", "mean: mean error"]
+    header = ["validation loss", *(f"{each}: mean error" for each in (law, *BASELINE_LAWS))]
     caption = f"Mean error in nats per validation domain, {MIXTURE_FOLDS[fold]}."
     return PageTable(caption, [*header, f"{law}: rank correlation"], cells)
 
 
 def forward_table(scores: pd.DataFrame) -> PageTable | None:
     """Return the errors of each pipeline on an unseen size and on later steps, if measured."""
-    rows = scores[scores["fold"].isin(["leave-one-size-out", "later-steps"])]
-    rows = rows[rows["validation_domain"] == "overall"]
+    rows = scores[scores["fold"].isin([LEAVE_ONE_SIZE_OUT, LATER_STEPS])]
+    rows = rows[rows["validation_domain"] == OVERALL]
     if rows.empty:
         return None
     rows = rows.dropna(subset=["mae", "regret"], how="all").sort_values(["fold", "mae"])
@@ -185,49 +188,56 @@ def mixture_table(mixtures: pd.DataFrame, domains: Sequence[str]) -> PageTable:
 
 
 def size_table(runs: pd.DataFrame) -> PageTable:
-    """Return one row per role and size: shape, runs, tokens, FLOPs, seconds."""
-    rows = []
-    order = runs.sort_values(["num_params", "role"])
-    for (role, size), group in order.groupby(["role", "size"], sort=False):
-        first = group.iloc[0]
-        shape = f"{first['num_layers']} × {first['model_width']}, {first['num_heads']} heads"
-        rows.append(
-            [
-                str(size),
-                str(role),
-                shape,
-                format_count(first["num_params"]),
-                f"{len(group)}",
-                format_count(group["tokens"].max()),
-                str(first["schedule"]),
-                format_flops(group["flops"].sum()),
-                format_seconds(group["seconds"].sum()),
-            ]
-        )
-    header = ["size", "role", "layers × width", "parameters N", "runs", "tokens per run"]
-    header += ["schedule", "FLOPs, all runs", "time, all runs"]
-    return PageTable("The trained models.", header, rows, num_text_columns=3)
+    """Return one row per role and size: shape, runs, tokens, FLOPs, seconds, as far as known."""
+    groups = runs.sort_values(["num_params", "role"]).groupby(["role", "size"], sort=False)
+    columns = {
+        "size": [str(size) for (_, size), _ in groups],
+        "role": [str(role) for (role, _), _ in groups],
+        "layers × width": _by_group(groups, SHAPE, _shape),
+        "parameters N": _by_group(groups, ["num_params"], lambda g: format_count(_first(g))),
+        "runs": [f"{len(group)}" for _, group in groups],
+        "tokens per run": _by_group(groups, ["tokens"], lambda g: format_count(g.max().iloc[0])),
+        "schedule": _by_group(groups, ["schedule"], lambda g: str(_first(g))),
+        "FLOPs, all runs": _by_group(groups, ["flops"], lambda g: format_flops(g.sum().iloc[0])),
+        "time, all runs": _by_group(groups, ["seconds"], lambda g: format_seconds(g.sum().iloc[0])),
+    }
+    known = {name: cells for name, cells in columns.items() if cells}
+    rows = list(zip(*known.values(), strict=True))
+    num_text = 3 if SHAPE[0] in runs else 2
+    return PageTable("The trained models.", list(known), rows, num_text_columns=num_text)
+
+
+def _by_group(groups: Any, columns: list[str], cell: Callable[[pd.DataFrame], str]) -> list[str]:
+    """Return a cell per group; none at all where the runs lack a column."""
+    if not set(columns) <= set(groups.obj):
+        return []
+    parts = (group[columns].dropna() for _, group in groups)
+    return [ABSENT if part.empty else cell(part) for part in parts]
+
+
+def _first(part: pd.DataFrame) -> Any:
+    return part.iloc[0, 0]
+
+
+def _shape(part: pd.DataFrame) -> str:
+    layers, width, heads = (int(count) for count in part.iloc[0])
+    return f"{layers} × {width}, {heads} heads"
 
 
 def run_table(runs: pd.DataFrame, overall: pd.Series) -> PageTable:
-    """Return one row per run; `overall` is the final overall loss by role, size, mixture, seed."""
+    """Return one row per run, as far as it is known.
+
+    `overall` is the final overall loss by role, size, mixture, seed.
+    """
+    keys = ["role", *RUN_KEY]
+    final = [overall[key] for key in runs[keys].itertuples(index=False, name=None)]
+    table = runs.assign(final=final)
+    known = {name: column for name, column in RUN_COLUMNS.items() if name in table}
     rows = [
-        [
-            row.role,
-            row.size,
-            row.mixture,
-            f"{row.seed}",
-            f"{row.num_steps:,}",
-            f"{row.tokens:,}",
-            format_loss(overall[(row.role, row.size, row.mixture, row.seed)]),
-            format_seconds(row.seconds),
-            f"{row.tokens_per_second:,.0f}",
-            f"{row.training_version}",
-        ]
-        for row in table_rows(runs)
+        [ABSENT if pd.isna(row[name]) else form(row[name]) for name, (_, form) in known.items()]
+        for row in table.to_dict("records")
     ]
-    header = ["role", "size", "mixture", "seed", "steps", "tokens", "final overall loss"]
-    header += ["time", "tokens per second", "training version"]
+    header = [words for words, _ in known.values()]
     return PageTable(f"All {len(rows)} runs.", header, rows, num_text_columns=3, folded=True)
 
 

@@ -8,8 +8,8 @@ from typing import Any
 import pandas as pd
 
 from mixlaws.presentation import SPACE, format_bytes, format_loss, format_share
-from mixlaws.report.findings import Finding
-from mixlaws.report.tables import ABSENT, PageTable
+from mixlaws.report.blocks import Finding, PageTable
+from mixlaws.report.tables import ABSENT
 
 DOCUMENT_COUNTS = (
     "num_documents_read",
@@ -139,24 +139,27 @@ def contamination_findings(contamination: pd.DataFrame, given: Sequence[str]) ->
 
 
 def bits_table(losses: pd.DataFrame, size: str) -> PageTable:
-    """Return the validation losses at the end of the runs of one size, per token and per byte."""
+    """Return the validation losses at the end of the runs of one size, per token and per byte.
+
+    Losses that others measured may come without bits per byte.
+    """
+    units = {"loss": "nats per token", "bits_per_byte": f"bits{SPACE}per{SPACE}byte"}
+    measures = {column: unit for column, unit in units.items() if column in losses}
     part = losses[losses["size"] == size]
     last = part[part["step"] == part["step"].max()]
     rows = []
     for name, group in last.groupby("validation_domain", sort=False):
         cells = [str(name)]
-        for column in ("loss", "bits_per_byte"):
+        for column in measures:
             values = group[column]
             cells += [format_loss(value) for value in (values.min(), values.mean(), values.max())]
         rows.append(cells)
-    unit = f"bits{SPACE}per{SPACE}byte"
     header = ["validation domain"]
-    header += [f"nats per token, {kind}" for kind in ("lowest", "mean", "highest")]
-    header += [f"{unit}, {kind}" for kind in ("lowest", "mean", "highest")]
-    caption = (
-        f"Losses at the end of the proxies of size {size}, over the mixtures. Bits per byte can be "
-        "compared between tokenizers."
-    )
+    for unit in measures.values():
+        header += [f"{unit}, {kind}" for kind in ("lowest", "mean", "highest")]
+    caption = f"Losses at the end of the proxies of size {size}, over the mixtures."
+    if "bits_per_byte" in measures:
+        caption += " Bits per byte can be compared between tokenizers."
     return PageTable(caption, header, rows)
 
 

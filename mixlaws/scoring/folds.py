@@ -10,13 +10,10 @@ import numpy as np
 from mixlaws.errors import DataError
 from mixlaws.laws.observations import Observations, Target
 from mixlaws.laws.pipelines import Pipeline
+from mixlaws.results import HELD_OUT, LATER_STEPS, LEAVE_ONE_MIXTURE_OUT, LEAVE_ONE_SIZE_OUT
 from mixlaws.scoring.predictors import BASELINES, mixing_predictor
 
-LEAVE_ONE_MIXTURE_OUT = "leave-one-mixture-out"
 K_FOLD = "k-fold"
-HELD_OUT = "held-out"
-LEAVE_ONE_SIZE_OUT = "leave-one-size-out"
-LATER_STEPS = "later-steps"
 Forecaster = Callable[[Observations, Observations], np.ndarray]
 """(rows to fit, n_test rows to predict) -> losses (n_test, V)."""
 

@@ -14,8 +14,9 @@ from mixlaws.files import read_json, write_json
 from mixlaws.laws.mixing.fit import fit_mixing_law
 from mixlaws.laws.overall import Columns, FoldErrors
 from mixlaws.losses.experiment import Experiment, open_experiment
+from mixlaws.results import HELD_OUT, LEAVE_ONE_MIXTURE_OUT
 from mixlaws.scoring.choice import LawChoice, Scored, choose_laws
-from mixlaws.scoring.folds import HELD_OUT, LEAVE_ONE_MIXTURE_OUT, last_losses
+from mixlaws.scoring.folds import last_losses
 from mixlaws.scoring.scores import PredictedLosses, fold_predictions, prediction_rows, score_rows
 from mixlaws.tables import write_table
 

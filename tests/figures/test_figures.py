@@ -7,18 +7,24 @@ from matplotlib.colors import to_rgb
 from mixlaws.decision.surface import SURFACE_POINTS
 from mixlaws.errors import ConfigError, DataError
 from mixlaws.figures import draw_figures
-from mixlaws.figures.laws import Target, plot_size_law, plot_step_law, size_curves, step_curves
-from mixlaws.figures.mixtures import compared_mixtures, optimum_shares, share_paths
-from mixlaws.figures.predictions import (
+from mixlaws.figures.confirmation import confirmation_rows
+from mixlaws.figures.cost import stage_costs
+from mixlaws.figures.curves import Target
+from mixlaws.figures.optimum import optimum_shares
+from mixlaws.figures.predicted_vs_observed import (
     compared_losses,
-    confirmation_rows,
     observed_losses,
     plot_predicted_vs_observed,
 )
-from mixlaws.figures.stages import stage_costs, training_curves
+from mixlaws.figures.share_paths import share_paths
+from mixlaws.figures.size_law import plot_size_law, size_curves
+from mixlaws.figures.step_law import plot_step_law, step_curves
 from mixlaws.figures.style import DOMAIN_PALETTE, domain_colours, size_colours
+from mixlaws.figures.training_curves import training_curves
+from mixlaws.figures.view import compared_mixtures
 from mixlaws.files import read_json
 from mixlaws.losses.tables import read_losses
+from mixlaws.results import Results
 from mixlaws.runs.shapes import Shape
 
 ALWAYS = {
@@ -144,7 +150,9 @@ def test_predictions_are_joined_by_name_and_missing_ones_are_listed(folder):
     assert set(joined["size"]) == {"99K"}
     fitted = joined[joined["kind"] == "fitted"]
     assert (fitted["predicted"] - fitted["observed"]).abs().max() < 0.02
-    with pytest.raises(DataError, match=r"none for .* \[\['99K', 'held-002', 614400.0\]\]: rerun"):
+    with pytest.raises(
+        DataError, match=r"no loss .*: held-002 of size 99K at 614,400 tokens\. Rerun"
+    ):
         compared_losses(predictions, observed[observed["mixture"] != "held-002"], Planted().sizes)
 
 
@@ -185,7 +193,7 @@ def test_optimum_shares_stand_beside_the_baselines(folder):
 
 def test_confirmation_rows_hold_losses_and_gains_by_seed(folder):
     record = read_json(folder / "confirmation.json")
-    rows = confirmation_rows(record)
+    rows = confirmation_rows(record, ["uniform", "natural"])
     assert rows["quantity"].value_counts().to_dict() == {"loss": 6, "gain": 4}
     assert list(dict.fromkeys(rows["mixture"])) == ["optimum", "uniform", "natural"]
     gains = rows[(rows["quantity"] == "gain") & (rows["mixture"] == "natural")]
@@ -193,8 +201,7 @@ def test_confirmation_rows_hold_losses_and_gains_by_seed(folder):
 
 
 def test_costs_are_summed_over_jobs(folder):
-    runs, confirmed = table(folder, "runs"), table(folder, "confirmation_runs")
-    costs = stage_costs(folder, runs, confirmed).set_index("stage")
+    costs = stage_costs(Results(folder)).set_index("stage")
     assert costs.loc["train proxies", "seconds"] == pytest.approx(36 * 12.5)
     shapes = [Shape(*SHAPES[size]) for size in Planted().sizes]
     flops = sum(s.flops_per_token(vocabulary_size=300, sequence_length=128) for s in shapes)
@@ -206,7 +213,6 @@ def test_costs_are_summed_over_jobs(folder):
     losses_of_all = {"collect losses", "collect confirmation", "compare confirmation"}
     analysis = {"score laws", "fit laws", "find optimum", "round optimum", "write recipes"}
     assert set(costs.index) == text | runs_of_all | losses_of_all | analysis
-    assert "train confirmation" not in stage_costs(folder, runs, None)["stage"].tolist()
 
 
 def test_training_curves_span_the_mixtures(folder):

@@ -1,5 +1,6 @@
 import math
 import re
+import shutil
 
 import pandas as pd
 import pytest
@@ -7,13 +8,14 @@ from fixture_truth import SIZES, Planted
 
 from mixlaws import presentation as display
 from mixlaws.errors import DataError
-from mixlaws.figures import draw_figures
-from mixlaws.files import read_json
+from mixlaws.figures import FIGURES, draw_figures
+from mixlaws.files import read_json, write_json
 from mixlaws.provenance import TRAINING_VERSION
 from mixlaws.report import findings
 from mixlaws.report import tables as report_tables
-from mixlaws.report.figures import page_figures
+from mixlaws.report.blocks import section_figures
 from mixlaws.report.page import write_report
+from mixlaws.results import FigureFolder, Results
 
 LEVEL = 0.9
 
@@ -133,6 +135,50 @@ def test_what_is_off_leaves_its_part_out(tmp_path, write_results):
     assert "Size law" not in text_of(page)
 
 
+def keep_what_others_publish(folder):
+    """Leave losses, sizes and mixtures: no text, cost, recipe or baseline, nothing of our runs."""
+    for name in ("accounting.csv", "contamination.csv"):
+        (folder / name).unlink()
+    for name in ("benchmarks", "recipes", "runs"):
+        shutil.rmtree(folder / name)
+    runs = pd.read_csv(folder / "runs.csv")
+    runs[["size", "mixture", "seed", "num_params"]].to_csv(folder / "runs.csv", index=False)
+    losses = pd.read_parquet(folder / "losses.parquet")
+    losses = losses.drop(columns=["accuracy", "bits_per_byte"])
+    losses.to_parquet(folder / "losses.parquet", index=False)
+    mixtures = pd.read_csv(folder / "mixtures.csv")
+    mixtures["kind"] = mixtures["kind"].replace("baseline", "given")
+    mixtures.to_csv(folder / "mixtures.csv", index=False)
+    optimum = read_json(folder / "optimum.json")
+    optimum["baselines"] = {"best_observed": optimum["baselines"]["best_observed"]}
+    write_json(optimum, folder / "optimum.json")
+    return optimum["baselines"]["best_observed"]["mixture"]
+
+
+def test_losses_that_others_measured_have_a_page(tmp_path, write_results):
+    config = write_results(tmp_path, Planted(num_domains=2, num_sizes=2, confirmed=False))
+    best = keep_what_others_publish(tmp_path)
+    page = write_page(tmp_path, config)
+    words = text_of(page)
+    for name in ("text", "cost", "recipes", "confirmation"):
+        assert f'<h2 id="{name}"' not in page
+    assert f"the best mixture among the trained ones ({best})" in words
+    compared = "Compared with the best mixture among the trained ones, the recommended mixture"
+    assert compared in words
+    assert f"The {best} mixture. Points that the curve was fitted to" in words
+    assert "the uniform mixture" not in words
+    assert "bits per byte" not in words
+    drawn = {figure["name"] for figure in Results(tmp_path).figures.index()}
+    absent = {"tokens_per_domain", "cost", "confirmation"}
+    assert drawn == {spec.name for spec in FIGURES} - absent
+
+
+def test_every_figure_has_a_section_on_the_page(page):
+    for spec in FIGURES:
+        start = page.index(f'<h2 id="{spec.section}"')
+        assert f'id="figure-{spec.name}"' in page[start : page.index("</section>", start)]
+
+
 def test_doubtful_fits_are_named():
     laws = pd.DataFrame(
         {
@@ -169,7 +215,7 @@ def test_in_sample_numbers_never_stand_without_the_word(page):
 
 def test_a_page_without_figures_is_refused(tmp_path, write_results):
     config = write_results(tmp_path)
-    with pytest.raises(DataError, match="figures must hold the figures: run draw_figures first"):
+    with pytest.raises(DataError, match=r"there is no .*index.json. Draw them first"):
         write_report(tmp_path, config, tmp_path / "report.html")
 
 
@@ -246,7 +292,8 @@ def test_scores_are_those_of_the_largest_observed_size():
 
 
 def test_figures_take_the_inks_of_the_page(folder, page):  # noqa: ARG001 (it draws them)
-    (figure,) = page_figures(folder / "figures", "optimum", "a figure that was not drawn")
+    figure = section_figures(FigureFolder(folder / "figures"), "laws")[-1]
+    assert figure.name == "optimum"
     assert figure.width == pytest.approx(9.0 * 0.85 * 96)
     assert "var(--ink)" in figure.svg
     assert "#1c2127" not in figure.svg

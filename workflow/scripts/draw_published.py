@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from mixlaws.paper.figures.draw import draw_published
+from mixlaws.paper.figures import draw_published
 from mixlaws.provenance import log_to
 
 if TYPE_CHECKING:
@@ -10,4 +10,4 @@ if TYPE_CHECKING:
 
 log_to(snakemake.log[0])
 
-draw_published(snakemake.params.results, snakemake.params.published, snakemake.output[0])
+draw_published(snakemake.params.results, snakemake.params.config, snakemake.output[0])

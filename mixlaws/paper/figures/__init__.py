@@ -1,1 +1,38 @@
 """The paper's figures, drawn from our tables."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from mixlaws.figures.spec import draw_all
+from mixlaws.paper.figures import choice, continual, fragility, mixing, power_laws, target
+from mixlaws.paper.results import PaperResults
+
+FIGURES = (
+    mixing.TWO_DOMAINS,
+    mixing.FORMS,
+    mixing.INTERACTIONS,
+    mixing.AGGREGATION,
+    target.PREDICTIONS,
+    target.JOINT_TARGET,
+    fragility.MATCHING,
+    power_laws.STEP_LAW,
+    power_laws.SIZE_LAW,
+    fragility.SHARING,
+    choice.OPTIMUM,
+    choice.RANKINGS,
+    continual.CRITICAL_PROPORTION,
+    continual.CONTINUAL_CURVES,
+)
+"""In the order in which a section of the page shows them."""
+
+
+def draw_published(results: str | Path, config: Mapping[str, Any], output: str | Path) -> None:
+    """Draw the figures of the reproduction into the folder `output`, each with its table.
+
+    `config` is complete. The same results give the same bytes. Raises DataError for a table that
+    is missing.
+    """
+    draw_all(FIGURES, PaperResults(results, config), output)

@@ -32,7 +32,7 @@ rule draw_published:
         "../../../envs/analysis.yaml"
     params:
         results=published_results,
-        published=PUBLISHED,
+        config=config,
         source=source_of("draw_published"),
     script:
         "../../scripts/draw_published.py"

@@ -1,8 +1,8 @@
-"""The mixtures on one line per domain: predicted loss along each share, and the optimum."""
+"""The predicted loss along the share of each domain."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -16,42 +16,27 @@ from mixlaws.figures.style import (
     MARKERS,
     MUTED,
     OVERALL_LABEL,
-    WIDTH,
+    baseline_markers,
     key,
     label_outer,
     legend_below,
     panels,
 )
+from mixlaws.figures.view import SAMPLE, TRAINED_KINDS, baseline_kinds
+from mixlaws.mixtures.lattice import OPTIMUM
+from mixlaws.results import HELD_OUT
 
 PATH_TOLERANCE = 1e-4
-BASELINES = ("uniform", "natural", "best observed")
-SHARE_LABEL = "share of the training tokens (%)"
-
-
-def compared_mixtures(
-    mixtures: pd.DataFrame, optimum: Mapping[str, Any], domains: Sequence[str]
-) -> pd.DataFrame:
-    """Return the trained mixtures, the best observed one and the optimum: kind, id, r_<domain>."""
-    columns = [f"r_{domain}" for domain in domains]
-    kinds = mixtures["kind"].where(mixtures["kind"] != "baseline", mixtures["id"])
-    trained = mixtures.assign(kind=kinds)[["kind", "id", *columns]]
-    best = optimum["baselines"]["best_observed"]
-    added = [
-        ("best observed", best["mixture"], best["proportions"]),
-        ("optimum", "optimum", optimum["proportions"]),
-    ]
-    rows = [{"kind": k, "id": i} | {f"r_{d}": r[d] for d in domains} for k, i, r in added]
-    return pd.concat([trained, pd.DataFrame(rows)], ignore_index=True)
 
 
 def share_paths(surface: pd.DataFrame, compared: pd.DataFrame) -> pd.DataFrame:
     """Return the predicted loss along each domain's share, the others in the optimum's ratios.
 
     Columns: domain, share, overall, overall_lower, overall_upper. The path of a domain is made of
-    the rows of `surface` whose other shares stand to each other as in the optimum.
+    the rows of `surface` whose other shares have the ratios of the optimum.
     """
     columns = [str(c) for c in surface if str(c).startswith("r_")]
-    optimum = compared.loc[compared["kind"] == "optimum", columns].to_numpy(dtype=float)[0]
+    optimum = compared.loc[compared["kind"] == OPTIMUM, columns].to_numpy(dtype=float)[0]
     shares = surface[columns].to_numpy(dtype=float)
     paths = []
     for place, column in enumerate(columns):
@@ -76,7 +61,7 @@ def plot_share_paths(
     """
     domains = list(dict.fromkeys(paths["domain"]))
     shown = domains[:1] if len(domains) == 2 else domains
-    optimum = compared[compared["kind"] == "optimum"]
+    optimum = compared[compared["kind"] == OPTIMUM]
     figure, grid = panels(len(shown), height=3.2 if len(shown) == 1 else 2.3)
     best = np.inf
     for axes, domain in zip(grid, shown, strict=True):
@@ -113,56 +98,16 @@ def _draw_path(axes: Axes, path: pd.DataFrame, bound: float, colour: str) -> Non
 def _mark_trained(axes: Axes, compared: pd.DataFrame, domain: str) -> list[Line2D]:
     """Mark the trained mixtures along the lower edge; return their legend entries."""
     entries = []
-    for kind in ("sample", "held-out", "uniform", "natural"):
+    baselines = baseline_markers(baseline_kinds(compared))
+    for kind in (*TRAINED_KINDS, *baselines):
         shares = 100 * compared.loc[compared["kind"] == kind, f"r_{domain}"]
-        style: dict[str, Any] = {"marker": MARKERS[kind], "markersize": 5.5, "color": MUTED}
-        style |= {"linestyle": "none", "mfc": "none" if kind == "held-out" else MUTED}
+        if shares.empty:
+            continue
+        marker = (MARKERS | baselines)[kind]
+        style: dict[str, Any] = {"marker": marker, "markersize": 5.5, "color": MUTED}
+        style |= {"linestyle": "none", "mfc": "none" if kind == HELD_OUT else MUTED}
         heights = np.full(len(shares), 0.02)
         transform = axes.get_xaxis_transform()
         axes.plot(shares, heights, transform=transform, clip_on=False, **style)
-        entries.append(key("trained mixture" if kind == "sample" else kind, **style))
+        entries.append(key("trained mixture" if kind == SAMPLE else kind, **style))
     return entries
-
-
-def optimum_shares(
-    compared: pd.DataFrame, optimum: Mapping[str, Any], domains: Sequence[str]
-) -> pd.DataFrame:
-    """Return one row a domain: the optimum's share and interval, near-optimal range, baselines."""
-    named = compared[compared["kind"].isin(BASELINES)]
-    rows = []
-    for domain in domains:
-        row = {"domain": domain, "optimum": optimum["proportions"][domain]}
-        row |= dict(zip(("lower", "upper"), optimum["intervals"][domain], strict=True))
-        near = optimum["near_optimal"]["ranges"][domain]
-        row |= dict(zip(("near_lower", "near_upper"), near, strict=True))
-        row |= dict(zip(named["kind"], named[f"r_{domain}"], strict=True))
-        rows.append(row)
-    return pd.DataFrame(rows)
-
-
-def plot_optimum(table: pd.DataFrame, colours: Mapping[str, str]) -> Figure:
-    """Share of each domain in the optimum, with its interval, beside the compared mixtures."""
-    figure = Figure(figsize=(WIDTH * 0.85, 0.42 * len(table) + 1.3), layout="constrained")
-    axes = figure.subplots()
-    places = np.arange(len(table))
-    percent = table.drop(columns="domain") * 100
-    tones = [colours[domain] for domain in table["domain"]]
-    near = percent["near_upper"] - percent["near_lower"]
-    axes.barh(places, near, left=percent["near_lower"], height=0.62, color=tones, alpha=0.16)
-    axes.hlines(places, percent["lower"], percent["upper"], colors=tones, linewidth=2.2)
-    axes.scatter(percent["optimum"], places, marker="*", s=130, c=tones, edgecolors=INK, zorder=4)
-    entries = [
-        key("optimum with interval", marker="*", markersize=11, linestyle="-"),
-        key("near-optimal", marker="s", markersize=10, alpha=0.3),
-    ]
-    for kind in [kind for kind in BASELINES if kind in percent]:
-        style: dict[str, Any] = {"marker": MARKERS[kind], "markersize": 6}
-        style |= {"mfc": "none", "mec": INK, "linestyle": "none"}
-        axes.plot(percent[kind], places, **style)
-        entries.append(key(kind, **style))
-    axes.set_yticks(places, table["domain"])
-    axes.set_ylim(len(table) - 0.4, -0.6)
-    axes.set_xlim(left=min(0.0, axes.get_xlim()[0]))
-    axes.set_xlabel(SHARE_LABEL)
-    legend_below(figure, entries, columns=5)
-    return figure

@@ -1,9 +1,8 @@
-"""Predicted against observed losses: of mixtures kept out of the fit, and of the target itself."""
+"""Predicted against observed losses of the proxies."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,27 +10,38 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from mixlaws.errors import DataError
+from mixlaws.figures.spec import Drawn, FigureSpec
 from mixlaws.figures.style import (
     INK,
     MUTED,
-    OVERALL,
-    WIDTH,
     error_bars,
     key,
     label_outer,
     legend_below,
     panels,
 )
-from mixlaws.presentation import ordered
+from mixlaws.figures.view import View
+from mixlaws.laws.overall import OVERALL
+from mixlaws.results import HELD_OUT, LEAVE_ONE_MIXTURE_OUT
 
 KINDS = {
     "fitted": ("fitted (in-sample)", {"marker": ".", "markersize": 5, "color": MUTED}),
-    "leave-one-mixture-out": ("left out in turn", {"marker": "o", "markersize": 4.5}),
-    "held-out": ("held-out mixture", {"marker": "D", "markersize": 5.5, "mec": INK, "mew": 1.2}),
+    LEAVE_ONE_MIXTURE_OUT: ("left out in turn", {"marker": "o", "markersize": 4.5}),
+    HELD_OUT: ("held-out mixture", {"marker": "D", "markersize": 5.5, "mec": INK, "mew": 1.2}),
 }
-CONFIRMED = ("optimum", "uniform", "natural")
-OUT_OF_SAMPLE = ("leave-one-mixture-out", "held-out")
+OUT_OF_SAMPLE = (LEAVE_ONE_MIXTURE_OUT, HELD_OUT)
 KEYS = ["size", "mixture", "tokens", "validation_domain"]
+
+
+def draw(view: View) -> Drawn | None:
+    """Draw the figure for the law that decides, if laws were scored."""
+    predictions, scores = view.results.predictions, view.results.scores
+    if predictions is None or scores is None:
+        return None
+    predictions = predictions[predictions["law"].isin(scores.loc[scores["decides"], "law"])]
+    observed = observed_losses(view.losses, view.weights)
+    compared = compared_losses(predictions, observed, view.num_params)
+    return plot_predicted_vs_observed(compared, view.colours), compared
 
 
 def observed_losses(losses: pd.DataFrame, weights: Mapping[str, float]) -> pd.DataFrame:
@@ -54,10 +64,11 @@ def compared_losses(
     scale = predictions["size"].map(num_params) * predictions["tokens"]
     joined = predictions[scale == scale.max()].merge(observed, on=KEYS, how="left")
     if (missing := joined[joined["observed"].isna()]).size:
-        names = missing[["size", "mixture", "tokens"]].drop_duplicates().values.tolist()
+        rows = missing[["size", "mixture", "tokens"]].drop_duplicates()
+        names = [f"{m} of size {s} at {int(d):,} tokens" for s, m, d in rows.values.tolist()]
         raise DataError(
-            "laws/predictions.csv must predict losses that losses.parquet holds, but there are "
-            f"none for (size, mixture, tokens) {names}: rerun the laws"
+            "Some predictions in laws/predictions.csv have no loss in losses.parquet: "
+            f"{'; '.join(names)}. Rerun score_laws."
         )
     return joined
 
@@ -110,67 +121,14 @@ def _score(rows: pd.DataFrame) -> str:
     return f"kept out of the fit ({len(kept)}):\nMAE {error.abs().mean():.3f}{quality}"
 
 
-def confirmation_rows(record: Mapping[str, Any]) -> pd.DataFrame:
-    """Return predicted and observed losses and gains, one row per mixture and seed.
-
-    Columns: quantity (loss or gain), mixture, seed, observed, predicted, lower, upper, noise.
-    """
-    rows = []
-    for quantity, entries, name in (
-        ("loss", record["mixtures"], "observed"),
-        ("gain", record["gains"], "per_seed"),
-    ):
-        for mixture, entry in ordered(entries, CONFIRMED).items():
-            predicted = {k: entry["predicted"][k] for k in ("lower", "upper")}
-            predicted["predicted"] = entry["predicted"]["value"]
-            for seed, observed in zip(record["seeds"], entry[name], strict=True):
-                row = {"quantity": quantity, "mixture": mixture, "seed": seed}
-                rows.append(row | {"observed": observed} | predicted | {"noise": record["noise"]})
-    return pd.DataFrame(rows)
-
-
-def plot_confirmation(table: pd.DataFrame) -> Figure:
-    """Predicted intervals against each seed: overall losses left, the optimum's gains right."""
-    figure = Figure(figsize=(WIDTH, 3.1), layout="constrained")
-    left, right = figure.subplots(1, 2, width_ratios=[3, 2])
-    _draw_confirmed(left, table[table["quantity"] == "loss"])
-    left.set_ylabel("overall loss (nats per token)")
-    gains = table[table["quantity"] == "gain"]
-    _draw_confirmed(right, gains)
-    right.axhline(0, color=MUTED, linewidth=0.8)
-    right.set_ylabel("gain of the optimum (nats per token)")
-    right.set_xticks(right.get_xticks(), [f"over {m}" for m in dict.fromkeys(gains["mixture"])])
-    entries = [
-        key("predicted, with interval", marker="_", markersize=12, mew=2, color=INK),
-        key("observed, one per seed", marker="o", markersize=5, color=MUTED),
-    ]
-    if (noise := table["noise"].iloc[0]) is not None:  # known from two seeds on
-        right.axhspan(-2 * noise, 2 * noise, color=MUTED, alpha=0.15, linewidth=0)
-        entries.append(key("within twice the noise", marker="s", markersize=9, alpha=0.3))
-    legend_below(figure, entries)
-    return figure
-
-
-def _draw_confirmed(axes: Axes, rows: pd.DataFrame) -> None:
-    """Draw each mixture's interval and its seeds side by side."""
-    mixtures = list(dict.fromkeys(rows["mixture"]))
-    first = rows.drop_duplicates("mixture")
-    places = np.arange(len(mixtures), dtype=float)
-    axes.errorbar(
-        places,
-        first["predicted"],
-        yerr=error_bars(first, "predicted"),
-        fmt="_",
-        markersize=14,
-        mew=2,
-        color=INK,
-        elinewidth=1.2,
-        capsize=4,
-    )
-    for place, mixture in zip(places, mixtures, strict=True):
-        observed = rows.loc[rows["mixture"] == mixture, "observed"]
-        beside = place + 0.22 + 0.04 * np.arange(len(observed))
-        axes.plot(beside, observed, "o", color=MUTED, markersize=5)
-    axes.set_xticks(places, mixtures)
-    axes.set_xlim(-0.6, len(mixtures) - 0.4)
-    axes.grid(axis="x", visible=False)
+SPEC = FigureSpec(
+    name="predicted_vs_observed",
+    section="quality",
+    title="Predicted against observed loss",
+    caption=(
+        "At the largest proxy size. On the line, prediction and observation agree. Scores count "
+        "only what was kept out of the fit: mixtures left out in turn (circles) and held-out "
+        "mixtures that no fit ever saw (outlined diamonds). The small grey points are in-sample."
+    ),
+    draw=draw,
+)

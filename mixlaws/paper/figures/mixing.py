@@ -1,4 +1,4 @@
-"""The paper's figures on mixing laws, power laws, ranks and continual pre-training."""
+"""Mixing laws at one size and one number of steps: the paper's figures 2, 4, 5 and table 1."""
 
 from __future__ import annotations
 
@@ -7,14 +7,12 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 import seaborn as sns
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter
 
+from mixlaws.figures.spec import Drawn, FigureSpec
 from mixlaws.figures.style import (
     DOMAIN_PALETTE,
     INK,
-    LOSS_LABEL,
     MUTED,
     WIDTH,
     key,
@@ -24,10 +22,18 @@ from mixlaws.figures.style import (
 )
 from mixlaws.paper.five_domains import IN_SAMPLE, REPEATED, SAME_HELD_OUT
 from mixlaws.paper.forms import form_summary
-from mixlaws.presentation import format_count
+from mixlaws.paper.results import PaperResults
 
 SCORINGS = {IN_SAMPLE: DOMAIN_PALETTE[5], SAME_HELD_OUT: DOMAIN_PALETTE[1], REPEATED: INK}
-ORIGINAL, NEW = DOMAIN_PALETTE[0], DOMAIN_PALETTE[1]
+
+
+def draw_two_domains(results: PaperResults) -> Drawn:
+    """Draw figure 2 of the paper."""
+    points = results.table("2mix", "two_domain_points")
+    fits = results.table("2mix", "two_domain_laws")
+    fits = fits[fits["procedure"] == "grid"].drop(columns="procedure")
+    points = points.merge(fits, on=["size", "step", "validation_domain"])
+    return plot_two_domains(points), points
 
 
 def plot_two_domains(points: pd.DataFrame) -> Figure:
@@ -49,6 +55,25 @@ def plot_two_domains(points: pd.DataFrame) -> Figure:
     entries += [key(f"{step:,} steps", linestyle=style) for step, style in styles.items()]
     legend_below(figure, entries)
     return figure
+
+
+TWO_DOMAINS = FigureSpec(
+    name="two_domains",
+    section="mixing",
+    title="Two domains: log reducible loss is straight in a domain's own share (figure 2)",
+    caption=(
+        "Points are the published losses less the law's constant c, which the paper's procedure "
+        "takes from a grid; lines are its laws. Five points and three parameters: that they lie on "
+        "a line is weak evidence for the form."
+    ),
+    draw=draw_two_domains,
+)
+
+
+def draw_forms(results: PaperResults) -> Drawn:
+    """Draw table 1 of the paper."""
+    forms = results.table("3mix", "forms")
+    return plot_forms(forms), forms
 
 
 def plot_forms(table: pd.DataFrame) -> Figure:
@@ -75,6 +100,26 @@ def plot_forms(table: pd.DataFrame) -> Figure:
     return figure
 
 
+FORMS = FigureSpec(
+    name="forms",
+    section="mixing",
+    title="Functional forms on unseen mixtures (table 1)",
+    caption=(
+        "Three domains, 410M, 60k steps. Lower is better. M1 to M4 are the paper's candidates; "
+        "additive is this package's default law; linear, mean and random are baselines. The paper "
+        "chose M4."
+    ),
+    draw=draw_forms,
+)
+
+
+def draw_interactions(results: PaperResults) -> Drawn:
+    """Draw figure 4 of the paper."""
+    interactions = results.table("5mix", "interactions")
+    theirs = results.settings["five_domains"]["published_t"]
+    return plot_interactions(interactions, theirs), interactions
+
+
 def plot_interactions(table: pd.DataFrame, theirs: Mapping[str, Sequence[float]]) -> Figure:
     """t_ij with row means removed, ours beside the authors' notebook (figure 4)."""
     groups = list(theirs)
@@ -97,6 +142,24 @@ def plot_interactions(table: pd.DataFrame, theirs: Mapping[str, Sequence[float]]
         axes.grid(visible=False)
     figure.axes[0].set_ylabel("validation group")
     return figure
+
+
+INTERACTIONS = FigureSpec(
+    name="interactions",
+    section="mixing",
+    title="How five domains interact (figure 4)",
+    caption=(
+        "Exponents t of the exponential law, 70M, 30k steps. Only differences within a row can be "
+        "known, so each row's mean is removed. Negative: the domain lowers that loss."
+    ),
+    draw=draw_interactions,
+)
+
+
+def draw_aggregation(results: PaperResults) -> Drawn:
+    """Draw figure 5 of the paper."""
+    errors = results.table("5mix", "aggregation")
+    return plot_aggregation(errors), errors
 
 
 def plot_aggregation(table: pd.DataFrame) -> Figure:
@@ -122,76 +185,13 @@ def plot_aggregation(table: pd.DataFrame) -> Figure:
     return figure
 
 
-def plot_rankings(table: pd.DataFrame) -> Figure:
-    """Rank correlation of each size and step with the largest size's last step."""
-    studies = list(dict.fromkeys(table["study"]))
-    figure, grid = panels(len(studies), columns=2, height=2.6, share=True)
-    sizes = list(dict.fromkeys(table["size"]))
-    colours = size_colours(sizes)
-    for axes, study in zip(grid, studies, strict=True):
-        for size, part in table[table["study"] == study].groupby("size", sort=False):
-            axes.plot(part["step"], part["spearman"], "o-", color=colours[str(size)], markersize=4)
-        axes.set(title=study, xlabel="step")
-        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: format_count(value)))
-    grid[0].set_ylabel("rank correlation with\nthe largest size's last step")
-    legend_below(figure, [key(f"size {s}", color=colours[s], marker="o", linestyle="-",
-                              markersize=4) for s in sizes])  # fmt: skip
-    return figure
-
-
-def plot_critical(
-    curves: pd.DataFrame,
-    fits: pd.DataFrame,
-    critical: pd.DataFrame,
-    base: Mapping[str, float],
-    held_out: str,
-) -> Figure:
-    """Loss of the original and of the new domain over the original's share (figure 10)."""
-    last = curves[curves["step"] == curves["step"].max()]
-    at_end = critical[critical["step"] == critical["step"].max()].set_index("procedure")
-    figure, grid = panels(2, columns=2, height=2.8)
-    for axes, (domain, colour) in zip(
-        grid, {"original": ORIGINAL, "new": NEW}.items(), strict=True
-    ):
-        law = fits[(fits["domain"] == domain) & (fits["form"] == "exponential")]
-        axes.plot(100 * law["share"], law["loss"], "-", color=colour, linewidth=1.3)
-        points = last[last["domain"] == domain]
-        fitted = points[points["mixture"] != held_out]
-        axes.plot(100 * fitted["share"], fitted["loss"], "o", color=colour, markersize=5)
-        out = points[points["mixture"] == held_out]
-        axes.plot(100 * out["share"], out["loss"], "D", color=colour, markersize=6, mfc="none")
-        axes.set(title=f"{domain} domain", xlabel="share of the original domain (%)")
-    grid[0].axhline(base["original"], color=MUTED, linestyle=":", linewidth=1.2)
-    ours = at_end.loc["ours"]
-    grid[0].axvspan(100 * ours["lower"], 100 * ours["upper"], color=MUTED, alpha=0.25, linewidth=0)
-    grid[0].axvline(100 * ours["value"], color=MUTED, linewidth=1.0)
-    grid[0].set_ylabel(LOSS_LABEL)
-    entries = [
-        key("fitted runs", marker="o", color=INK, markersize=5),
-        key("the paper's critical run, left out", marker="D", color=INK, mfc="none", markersize=6),
-        key("loss before continual training", linestyle=":", linewidth=1.2),
-        key("critical share, 90 % interval", linestyle="-", linewidth=6, alpha=0.4),
-    ]
-    legend_below(figure, entries, columns=2)
-    return figure
-
-
-def plot_continual_curves(curves: pd.DataFrame, base: Mapping[str, float]) -> Figure:
-    """Loss of both domains over steps, one line per share of the original domain."""
-    shares = sorted(set(curves["share"]))
-    ramp = dict(zip(shares, size_colours([str(s) for s in shares]).values(), strict=True))
-    figure, grid = panels(2, columns=2, height=2.6)
-    for axes, domain in zip(grid, ("original", "new"), strict=True):
-        for share, part in curves[curves["domain"] == domain].groupby("share"):
-            axes.plot(part["step"], part["loss"], "o-", color=ramp[share], markersize=3, lw=1.2)
-        axes.set(title=f"{domain} domain", xlabel="step")
-        _thousands(axes)
-    grid[0].axhline(base["original"], color=MUTED, linestyle=":", linewidth=1.2)
-    grid[0].set_ylabel(LOSS_LABEL)
-    entries = [key(f"{100 * s:.3g} % original", color=ramp[s], linestyle="-") for s in shares]
-    legend_below(figure, [*entries, key("before", linestyle=":", linewidth=1.2)], columns=3)
-    return figure
-
-
-def _thousands(axes: Axes) -> None:
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: format_count(value)))
+AGGREGATION = FigureSpec(
+    name="aggregation",
+    section="mixing",
+    title="Explicit and implicit aggregation (figure 5)",
+    caption=(
+        "The paper scores six mixtures that it also fits: in-sample, more implicit domains always "
+        "look better. Only the held-out errors say which aggregation predicts."
+    ),
+    draw=draw_aggregation,
+)

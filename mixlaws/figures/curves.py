@@ -1,0 +1,30 @@
+"""What the figures of the step law and of the size law share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pandas as pd
+from matplotlib.axes import Axes
+
+NUM_POINTS = 40
+"""Of each drawn line."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """What is extrapolated to."""
+
+    size: str
+    num_params: int
+    tokens: int
+
+
+def draw_part(axes: Axes, part: pd.DataFrame, x: str, kind: str, colour: str) -> None:
+    """Draw points or a line; an extrapolated line is always dashed."""
+    if kind in ("law", "extrapolated"):
+        style = "--" if kind == "extrapolated" else "-"
+        axes.plot(part[x], part["loss"], linestyle=style, color=colour, linewidth=1.3)
+    else:
+        marker = "x" if kind == "left out" else "o"
+        axes.plot(part[x], part["loss"], marker, color=colour, markersize=3.5)

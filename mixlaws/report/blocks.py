@@ -1,0 +1,119 @@
+"""What a page is made of (findings, figures, tables, sections) and how it is written."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import jinja2
+
+from mixlaws.files import atomic_path
+from mixlaws.presentation import INKS
+from mixlaws.results import FigureFolder
+
+TEMPLATE = Path(__file__).with_name("page.html.j2")
+CSS_PIXELS_PER_POINT = 96 / 72
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One sentence or two for the reader."""
+
+    tone: str
+    """good, plain or caution."""
+    text: str
+
+
+@dataclass(frozen=True)
+class PageFigure:
+    """A figure as the template needs it."""
+
+    name: str
+    title: str
+    caption: str
+    svg: str
+    """Markup without a size of its own."""
+    width: float
+    """Natural width in CSS pixels."""
+
+
+@dataclass(frozen=True)
+class PageTable:
+    """A table as the template needs it: cells are text."""
+
+    caption: str
+    header: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    num_text_columns: int = 1
+    """The first columns, aligned left; all others hold numbers."""
+    folded: bool = False
+    """Whether it is long and shown only on demand."""
+
+
+@dataclass(frozen=True)
+class Section:
+    """A part of the page under one heading; what is empty is left out."""
+
+    id: str
+    title: str
+    lead: str
+    findings: Sequence[Finding] = ()
+    figures: Sequence[PageFigure] = ()
+    tables: Sequence[PageTable] = ()
+    files: Mapping[str, str] = field(default_factory=dict)
+    """Text files shown as they are, by name."""
+
+
+def section_figures(folder: FigureFolder, section: str) -> list[PageFigure]:
+    """Return the drawn figures of one section; raise DataError where none were drawn at all."""
+    return [
+        _page_figure(folder.svg_path(words["name"]), words)
+        for words in folder.index()
+        if words["section"] == section
+    ]
+
+
+def _page_figure(path: Path, words: Mapping[str, str]) -> PageFigure:
+    """Return a figure with ids of its own and with the page's inks."""
+    text = path.read_text(encoding="utf-8")
+    text = text[text.index("<svg") :]
+    text = re.sub(r"\s*<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
+    text = re.sub(r"\s*<defs>\s*<style.*?</style>\s*</defs>", "", text, count=1, flags=re.DOTALL)
+    text = re.sub(r'\bid="', f'id="{path.stem}-', text)
+    text = re.sub(r'(href="|url\()#', rf"\1#{path.stem}-", text)
+    for name, colour in INKS.items():
+        text = text.replace(colour, f"var(--{name})")
+    width = re.search(r'<svg[^>]* width="([0-9.]+)pt"', text)
+    points = float(width.group(1)) if width else 0.0
+    text = re.sub(r'(<svg[^>]*?) width="[^"]*" height="[^"]*"', r"\1", text, count=1)
+    pixels = points * CSS_PIXELS_PER_POINT
+    return PageFigure(words["name"], words["title"], words["caption"], text, pixels)
+
+
+def write_page(
+    summary: Mapping[str, Any],
+    sections: Sequence[Section],
+    output: str | Path,
+    template: Path = TEMPLATE,
+) -> None:
+    """Write one self-contained HTML file.
+
+    `summary` is what the template's first screen shows; the sections follow. A template of another
+    package extends `base`, the page's own, and replaces blocks of it.
+    """
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader([template.parent, TEMPLATE.parent]),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    base = environment.get_template(TEMPLATE.name)
+    page = environment.get_template(template.name).render(
+        summary=summary, sections=sections, base=base
+    )
+    with atomic_path(output) as temporary:
+        temporary.write_text(page, encoding="utf-8")

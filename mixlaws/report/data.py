@@ -1,0 +1,103 @@
+"""An experiment's results as its page tells them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Any
+
+import pandas as pd
+
+from mixlaws.mixtures.lattice import OPTIMUM
+from mixlaws.presentation import ordered, ordered_rows
+from mixlaws.report.blocks import PageFigure, section_figures
+from mixlaws.report.findings import mixture_scores
+from mixlaws.results import BEST_OBSERVED, RUN_KEY, Results
+
+ROLE_KEY = ["role", *RUN_KEY]
+
+
+class PageData:
+    """Results in a reader's order: the config's domains, the plainest baseline first.
+
+    JSON records have their keys sorted, so the order must come from elsewhere. `config` is
+    complete.
+    """
+
+    def __init__(self, results: Results, config: Mapping[str, Any]) -> None:
+        self.results = results
+        self.config = config
+        self.domains = list(config["domains"])
+        self.measured = [*self.domains, *config["validation"]["domains"]]
+        self.weights: Mapping[str, float] = config["validation"]["weights"]
+
+    def figures(self, section: str) -> list[PageFigure]:
+        """Return the drawn figures of a section."""
+        return section_figures(self.results.figures, section)
+
+    @cached_property
+    def optimum(self) -> dict[str, Any]:
+        """Return the record of the optimum."""
+        record = self.results.optimum
+        near = record["near_optimal"]
+        baselines = [*self.results.baselines, BEST_OBSERVED]
+        return record | {
+            "proportions": ordered(record["proportions"], self.domains),
+            "near_optimal": near | {"ranges": ordered(near["ranges"], self.domains)},
+            "baselines": ordered(record["baselines"], baselines),
+        }
+
+    @cached_property
+    def confirmation(self) -> dict[str, Any] | None:
+        """Return the record of the confirmation, the optimum first; None without one."""
+        record = self.results.confirmation
+        if record is None:
+            return None
+        mixtures = [OPTIMUM, *self.results.baselines]
+        return record | {
+            "mixtures": ordered(record["mixtures"], mixtures),
+            "gains": ordered(record["gains"], mixtures),
+            "domains": ordered(record["domains"], self.measured),
+        }
+
+    @cached_property
+    def runs(self) -> pd.DataFrame:
+        """Return proxies and confirmation runs in one table; role says which is which."""
+        return _with_roles(self.results.runs, self.results.confirmation_runs)
+
+    @property
+    def proxies(self) -> pd.DataFrame:
+        """Return the runs that the laws were fitted to."""
+        return self.results.runs
+
+    @cached_property
+    def losses(self) -> pd.DataFrame:
+        """Return the losses of proxies and confirmation runs in one table, with their role."""
+        return _with_roles(self.results.losses, self.results.confirmation_losses)
+
+    @cached_property
+    def all_scores(self) -> pd.DataFrame | None:
+        """Return the scores on all folds; None where laws were not scored."""
+        scores = self.results.scores
+        return None if scores is None else ordered_rows(scores, "validation_domain", self.measured)
+
+    @cached_property
+    def scores(self) -> pd.DataFrame | None:
+        """Return the scores on unseen mixtures, at the largest proxy size."""
+        if self.all_scores is None:
+            return None
+        counts = self.proxies.groupby("size")["num_params"].first()
+        return mixture_scores(self.all_scores, {str(s): int(n) for s, n in counts.items()})
+
+    def final_losses(self) -> pd.Series:
+        """Return the overall loss at the end of each run, by role, size, mixture and seed."""
+        losses = self.losses
+        last = losses[losses["step"] == losses.groupby(ROLE_KEY)["step"].transform("max")]
+        weights = last["validation_domain"].map(self.weights).fillna(0.0)
+        return last.assign(loss=last["loss"] * weights).groupby(ROLE_KEY)["loss"].sum()
+
+
+def _with_roles(proxies: pd.DataFrame, confirmation: pd.DataFrame | None) -> pd.DataFrame:
+    tables = {"proxy": proxies, "confirmation": confirmation}
+    found = [table.assign(role=role) for role, table in tables.items() if table is not None]
+    return pd.concat(found, ignore_index=True)

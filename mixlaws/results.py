@@ -1,0 +1,251 @@
+"""One results folder: the name and the reader of every file that an experiment leaves.
+
+A file is read when it is asked for, and once. What no experiment lacks raises DataError where it is
+missing; what a stage that is off would have written is None. pandas is imported with the first
+table.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mixlaws.errors import DataError
+from mixlaws.files import read_json
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+RUN_KEY = ("size", "mixture", "seed")
+BASELINE = "baseline"
+"""Kind, in mixtures.csv, of the mixtures that the optimum is compared with."""
+HELD_OUT = "held-out"
+"""Kind of a mixture that no fit sees, and the fold that scores the laws on these."""
+LEAVE_ONE_MIXTURE_OUT = "leave-one-mixture-out"
+"""The fold that leaves each mixture out in turn."""
+LEAVE_ONE_SIZE_OUT = "leave-one-size-out"
+"""The fold that predicts the largest size from the smaller ones."""
+LATER_STEPS = "later-steps"
+"""The fold that predicts the later steps from the earlier ones."""
+BEST_OBSERVED = "best_observed"
+"""Key of the best trained mixture among the baselines of optimum.json."""
+NOISE_FACTOR = 2.0
+"""A gain in confirmation.json is real if it exceeds its noise by this factor."""
+
+
+@dataclass(frozen=True)
+class RunFiles:
+    """The files of one run."""
+
+    folder: Path
+    checkpoints: Path
+    """Kept apart: Snakemake deletes the outputs of a failed job."""
+
+    @property
+    def losses(self) -> Path:
+        """Return the path of the measured losses."""
+        return self.folder / "losses.csv"
+
+    @property
+    def record(self) -> Path:
+        """Return the path of what equal runs have in common."""
+        return self.folder / "run.json"
+
+    @property
+    def timing(self) -> Path:
+        """Return the path of what differs between equal runs; a run that has it is done."""
+        return self.folder / "timing.json"
+
+    @property
+    def progress(self) -> Path:
+        """Return the path of the progress of all attempts, as JSON lines."""
+        return self.checkpoints / "progress.jsonl"
+
+
+class FigureFolder:
+    """A folder of figures: NAME.svg, NAME.csv with what it shows, and an index of their words."""
+
+    def __init__(self, folder: str | Path) -> None:
+        self.folder = Path(folder)
+        self.index_path = self.folder / "index.json"
+
+    def svg_path(self, name: str) -> Path:
+        """Return the path of a figure; its table is the CSV beside it."""
+        return self.folder / f"{name}.svg"
+
+    def index(self) -> list[dict[str, str]]:
+        """Return name, section, title and caption of the drawn figures, in order.
+
+        Raises DataError where no figures were drawn.
+        """
+        if not self.index_path.exists():
+            raise DataError(
+                f"The figures are missing: there is no {self.index_path}. Draw them first."
+            )
+        return list(read_json(self.index_path))
+
+    def table(self, name: str) -> pd.DataFrame | None:
+        """Return what a figure shows; None where it was not drawn."""
+        return _optional_table(self.svg_path(name).with_suffix(".csv"))
+
+
+class Results:
+    """The files of one experiment's results folder."""
+
+    def __init__(self, folder: str | Path) -> None:
+        self.folder = Path(folder)
+        self.figures = FigureFolder(self.folder / "figures")
+
+    # Runs
+
+    def run(self, size: str, mixture: str, seed: int) -> RunFiles:
+        """Return the files of a proxy."""
+        name = f"{size}/{mixture}/seed-{seed}"
+        return RunFiles(self.folder / "runs" / name, self.folder / "checkpoints" / name)
+
+    def confirmation_run(self, mixture: str, seed: int) -> RunFiles:
+        """Return the files of a run of the target."""
+        name = f"confirmation/{mixture}/seed-{seed}"
+        return RunFiles(self.folder / name, self.folder / "checkpoints" / name)
+
+    def run_records(self) -> list[dict[str, Any]]:
+        """Return the record of every proxy that has one."""
+        pattern = self.run("*", "*", 0).record.relative_to(self.folder)
+        found = self.folder.glob(str(pattern).replace("seed-0", "seed-*"))
+        return [read_json(path) for path in sorted(found)]
+
+    # Text
+
+    @cached_property
+    def accounting(self) -> pd.DataFrame | None:
+        """Return documents, bytes and tokens by domain and split."""
+        return self._optional("accounting.csv", "domain", "split", "num_tokens")
+
+    @cached_property
+    def contamination(self) -> pd.DataFrame | None:
+        """Return how many validation documents each training domain repeated."""
+        return self._optional("contamination.csv", "num_overlapping", "share")
+
+    # The swarm: every experiment has it, whoever trained the runs
+
+    @cached_property
+    def mixtures(self) -> pd.DataFrame:
+        """Return id, kind and r_<domain> of every trained mixture."""
+        return self._required("mixtures.csv", "id", "kind")
+
+    @cached_property
+    def runs(self) -> pd.DataFrame:
+        """Return one row a proxy; seconds, FLOPs and versions only where they are known."""
+        return self._required("runs.csv", *RUN_KEY, "num_params")
+
+    @cached_property
+    def losses(self) -> pd.DataFrame:
+        """Return one row a proxy, step and validation domain; accuracy only where measured."""
+        return self._required("losses.parquet", *RUN_KEY, "tokens", "validation_domain", "loss")
+
+    @property
+    def baselines(self) -> list[str]:
+        """Return the ids of the mixtures that the optimum is compared with, in the table's order.
+
+        Any experiment may have none.
+        """
+        return list(self.mixtures.loc[self.mixtures["kind"] == BASELINE, "id"])
+
+    # Laws
+
+    @cached_property
+    def scores(self) -> pd.DataFrame | None:
+        """Return the errors of every law by fold, size and validation domain."""
+        return self._optional("laws/scores.csv", "law", "fold", "size", "decides")
+
+    @cached_property
+    def predictions(self) -> pd.DataFrame | None:
+        """Return every law's predictions of the proxies' losses."""
+        return self._optional("laws/predictions.csv", "law", "kind")
+
+    @cached_property
+    def choice(self) -> dict[str, Any] | None:
+        """Return which laws decide, and why."""
+        return self._optional_record("laws/choice.json")
+
+    @cached_property
+    def step_law(self) -> pd.DataFrame | None:
+        """Return the step law of every curve; None unless the pipeline has one."""
+        return self._law("step_law")
+
+    @cached_property
+    def size_law(self) -> pd.DataFrame | None:
+        """Return the size law of every curve; None unless the pipeline has one."""
+        return self._law("size_law")
+
+    @cached_property
+    def surface(self) -> pd.DataFrame | None:
+        """Return the predicted overall loss of the target over the mixtures."""
+        return self._optional("laws/surface.csv", "overall")
+
+    @cached_property
+    def interaction(self) -> pd.DataFrame | None:
+        """Return how each training domain changes each validation loss."""
+        return self._optional("laws/interaction.csv", "validation_domain", "domain", "effect")
+
+    # Decision
+
+    @cached_property
+    def optimum(self) -> dict[str, Any]:
+        """Return the recommended mixture with its intervals and baselines."""
+        return dict(read_json(self.folder / "optimum.json"))
+
+    @cached_property
+    def confirmation(self) -> dict[str, Any] | None:
+        """Return predicted and observed losses of the target; None unless it was trained."""
+        return self._optional_record("confirmation.json")
+
+    @cached_property
+    def confirmation_runs(self) -> pd.DataFrame | None:
+        """Return one row a run of the target."""
+        return self._optional("confirmation_runs.csv", *RUN_KEY, "num_params")
+
+    @cached_property
+    def confirmation_losses(self) -> pd.DataFrame | None:
+        """Return the target's losses, as `losses` has the proxies'."""
+        columns = ("tokens", "validation_domain", "loss")
+        return self._optional("confirmation.parquet", *RUN_KEY, *columns)
+
+    def recipes(self) -> dict[str, str]:
+        """Return the recipes for trainers: the text of each file by its name."""
+        paths = sorted((self.folder / "recipes").glob("[!.]*"))
+        return {path.name: path.read_text(encoding="utf-8") for path in paths}
+
+    # Cost
+
+    def job_seconds(self) -> dict[str, list[float]]:
+        """Return the seconds of every job of a rule, from the cost that each job wrote."""
+        found = {}
+        for path in sorted((self.folder / "benchmarks").glob("*")):
+            files = [path] if path.is_file() else sorted(path.rglob("*.json"))
+            found[path.stem] = [float(read_json(file)["seconds"]) for file in files]
+        return found
+
+    def _required(self, name: str, *columns: str) -> pd.DataFrame:
+        from mixlaws.tables import read_table
+
+        return read_table(self.folder / name, columns)
+
+    def _optional(self, name: str, *columns: str) -> pd.DataFrame | None:
+        return _optional_table(self.folder / name, *columns)
+
+    def _optional_record(self, name: str) -> dict[str, Any] | None:
+        path = self.folder / name
+        return dict(read_json(path)) if path.exists() else None
+
+    def _law(self, name: str) -> pd.DataFrame | None:
+        columns = ("mixture", "validation_domain", "num_agreeing", "at_bound")
+        return self._optional(f"laws/{name}.csv", *columns)
+
+
+def _optional_table(path: Path, *columns: str) -> pd.DataFrame | None:
+    from mixlaws.tables import read_table
+
+    return read_table(path, columns) if path.exists() else None
