@@ -1,319 +1,333 @@
-"""Training on one GPU: speed beside a bare loop, precision, resume. Random-walk tokens, no network.
+"""Training on one GPU: speed beside a bare loop, precision, resume, several runs at once.
 
     python benchmarks/gpu.py                  # everything, in the order of importance
     python benchmarks/gpu.py --parts speed --sizes 70M 410M
-    python benchmarks/gpu.py --profile 70M    # where the time of a bare step goes
+    python benchmarks/gpu.py --parts profile --sizes 70M    # where the time of a bare step goes
     python benchmarks/gpu.py --small          # on a CPU, at toy size: checks the harness only
 
 Needs torch, lightning and the numpy that they bring; none of the project's other dependencies.
-MFU: 6 (12 L d^2 + V d) + 6 L T d FLOPs per token over the dense bf16 peak of mixlaws.devices.
+Random-walk tokens, no network. Prints rows as they are measured and writes each to a JSON file;
+what no longer fits in --minutes is left out and named, and a part that fails leaves the others be.
+MFU: 6 (12 L d^2 + V d) + 6 L T d FLOPs per token over the dense bf16 peak of mixlaws.runs.devices.
 """
 
 from __future__ import annotations
 
 import argparse
-import gc
+import faulthandler
 import os
 import signal
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
+from types import FrameType
+from typing import Any
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
+sys.path.insert(0, str(Path(__file__).parent))
 
+import gpu_sharing as sharing
 import numpy as np
 import torch
+from gpu_loops import (
+    DEVICE_NAME,
+    FULL,
+    IS_GPU,
+    TOY,
+    Bare,
+    Scale,
+    before_batches,
+    make_corpus,
+    make_run_of,
+    time_ours,
+    train,
+    utilisation,
+    wait,
+)
 
-from mixlaws.runs.devices import peak_flops
-from mixlaws.runs.run import Run, make_run
-from mixlaws.runs.shapes import NAMED_SHAPES, Shape
-from mixlaws.training import train as training
-from mixlaws.training.batches import BatchStream, Slice
-from mixlaws.training.corpus import Corpus, TokenFile
-from mixlaws.training.micro_batch import choose_micro_batch
-from mixlaws.training.model import mean_cross_entropy
-from mixlaws.training.module import Proxy
+from mixlaws.files import write_json
+from mixlaws.provenance import versions
 
+PARTS = ["speed", "precision", "resume", "sharing", "large", "profile"]
+SPEED_SIZES = ["70M", "160M", "410M"]
+LARGE_SIZES = ["1B"]
 BARS = {"70M": 0.27, "160M": 0.34, "410M": 0.42, "1B": 0.46}
 AIMS = {"70M": 0.33, "160M": 0.40, "410M": 0.50, "1B": 0.52}
-SMALL = {"tiny": (2, 64, 2)}
+# Seconds that a row takes on an H100, compilation included: what no longer fits is not begun.
+SECONDS = {"70M": 35, "160M": 35, "410M": 50, "1B": 90, "precision": 90, "resume": 30}
+SHARED_SECONDS, START_SECONDS = 30, 60
+STEPS = {"410M": 4, "1B": 2}  # of 6: theirs are long
+PATIENCE = 2.5  # a row that takes so many times as long is given up
+ROWS_OF_PROFILE = 18
 
 
-@dataclass(frozen=True)
-class Scale:
-    """How large everything is: the real thing, or a check of the harness."""
-
-    shapes: dict[str, tuple[int, int, int]]
-    vocabulary: int
-    length: int
-    batch_size: int
-    warmup: int
-    steps: int
-    layout: str = "neox"
+class TooLongError(BaseException):
+    """A row took far longer than it should. No Exception: the compiler swallows some of those."""
 
 
-FULL = Scale(NAMED_SHAPES, 50_304, 2048, 256, 4, 12)
-TOY = Scale(SMALL, 512, 64, 8, 2, 4)
+@dataclass
+class Report:
+    """The rows so far: printed at once, and in a file that is whole at any moment."""
+
+    path: Path
+    deadline: float
+    content: dict[str, Any] = field(default_factory=dict)
+    heads: tuple[str, ...] = ()
+
+    def row(self, part: str, row: dict[str, Any], **only_in_file: Any) -> None:
+        """Add a row; its keys are printed above the first of a kind."""
+        self.content.setdefault("rows", []).append({"part": part} | row | only_in_file)
+        write_json(self.content, self.path)
+        if (heads := (part, *row)) != self.heads:
+            print(f"\n| {' | '.join(heads)} |\n|{'---|' * len(heads)}")
+            self.heads = heads
+        print(f"| {part} | {' | '.join(map(format_cell, row.values()))} |", flush=True)
+
+    def left(self) -> float:
+        """Return the seconds left."""
+        return self.deadline - time.monotonic()
+
+    def attempt(self, name: str, seconds: float, act: Callable[[], Any]) -> Any:
+        """Do one piece of work if it fits in the time left; print what goes wrong and go on."""
+        if seconds > self.left():
+            self._miss(name, f"takes about {seconds:.0f} s, but {self.left():.0f} s are left")
+            return None
+        try:
+            with limit(min(self.left(), PATIENCE * seconds)):
+                return act()
+        except (Exception, TooLongError) as error:  # noqa: BLE001
+            traceback.print_exc()
+            self._miss(name, f"{type(error).__name__}: {error}"[:500])
+        return None
+
+    def _miss(self, name: str, why: str) -> None:
+        print(f"\nleft out: {name}: {why}", flush=True)
+        self.content.setdefault("left_out", {})[name] = why
+        write_json(self.content, self.path)
 
 
-def make_corpus(scale: Scale) -> Corpus:
-    """Return two domains of a random walk over the vocabulary: something to learn, any length."""
-    generator = np.random.default_rng(0)
+@contextmanager
+def limit(seconds: float) -> Iterator[None]:
+    """Raise TooLongError in the block after so many seconds."""
 
-    def walk(count: int, largest: int) -> np.ndarray:
-        steps = generator.integers(1, largest, count)
-        return (np.cumsum(steps) % scale.vocabulary).astype(np.uint16)
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        raise TooLongError(f"took longer than {seconds:.0f} s")
 
-    count = 400 * scale.length
-    files = {n: TokenFile(walk(count, largest), n, 4.0) for n, largest in (("a", 9), ("b", 33))}
-    return Corpus(files, files, scale.vocabulary)
-
-
-def make_run_of(scale: Scale, size: str, **changes: object) -> Run:
-    """Return a run of a named size."""
-    layers, width, heads = scale.shapes[size]
-    settings = {
-        "size": size,
-        "mixture": "uniform",
-        "seed": 0,
-        "proportions": {"a": 0.5, "b": 0.5},
-        "num_layers": layers,
-        "model_width": width,
-        "num_heads": heads,
-        "layout": scale.layout,
-        "tied_embeddings": False,
-        "num_steps": scale.warmup + scale.steps,
-        "batch_size": scale.batch_size,
-        "sequence_length": scale.length,
-        "learning_rate": 0.006,
-        "embedding_learning_rate": 0.002,
-        "warmup_steps": 100,
-        "weight_decay": 0.1,
-        "gradient_clip_norm": 1.0,
-        "averaging_exponent": 10,
-        "num_evaluations": 1,
-        "first_evaluation": 1.0,
-        "num_validation_windows": 8,
-        "max_epochs": 1e9,
-    }
-    return make_run(settings | changes)
-
-
-def wait() -> float:
-    """Return the time once the device is idle."""
-    if torch.cuda.is_available():
-        torch.cuda.synchronize()
-    return time.perf_counter()
-
-
-def forget() -> None:
-    """Give the device's memory back, and start to count its peak anew."""
-    gc.collect()
-    if torch.cuda.is_available():
-        torch.cuda.empty_cache()
-        torch.cuda.reset_peak_memory_stats()
-
-
-def time_ours(run: Run, corpus: Corpus, scale: Scale) -> tuple[float, float, int]:
-    """Return tokens per second, peak GiB and micro-batch of the product's own loop."""
-    plain, times = training.make_loader, []
-
-    class Timed:
-        def __init__(self, loader) -> None:
-            self.loader = loader
-
-        def __iter__(self) -> Iterator[torch.Tensor]:
-            accumulate = 0
-            for number, batch in enumerate(self.loader):
-                accumulate = run.batch_size // len(batch)
-                if number == scale.warmup * accumulate:
-                    times.append(wait())
-                yield batch
-            times.append(wait())
-
-    training.make_loader = lambda stream, is_gpu: Timed(plain(stream, is_gpu))
+    before = signal.signal(signal.SIGALRM, stop)
+    signal.setitimer(signal.ITIMER_REAL, max(1.0, seconds))
+    faulthandler.dump_traceback_later(seconds + 5)  # where it hangs, if it cannot be stopped
     try:
-        with tempfile.TemporaryDirectory() as folder:
-            result = training.train(run, corpus, checkpoints=folder, every_seconds=1e9)
+        yield
     finally:
-        training.make_loader = plain
-    rate = scale.steps * run.batch_tokens / (times[1] - times[0])
-    return rate, result.timing["peak_memory_bytes"] / 2**30, result.timing["micro_batch_size"]
+        faulthandler.cancel_dump_traceback_later()
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
 
 
-class Bare:
-    """The same model in a plain loop: autocast, accumulation, clipping, fused AdamW, average."""
-
-    def __init__(self, run: Run, corpus: Corpus, micro_batch: int) -> None:
-        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        self.run, self.micro_batch = run, micro_batch
-        self.module = Proxy(run, corpus.vocabulary_size, compiled=self.device.type == "cuda")
-        self.module.to(self.device)
-        (self.optimizer,), (self.rates,) = self.module.configure_optimizers()
-        tokens = {domain: file.tokens for domain, file in corpus.train.items()}
-        plan = training.plan_batches(run, corpus)
-        stream = BatchStream(plan, tokens, run.sequence_length, run.num_steps, lambda: Slice(0))
-        self.batch = next(iter(stream)).to(self.device)
-        self.step = 0
-
-    def take(self) -> None:
-        """Take one step; always on the same batch, which lies on the device."""
-        self.step += 1
-        module, model = self.module, self.module.model
-        parts = self.batch.split(self.micro_batch)
-        half = self.device.type == "cuda"
-        for part in parts:
-            with torch.autocast(self.device.type, torch.bfloat16, enabled=half):
-                hidden = module.hidden(part[:, :-1])
-                loss = mean_cross_entropy(hidden, model.head_weight, part[:, 1:], module.kernel)
-            (loss / len(parts)).backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), self.run.gradient_clip_norm)
-        self.optimizer.step()
-        self.rates["scheduler"].step()
-        self.optimizer.zero_grad(set_to_none=True)
-        module._average(self.step)
-
-    def rate(self, scale: Scale) -> float:
-        """Return tokens per second after a warm-up."""
-        for _ in range(scale.warmup):
-            self.take()
-        began = wait()
-        for _ in range(scale.steps):
-            self.take()
-        return scale.steps * self.run.batch_tokens / (wait() - began)
+def format_cell(value: Any) -> str:
+    """Return a value for the table."""
+    if isinstance(value, float):
+        return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return "-" if value is None else f"{value:,}" if isinstance(value, int) else str(value)
 
 
-def compare_speed(scale: Scale, sizes: list[str]) -> None:
-    """Print one row per size."""
-    name = torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu"
-    peak = peak_flops(name)
-    print(f"\n{name}, sequence {scale.length}, {scale.batch_size * scale.length:,} tokens a step\n")
-    print("| size | tokens/s | MFU | bar | aim | peak GiB | sequences at once | / bare loop |")
-    print("|---|---|---|---|---|---|---|---|")
+def measure_speed(report: Report, part: str, scale: Scale, size: str) -> None:
+    """Add a row for a size, beside a bare loop of the same model in the same process."""
     corpus = make_corpus(scale)
-    for size in sizes:
-        run = make_run_of(scale, size)
-        forget()
-        rate, memory, micro = time_ours(run, corpus, scale)
-        forget()
-        bare = Bare(run, corpus, micro).rate(scale)
-        flops = Shape(*scale.shapes[size], scale.layout).flops_per_token(
-            vocabulary_size=scale.vocabulary, sequence_length=scale.length
-        )
-        mfu = f"{rate * flops / peak:.1%}" if peak else "unknown peak"
-        bars = [f"{100 * values[size]:.0f} %" if size in values else "" for values in (BARS, AIMS)]
-        print(
-            f"| {size} | {rate:,.0f} | {mfu} | {' | '.join(bars)} | {memory:.1f} | {micro} | "
-            f"{rate / bare:.3f} |",
-            flush=True,
-        )
-
-
-def compare_precision(scale: Scale, size: str, steps: int) -> None:
-    """Print the final loss in bf16 and fp32, beside the noise between seeds."""
-    corpus, small = make_corpus(scale), min(scale.length, 512)
-    changes = {"num_steps": steps, "batch_size": 16, "sequence_length": small}
-    print(f"\n{size}, loss after {steps} steps\n\n| seed | 32-true | bf16-mixed | difference |")
-    print("|---|---|---|---|")
-    found = {}
-    for seed in (0, 1, 2):
-        for precision in ("32-true", "bf16-mixed"):
-            run = make_run_of(scale, size, seed=seed, precision=precision, **changes)
-            forget()
-            with tempfile.TemporaryDirectory() as folder:
-                result = training.train(run, corpus, checkpoints=folder, every_seconds=1e9)
-            found[seed, precision] = float(np.mean([row["loss"] for row in result.losses]))
-        one, other = found[seed, "32-true"], found[seed, "bf16-mixed"]
-        print(f"| {seed} | {one:.4f} | {other:.4f} | {other - one:+.4f} |", flush=True)
-    noise = np.std([found[seed, "32-true"] for seed in (0, 1, 2)], ddof=1)
-    print(f"\nstandard deviation between seeds: {noise:.4f}", flush=True)
-
-
-def interrupt(run: Run, corpus: Corpus, folder: str, step: int) -> None:
-    """Train until SIGTERM comes at a step, as from a scheduler."""
-    plain = training.make_loader
-
-    class Killing:
-        def __init__(self, loader) -> None:
-            self.loader = loader
-
-        def __iter__(self) -> Iterator[torch.Tensor]:
-            for number, batch in enumerate(self.loader):
-                if number == step * (run.batch_size // len(batch)):
-                    os.kill(os.getpid(), signal.SIGTERM)
-                yield batch
-
-    training.make_loader = lambda stream, is_gpu: Killing(plain(stream, is_gpu))
-    try:
-        training.train(run, corpus, checkpoints=folder, every_seconds=1e9)
-    except SystemExit as ended:
-        print(f"interrupted with status {ended.code}", flush=True)
-    finally:
-        training.make_loader = plain
-
-
-def check_resume(scale: Scale, size: str, steps: int) -> None:
-    """Print the largest relative difference between a straight and a resumed run."""
-    corpus = make_corpus(scale)
-    run = make_run_of(scale, size, num_steps=steps, batch_size=8, num_evaluations=3)
-    losses = []
-    with tempfile.TemporaryDirectory() as folder:
-        straight = training.train(run, corpus, checkpoints=folder, every_seconds=1e9)
-        losses.append([row["loss"] for row in straight.losses])
-        with tempfile.TemporaryDirectory() as other:
-            interrupt(run, corpus, other, steps // 2)
-            resumed = training.train(run, corpus, checkpoints=other, every_seconds=1e9)
-            losses.append([row["loss"] for row in resumed.losses])
-    worst = np.max(np.abs(np.array(losses[0]) / np.array(losses[1]) - 1))
-    print(
-        f"\nresumed at step {resumed.timing['first_step']} of {steps}: losses differ by at most "
-        f"{worst:.1e}, relative (bar 1e-6)",
-        flush=True,
+    run = make_run_of(scale, size, num_steps=scale.warmup + STEPS.get(size, scale.steps))
+    began = time.perf_counter()
+    rate, timing = time_ours(run, corpus, scale.warmup)
+    seconds, micro = time.perf_counter() - began, timing["micro_batch_size"]
+    row = {"size": size, "tokens_per_second": rate, "mfu": utilisation(run, corpus, rate)}
+    row |= {"bar": BARS.get(size), "aim": AIMS.get(size)}
+    row |= {"peak_gib": timing["peak_memory_bytes"] / 2**30, "sequences_at_once": micro}
+    bare = None
+    if report.left() > seconds:  # our own rate counts, with or without its peer
+        bare = Bare(run, corpus, micro).rate(scale.warmup)
+    report.row(
+        part,
+        row | {"over_bare_loop": bare and rate / bare},
+        bare_tokens_per_second=bare,
+        batch_tokens=run.batch_tokens,
+        seconds_with_compilation=seconds,
+        timing=timing,
     )
 
 
-def profile(scale: Scale, size: str) -> None:
-    """Print the operations that a bare step spends its time on."""
+def compare_precision(report: Report, scale: Scale, size: str, steps: int) -> None:
+    """Add the losses in bf16 and fp32, and the noise between seeds that stands beside them.
+
+    The reference in fp32 is not compiled.
+    """
+    corpus, found = make_corpus(scale), {}
+    changes = {"num_steps": steps, "batch_size": 8, "sequence_length": min(scale.length, 512)}
+    for seed in (0, 1):
+        for precision in ("32-true", "bf16-mixed"):
+            run = make_run_of(scale, size, seed=seed, precision=precision, **changes)
+            compiled = IS_GPU and precision == "bf16-mixed"
+            losses = train(run, corpus, compile=compiled, micro_batch_size=8).losses
+            found[seed, precision] = float(np.mean([row["loss"] for row in losses]))
+        one, other = found[seed, "32-true"], found[seed, "bf16-mixed"]
+        row = {"size": size, "steps": steps, "seed": seed, "fp32": one, "bf16": other}
+        report.row("precision", row | {"difference": other - one})
+    between = abs(found[0, "32-true"] - found[1, "32-true"])
+    print(f"\ndifference between the seeds in fp32: {between:.4f}", flush=True)
+
+
+def check_resume(report: Report, scale: Scale, size: str, steps: int) -> None:
+    """Add the largest relative difference between a straight and a killed and resumed run."""
     corpus = make_corpus(scale)
-    run = make_run_of(scale, size)
-    module = Proxy(run, corpus.vocabulary_size)
-    micro = choose_micro_batch(module, run.batch_size, stated=None)
-    bare = Bare(run, corpus, micro)
+    changes = {"num_evaluations": 3, "batch_size": 8, "sequence_length": min(scale.length, 512)}
+    run = make_run_of(scale, size, num_steps=steps, **changes)
+
+    def kill(number: int, batch: int) -> None:
+        if number == steps // 2 * (run.batch_size // batch):
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    straight = train(run, corpus)
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            with before_batches(kill):
+                train(run, corpus, folder)
+        except SystemExit as ended:
+            print(f"interrupted with status {ended.code}", flush=True)
+        resumed = train(run, corpus, folder)
+    one, other = (
+        np.array([row["loss"] for row in result.losses]) for result in (straight, resumed)
+    )
+    first = resumed.timing["first_step"]
+    if first == 0:
+        raise RuntimeError("the killed run left no state: is the temporary folder's disk full?")
+    row = {"size": size, "resumed_at": first, "of_steps": steps}
+    worst = float(np.max(np.abs(one / other - 1)))
+    report.row(
+        "resume", row | {"relative_difference": worst, "bit_equal": bool((one == other).all())}
+    )
+
+
+def measure_sharing(report: Report, jobs: list[sharing.Job]) -> None:
+    """Add rows for one run and several at once on the device, compiled and not."""
+    workers: list[sharing.Worker] = []
+
+    def share(job: sharing.Job) -> bool:
+        if not workers:
+            workers.extend(sharing.start(job.counts[-1]))
+        return sharing.measure(job, workers, partial(add_shared, report, job))
+
+    try:
+        for job in jobs:
+            name = f"sharing {job.size}, {'compiled' if job.compiled else 'not compiled'}"
+            seconds = SHARED_SECONDS + (0 if workers else START_SECONDS)
+            if not report.attempt(name, seconds, partial(share, job)):
+                sharing.end(workers)  # they stand anywhere in their runs
+                workers.clear()
+    finally:
+        sharing.end(workers)
+
+
+def add_shared(report: Report, job: sharing.Job, row: dict[str, Any]) -> None:
+    """Add a row with the utilisation of all runs together."""
+    corpus, run = make_corpus(job.scale), make_run_of(job.scale, job.size)
+    report.row("sharing", row | {"mfu": utilisation(run, corpus, row["tokens_per_second"])})
+
+
+def profile(report: Report, scale: Scale, size: str) -> None:
+    """Add the operations that a bare step spends its time on."""
+    bare = Bare(make_run_of(scale, size), make_corpus(scale))
     for _ in range(scale.warmup):
         bare.take()
     wait()
-    with torch.profiler.profile() as profiler:
-        for _ in range(2):
-            bare.take()
-        wait()
-    key = "self_cuda_time_total" if torch.cuda.is_available() else "self_cpu_time_total"
-    print(profiler.key_averages().table(sort_by=key, row_limit=25))
+    kinds = torch.profiler.ProfilerActivity
+    with torch.profiler.profile(activities=[kinds.CUDA if IS_GPU else kinds.CPU]) as profiler:
+        began = wait()
+        bare.take()
+        seconds = wait() - began
+    key = "self_device_time_total" if IS_GPU else "self_cpu_time_total"
+    # An optimizer's step is marked on the device too, around its kernels.
+    items = [item for item in profiler.key_averages() if "Optimizer." not in item.key]
+    found = sorted(items, key=lambda item: -getattr(item, key))
+    busy = sum(getattr(item, key) for item in found) / 1e6
+    print(f"\n{size}: a step of {seconds:.3f} s, {busy:.3f} s of it in kernels", flush=True)
+    for item in found[:ROWS_OF_PROFILE]:
+        own = getattr(item, key) / 1e6
+        row = {"size": size, "share": own / busy, "ms": 1000 * own, "calls": item.count}
+        report.row("profile", row | {"name": item.key[:90]}, step_seconds=seconds, busy=busy)
+
+
+def slowest(report: Report, sizes: list[str]) -> str:
+    """Return the size furthest below its aim, or the first."""
+    found = {
+        row["size"]: row["mfu"] / row["aim"]
+        for row in report.content.get("rows", [])
+        if row["part"] in ("speed", "large") and row["mfu"] and row["aim"]
+    }
+    return min(found, key=lambda size: found[size]) if found else sizes[0]
+
+
+def run_parts(report: Report, arguments: argparse.Namespace) -> None:
+    """Run what was asked for, by importance."""
+    small = arguments.small
+    scale = TOY if small else FULL
+    sizes = list(TOY.shapes) if small else arguments.sizes or SPEED_SIZES
+    large = list(TOY.shapes) if small else LARGE_SIZES
+    first, steps = sizes[0], (20, 12) if small else (300, 60)
+
+    def measure(part: str, size: str) -> None:
+        act = partial(measure_speed, report, part, scale, size)
+        report.attempt(f"{part} {size}", SECONDS.get(size, 40), act)
+
+    def check(name: str, act: Callable[[], None]) -> None:
+        report.attempt(name, SECONDS.get(name, 40), act)
+
+    parts: dict[str, Callable[[], object]] = {
+        "speed": lambda: [measure("speed", size) for size in sizes],
+        "precision": lambda: check(
+            "precision", partial(compare_precision, report, scale, first, steps[0])
+        ),
+        "resume": lambda: check("resume", partial(check_resume, report, scale, first, steps[1])),
+        "sharing": lambda: measure_sharing(
+            report, sharing.make_jobs(small, arguments.shared_sizes)
+        ),
+        "large": lambda: [measure("large", size) for size in large],
+        "profile": lambda: check(
+            "profile", partial(profile, report, scale, slowest(report, sizes))
+        ),
+    }
+    for part, act in parts.items():
+        if part in arguments.parts:
+            act()
 
 
 def main() -> None:
     """Run the parts asked for."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--sizes", nargs="+", default=list(BARS))
-    parts = ["speed", "precision", "resume"]
-    parser.add_argument("--parts", nargs="+", choices=parts, default=parts)
-    parser.add_argument("--profile", metavar="SIZE")
+    parser.add_argument("--sizes", nargs="+", help="of the parts speed, precision, resume, profile")
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS)
+    parser.add_argument("--shared-sizes", nargs="+", choices=["1M", "14M", "31M"])
+    parser.add_argument("--minutes", type=float, default=8.0, help="begin nothing that ends later")
+    folder = os.environ.get("OUT", "results")
+    parser.add_argument("--output", type=Path, default=Path(folder) / "gpu.json")
     parser.add_argument("--small", action="store_true")
     arguments = parser.parse_args()
-    if not (arguments.small or torch.cuda.is_available()):
+    if not (arguments.small or IS_GPU):
         raise SystemExit("no GPU is visible: --small checks the harness on a CPU")
-    scale, sizes = (TOY, list(SMALL)) if arguments.small else (FULL, arguments.sizes)
-    if arguments.profile:
-        profile(scale, sizes[0] if arguments.small else arguments.profile)
-        return
-    if "speed" in arguments.parts:
-        compare_speed(scale, sizes)
-    if "precision" in arguments.parts:
-        compare_precision(scale, sizes[0], 20 if arguments.small else 500)
-    if "resume" in arguments.parts:
-        check_resume(scale, sizes[0], 12 if arguments.small else 60)
+    content = {
+        "device": DEVICE_NAME,
+        "cuda": torch.version.cuda,
+        "versions": versions("torch", "lightning", "numpy"),
+        "command": " ".join(["python", *sys.argv]),
+    }
+    print(content, flush=True)
+    report = Report(arguments.output, time.monotonic() + 60 * arguments.minutes, content)
+    run_parts(report, arguments)
+    print(f"\n{arguments.output}; {report.left():.0f} s left", flush=True)
 
 
 if __name__ == "__main__":

@@ -17,8 +17,9 @@ PEAK_FLOPS = {
     "cpu-core": 40e9,
 }
 # Utilisation assumed for a size that was not measured, by its least N: small models are bound by
-# memory and launches. The bars that benchmarks/gpu.py is held to; below 70M a guess.
-ASSUMED_MFU = ((700e6, 0.46), (250e6, 0.42), (80e6, 0.34), (18e6, 0.27), (3e6, 0.10), (0, 0.02))
+# memory and launches. From 70M to 410M as measured on one H100 (docs/benchmarks.md), rounded down;
+# 410M's stands for what is larger. Below 70M a guess.
+ASSUMED_MFU = ((250e6, 0.44), (80e6, 0.41), (18e6, 0.37), (3e6, 0.10), (0, 0.02))
 
 
 def peak_flops(device_name: str) -> float | None:

@@ -7,6 +7,7 @@ import gc
 import torch
 from torch import nn
 
+from mixlaws.training.model import mean_cross_entropy
 from mixlaws.training.module import Proxy
 
 # More tokens than this at once no longer make an accelerator faster.
@@ -35,47 +36,61 @@ def choose_micro_batch(
     length = module.run.sequence_length
     if not torch.cuda.is_available():
         return max(n for n in divisors if n == 1 or n * length <= CPU_TOKENS)
-    chosen = 1
-    for size in divisors:
-        if size > 1 and size * length > ENOUGH_TOKENS:
-            break
-        if size < 2 * chosen and size > 1:
-            continue
-        if not _fits(module, size):
-            break
-        chosen = size
+    chosen = _most_that_fits(module, divisors)
     print(f"micro-batch: {chosen} sequences of {length} tokens", flush=True)
     return chosen
 
 
-def _fits(module: Proxy, size: int) -> bool:
-    """Try one forward and backward pass of `size` sequences on random tokens."""
+def _most_that_fits(module: Proxy, sizes: list[int]) -> int:
+    """Return the largest of `sizes` that fits the device, trying each about twice the last."""
     device = torch.device("cuda", torch.cuda.current_device())
-    free, _ = torch.cuda.mem_get_info(device)
-    torch.cuda.reset_peak_memory_stats(device)
+    # Both before the weights come: they are part of what is used.
+    room = FILLED_SHARE * torch.cuda.mem_get_info(device)[0]
     before = torch.cuda.memory_allocated(device)
+    parameters = sum(parameter.numel() for parameter in module.model.parameters())
+    chosen = 1
     try:
-        module.to(device)
-        vocabulary = module.model.embedding.num_embeddings
-        shape = (size, module.run.sequence_length + 1)
-        batch = torch.randint(0, vocabulary, shape, device=device)
-        half = module.run.precision == "bf16-mixed"
-        with torch.autocast("cuda", torch.bfloat16, enabled=half):
-            loss = module.training_step(batch)
-        loss.backward()
-        used = torch.cuda.max_memory_allocated(device) - before
+        for size in sizes:
+            if size > 1 and size * module.run.sequence_length > ENOUGH_TOKENS:
+                break
+            if size < 2 * chosen and size > 1:
+                continue
+            used = _peak_bytes(module, size, device) - before
+            if used + OPTIMIZER_BYTES * parameters > room:
+                break
+            chosen = size
     except torch.OutOfMemoryError:
-        return False
+        pass
     finally:
         _clear(module)
-    parameters = sum(parameter.numel() for parameter in module.model.parameters())
-    return used + OPTIMIZER_BYTES * parameters <= FILLED_SHARE * free
+        nn.Module.to(module, "cpu")
+        torch.cuda.empty_cache()
+        torch.cuda.reset_peak_memory_stats(device)  # the run's own peak is reported, not a trial's
+    return chosen
+
+
+def _peak_bytes(module: Proxy, size: int, device: torch.device) -> int:
+    """Return the peak of one forward and backward pass of `size` sequences on random tokens.
+
+    Without the compiler, which would start anew for every size and needs less memory, not more.
+    """
+    torch.cuda.reset_peak_memory_stats(device)
+    module.to(device)
+    vocabulary = module.model.embedding.num_embeddings
+    batch = torch.randint(0, vocabulary, (size, module.run.sequence_length + 1), device=device)
+    half = module.run.precision == "bf16-mixed"
+    try:
+        with torch.autocast("cuda", torch.bfloat16, enabled=half):
+            hidden = module.model.hidden(batch[:, :-1])
+            loss = mean_cross_entropy(hidden, module.model.head_weight, batch[:, 1:])
+        loss.backward()
+        return torch.cuda.max_memory_allocated(device)
+    finally:
+        _clear(module)
 
 
 def _clear(module: Proxy) -> None:
-    module.losses.clear()
     module.zero_grad(set_to_none=True)
-    nn.Module.to(module, "cpu")
     gc.collect()
     torch.cuda.empty_cache()
 

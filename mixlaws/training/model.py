@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import nn
@@ -23,6 +24,9 @@ RMS_EPSILON = torch.finfo(torch.float32).eps
 LAYER_NORM_EPSILON = 1e-5
 # Logits of more elements than this are never held at once: 256 MiB in fp32.
 MAX_LOGITS = 2**26
+# Of the compiled loss on a GPU, in bf16 and without copies in fp32: 1 GiB, and their gradient. Long
+# chunks fill the device, and the head's gradient in fp32 is read and written less often.
+MAX_FUSED_LOGITS = 2**29
 
 
 class Attention(nn.Module):
@@ -39,8 +43,10 @@ class Attention(nn.Module):
         """Return (B, T, d)."""
         batch, length, width = x.shape
         heads = self.qkv(x).view(batch, length, 3, self.num_heads, -1)
-        query, key, value = heads.permute(2, 0, 3, 1, 4)  # each (B, h, T, d / h)
+        query, key, value = heads.unbind(2)  # each (B, T, h, d / h)
         query, key = rotate(query, *rotation), rotate(key, *rotation)
+        # Turned after the rotation: attention answers in its query's layout, as `out` reads it.
+        query, key, value = (tensor.transpose(1, 2) for tensor in (query, key, value))
         mixed = functional.scaled_dot_product_attention(query, key, value, is_causal=True)
         return self.out(mixed.transpose(1, 2).reshape(batch, length, width))
 
@@ -64,6 +70,18 @@ class Block(nn.Module):
         source = x if self.is_parallel else attended
         hidden = functional.gelu(self.up(self.feed_forward_norm(source)))
         return attended + self.down(hidden)
+
+
+Call = Callable[..., torch.Tensor]
+
+
+def call(module: nn.Module, *inputs: Any) -> torch.Tensor:
+    """Return what a module makes of its inputs.
+
+    Compiled, it is compiled once for all blocks of a model, which differ in their weights only: in
+    seconds, and not in minutes for a deep one.
+    """
+    return module(*inputs)
 
 
 class Transformer(nn.Module):
@@ -116,16 +134,20 @@ class Transformer(nn.Module):
         """Return the vocabulary head's matrix (V, d)."""
         return self.embedding.weight if self.head is None else self.head.weight
 
-    def hidden(self, ids: torch.Tensor) -> torch.Tensor:
-        """Return what the vocabulary head reads (B, T, d), of token ids (B, T)."""
+    def hidden(self, ids: torch.Tensor, call: Call = call) -> torch.Tensor:
+        """Return what the vocabulary head reads (B, T, d), of token ids (B, T).
+
+        `call` applies each block and the last norm: `call` of this module, compiled or not.
+        """
         x = self.embedding(ids)
         if torch.is_autocast_enabled(x.device.type):
             # The residual stream in half precision, as in Megatron-LM: half the traffic.
             x = x.to(torch.get_autocast_dtype(x.device.type))
-        rotation = (self.cosine[: ids.shape[1]], self.sine[: ids.shape[1]])
+        length = ids.shape[1]
+        rotation = (self.cosine[:length, None], self.sine[:length, None])  # (T, 1, rotated / 2)
         for block in self.blocks:
-            x = block(x, rotation)
-        hidden = self.norm(x)
+            x = call(block, x, rotation)
+        hidden = call(self.norm, x)
         return hidden if self.logit_scale == 1 else hidden * self.logit_scale
 
     def forward(self, ids: torch.Tensor) -> torch.Tensor:
@@ -160,7 +182,7 @@ def rotation_table(length: int, width: int) -> tuple[torch.Tensor, torch.Tensor]
 
 
 def rotate(x: torch.Tensor, cosine: torch.Tensor, sine: torch.Tensor) -> torch.Tensor:
-    """Rotate each half-pair of the last axis by its position's angle; x is (B, h, T, d / h).
+    """Rotate each half-pair of the last axis by its position's angle; x is (B, T, h, d / h).
 
     Where the table is narrower than the heads, their last dimensions stay as they are.
     """
@@ -188,6 +210,23 @@ def loss_and_gradient(
     return loss, gradient.to(logits.dtype)
 
 
+def fused_loss_and_gradient(
+    logits: torch.Tensor, targets: torch.Tensor, count: int
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return the same numbers, in the form that the compiler makes one kernel of.
+
+    A comparison stands for the scatter: a deterministic scatter is a kernel of its own, and would
+    have the gradient written and read in fp32.
+    """
+    values = logits.float()
+    log_sum = values.logsumexp(dim=-1, keepdim=True)
+    picked = targets[:, None]
+    loss = (log_sum - values.gather(1, picked)).sum()
+    is_target = torch.arange(logits.shape[1], device=logits.device) == picked
+    gradient = (values - log_sum).exp() / count + torch.where(is_target, -1.0 / count, 0.0)
+    return loss, gradient.to(logits.dtype)
+
+
 def mean_cross_entropy(
     hidden: torch.Tensor,
     weight: torch.Tensor,
@@ -196,13 +235,25 @@ def mean_cross_entropy(
 ) -> torch.Tensor:
     """Return the mean loss in nats of hidden (B, T, d) under the head (V, d), targets (B, T).
 
-    `kernel` is loss_and_gradient, compiled or not.
+    `kernel` is loss_and_gradient, or fused_loss_and_gradient compiled.
     """
     hidden, targets = hidden.flatten(0, 1), targets.flatten()
     if len(targets) * len(weight) <= MAX_LOGITS:
         logits = functional.linear(hidden, weight)
         return functional.cross_entropy(logits.float(), targets)
     return ChunkedCrossEntropy.apply(hidden, weight, targets, kernel)
+
+
+def equal_chunk(count: int, most: int) -> int:
+    """Return the length of chunks of at most `most`: equal ones if not too many are needed.
+
+    A last chunk of another length would be compiled anew, for any length.
+    """
+    fewest = -(-count // most)
+    for number in range(fewest, 2 * fewest + 1):
+        if count % number == 0:
+            return count // number
+    return most
 
 
 class ChunkedCrossEntropy(torch.autograd.Function):
@@ -230,6 +281,8 @@ class ChunkedCrossEntropy(torch.autograd.Function):
         weight_gradient = torch.zeros_like(weight)
         total = torch.zeros((), dtype=torch.float32, device=hidden.device)
         chunk = max(1, MAX_LOGITS // len(weight))
+        if hidden.is_cuda and kernel is not loss_and_gradient:
+            chunk = equal_chunk(len(targets), max(1, MAX_FUSED_LOGITS // len(weight)))
         with torch.autocast(device, enabled=False):
             for start in range(0, len(targets), chunk):
                 rows = slice(start, start + chunk)

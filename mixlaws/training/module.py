@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from functools import partial
 from typing import Any
 
 import lightning.pytorch as pl
@@ -16,7 +17,11 @@ from mixlaws.runs.run import Run
 from mixlaws.training.model import (
     MAX_LOGITS,
     REFERENCE_WIDTH,
+    Call,
+    Kernel,
     Transformer,
+    call,
+    fused_loss_and_gradient,
     loss_and_gradient,
     mean_cross_entropy,
 )
@@ -58,9 +63,11 @@ class Proxy(pl.LightningModule):
         if run.averaging_exponent is not None:
             self.averaged = copy.deepcopy(self.model).requires_grad_(False)
         self.schedule = run.make_schedule()
-        self.hidden, self.kernel = self.model.hidden, loss_and_gradient
+        self.hidden: Call = self.model.hidden
+        self.kernel: Kernel = loss_and_gradient
         if compiled:
-            self.hidden, self.kernel = torch.compile(self.hidden), torch.compile(self.kernel)
+            self.hidden = partial(self.model.hidden, call=torch.compile(call))
+            self.kernel = torch.compile(fused_loss_and_gradient)
         self.gradient_norm: torch.Tensor | None = None
         self.losses: list[torch.Tensor] = []
         """Of the micro-batches since the last optimizer step; on the device."""

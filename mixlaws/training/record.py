@@ -19,7 +19,7 @@ from mixlaws.training.execution import Execution
 
 
 def flops_per_token(run: Run, corpus: Corpus) -> int:
-    """Return the training FLOPs per token, by the convention of mixlaws.sizes."""
+    """Return the training FLOPs per token, by the convention of mixlaws.runs.shapes."""
     return run.shape.flops_per_token(
         vocabulary_size=corpus.vocabulary_size, sequence_length=run.sequence_length
     )

@@ -58,6 +58,8 @@ def trained(
     torch.set_num_threads(execution.num_threads)
     # cuBLAS is deterministic with a fixed workspace only; it reads this when it starts.
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    # With deterministic algorithms PyTorch would fill all memory that it hands out, to no end here.
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     run = replace(run, precision=resolve_precision(run.precision))
     plan = plan_batches(run, corpus)
     states = States(Path(checkpoints), identity_of(run, corpus), training_versions())

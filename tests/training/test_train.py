@@ -5,17 +5,18 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+import torch._dynamo.testing
 
 from mixlaws.errors import ConfigError, DataError, TrainingError
 from mixlaws.provenance import TRAINING_VERSION
 from mixlaws.runs.run import Run
 from mixlaws.runs.shapes import NAMED_SHAPES, Shape
-from mixlaws.training import model as model_module
-from mixlaws.training import module as proxy_module
 from mixlaws.training.corpus import Corpus, TokenFile
 from mixlaws.training.divergence import Divergence
 from mixlaws.training.evaluation import evaluation_steps
 from mixlaws.training.model import Transformer, mean_cross_entropy
+from mixlaws.training.train import model as model_module
+from mixlaws.training.train import module as proxy_module
 from mixlaws.training.train import plan_batches, train
 
 RUN = Run(
@@ -250,6 +251,31 @@ def test_chunked_cross_entropy_has_the_loss_and_gradients_of_the_whole(monkeypat
         torch.autograd.grad(3 * chunked, (hidden, weight)), gradients, strict=True
     ):
         torch.testing.assert_close(one, other, atol=1e-6, rtol=1e-5)
+
+
+def test_the_loss_for_the_compiler_has_the_same_bits():
+    logits, targets = torch.randn(50, 101), torch.randint(0, 101, (50,))
+    one = model_module.loss_and_gradient(logits, targets, 77)
+    other = model_module.fused_loss_and_gradient(logits, targets, 77)
+    assert all(map(torch.equal, one, other))
+
+
+@pytest.mark.parametrize(
+    ("count", "most", "length"),
+    [(131_072, 10_672, 8192), (5000, 10_672, 5000), (101, 10, 10), (12, 5, 4)],
+)
+def test_chunks_are_equal_where_that_is_possible(count, most, length):
+    assert model_module.equal_chunk(count, most) == length
+
+
+def test_all_blocks_are_compiled_as_one():
+    """So that a deep model starts as fast as a shallow one."""
+    model = Transformer(Shape(4, 16, 2, "neox"), vocabulary_size=32, sequence_length=16)
+    counter = torch._dynamo.testing.CompileCounter()
+    ids = torch.randint(0, 32, (2, 16))
+    compiled = model.hidden(ids, call=torch.compile(model_module.call, backend=counter))
+    assert counter.frame_count == 2  # a block and the last norm
+    assert torch.equal(compiled, model.hidden(ids))
 
 
 def test_no_logits_beyond_the_limit_are_ever_held(tmp_path, monkeypatch):
