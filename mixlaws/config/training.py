@@ -212,7 +212,10 @@ class Plan(Section):
         "The device whose hours are estimated.", default="H200"
     )
     utilisation: Number | None = key(
-        "MFU to plan with; null takes an assumed one per size.", default=None, gt=0, le=1
+        "MFU to plan with; null takes one per size, measured on one H100 from 70M up.",
+        default=None,
+        gt=0,
+        le=1,
     )
 
 
