@@ -62,8 +62,14 @@ def edited(root, tmp_path, monkeypatch):
 
 def test_an_edit_of_the_solver_concerns_what_fits(edited):
     changed = edited("least_squares.py")
-    assert changed >= {"fit_laws", "score_laws", "find_optimum", "round_optimum", "bound_target"}
-    assert not changed & {"write_mixtures", "rank_mixtures", "account_tokens", "write_recipes"}
+    assert changed >= {"fit_laws", "score_laws", "find_optimum", "bound_target"}
+    assert not changed & {
+        "round_optimum",
+        "write_mixtures",
+        "rank_mixtures",
+        "account_tokens",
+        "write_recipes",
+    }
 
 
 def test_an_edit_of_a_template_concerns_the_page(edited):

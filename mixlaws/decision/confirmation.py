@@ -49,8 +49,8 @@ def compare_losses(
     overall = (table[shares.index] @ shares).unstack("seed")
     if overall.isna().any(axis=None):
         raise DataError(
-            "the confirmation must hold every mixture at every seed, but some are missing: "
-            f"{overall.isna().stack().loc[lambda missing: missing].index.tolist()}"
+            "the confirmation lacks the runs (mixture, seed) "
+            f"{overall.isna().stack().loc[lambda missing: missing].index.tolist()}: train them"
         )
     predicted = _predictions(optimum)
     noise = seed_noise(overall.to_numpy())

@@ -58,8 +58,8 @@ def fit_share_law(form: str, shares: np.ndarray, losses: np.ndarray) -> Law:
     """
     if len(np.unique(shares)) < MIN_MIXTURES:
         raise FitError(
-            f"a critical proportion needs {MIN_MIXTURES} different shares of the original domain, "
-            f"got {len(np.unique(shares))}: train more mixtures"
+            f"{len(np.unique(shares))} different shares of the original domain are too few for a "
+            f"critical proportion, which needs {MIN_MIXTURES}: train more mixtures"
         )
     if form == "log-quadratic":
         return partial(_polynomial, np.polyfit(np.log(shares), losses, 2))
@@ -135,8 +135,8 @@ def critical_proportion(
     if np.isnan(draws).all():
         raise FitError(
             f"no share from {SEARCHED[0]:g} to {SEARCHED[1]:g} keeps a loss of {original_loss:g} "
-            f"nats, got losses from {losses.min():.4g} to {losses.max():.4g}: train mixtures on "
-            "both sides of it"
+            f"nats: the observed losses go from {losses.min():.4g} to {losses.max():.4g}. Train "
+            "mixtures on both sides of it"
         )
     tail = (1 - redraws.level) / 2
     lower, upper = np.nanquantile(draws, [tail, 1 - tail])

@@ -157,8 +157,8 @@ def _check_names(domains: Sequence[str], named: Sequence[str]) -> None:
     unknown = sorted(set(named) - set(domains))
     if unknown:
         raise ConfigError(
-            f"limits must name training domains, got {unknown} but the domains are "
-            f"{list(domains)}: correct optimum.limits, optimum.groups or domains"
+            f"limits name {unknown}, which are no training domains; those are {list(domains)}. "
+            "Correct optimum.limits, optimum.groups or domains"
         )
 
 
@@ -167,7 +167,7 @@ def _check_ranges(stated: Mapping[str, tuple[float, float]]) -> None:
     wrong = {name: list(pair) for name, pair in stated.items() if not 0 <= pair[0] <= pair[1] <= 1}
     if wrong:
         raise ConfigError(
-            f"limits must satisfy 0 <= lower <= upper <= 1, got {wrong}: correct optimum.limits"
+            f"the limits {wrong} do not satisfy 0 <= lower <= upper <= 1: correct optimum.limits"
         )
 
 
@@ -210,9 +210,9 @@ def _find_center(inequalities: _Inequalities) -> np.ndarray:
     found = [point for point in points if point is not None]
     if len(found) < len(points):
         raise ConfigError(
-            "limits must leave at least one mixture, but these cannot hold together with shares "
-            f"that sum to 1: {'; '.join(_smallest_conflict(inequalities))}: relax one of them in "
-            "optimum.limits or optimum.groups, add tokens, or allow more epochs"
+            "the limits leave no mixture: these cannot hold together with shares that sum to 1: "
+            f"{'; '.join(_smallest_conflict(inequalities))}. Relax one of them in optimum.limits "
+            "or optimum.groups, add tokens, or allow more epochs"
         )
     return np.mean(found, axis=0)
 

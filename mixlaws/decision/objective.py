@@ -55,12 +55,14 @@ def check_objective(objective: Objective, limits: Limits) -> None:
     weights = objective.weights
     if (weights < 0).any() or not weights.sum() > 0:
         raise ConfigError(
-            f"validation.weights must be at least 0 with one above 0, got {weights.tolist()}"
+            f"the weights {weights.tolist()} make no objective: in validation.weights, let none be "
+            "below 0 and one be above"
         )
     if not 0 <= objective.maximum_share <= 1 or objective.prior_strength < 0:
         raise ConfigError(
-            "optimum.objective must have maximum_share in [0, 1] and prior_strength >= 0, got "
-            f"{objective.maximum_share} and {objective.prior_strength}"
+            f"maximum_share {objective.maximum_share} or the prior's strength "
+            f"{objective.prior_strength} is out of range: in optimum, keep maximum_share within "
+            "[0, 1] and the strength at 0 or above"
         )
     if objective.prior is None:
         return
@@ -68,6 +70,6 @@ def check_objective(objective: Objective, limits: Limits) -> None:
     if impossible.any():
         names = [name for name, flag in zip(limits.domains, impossible, strict=True) if flag]
         raise ConfigError(
-            f"the prior mixture must give every allowed domain a share above 0, got 0 for {names}: "
-            "set their upper limit to 0 or choose another prior in optimum.objective"
+            f"the prior mixture has no share of {names}, which the limits allow: set their upper "
+            "limit to 0 or choose another prior in optimum.prior"
         )

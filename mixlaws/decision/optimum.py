@@ -141,8 +141,8 @@ class _Problem:
         slopes = np.where(allowed, self.law.gradient(inside)[0], 0.0)
         if not (np.isfinite(losses).all() and np.isfinite(slopes).all()):
             raise FitError(
-                f"the {self.law.name} law must be finite on the allowed mixtures, got {losses} at "
-                f"{point}: fit it again or choose another law in laws.mixing"
+                f"the {self.law.name} law predicts the losses {losses}, with slopes that are not "
+                f"finite, at {point}: fit it again or choose another law in laws.mixing"
             )
         return losses, slopes
 

@@ -138,8 +138,8 @@ def _check_counts(losses: np.ndarray) -> None:
     counts = np.isfinite(losses).sum(axis=1)
     if counts.min() < NUM_PARAMETERS:
         raise FitError(
-            f"L(N, D) has {NUM_PARAMETERS} parameters, got only {counts.min()} losses for curve "
-            f"{counts.argmin()}: add sizes or checkpoints"
+            f"curve {counts.argmin()} has only {counts.min()} losses for the {NUM_PARAMETERS} "
+            "parameters of L(N, D): add sizes or checkpoints"
         )
 
 

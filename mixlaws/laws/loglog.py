@@ -2,8 +2,8 @@
 
 The simplest way in use to carry mixtures to a large model: log loss is linear in log size and
 log tokens, with slopes common to all mixtures and an offset of its own for each; the offsets
-are regressed on the shares by any mixing law. It has no irreducible loss, so it must promise
-too much far out: every result carries the distance of the extrapolation and an interval that
+are regressed on the shares by any mixing law. It has no irreducible loss, so far out it
+promises too much: every result carries the distance of the extrapolation and an interval that
 widens with it.
 """
 
@@ -159,9 +159,9 @@ def _check_spread(lines: _Lines, names: list[str]) -> np.ndarray:
     varies = np.abs(within).max(axis=0) > 1e-9
     if not varies.any() or len(lines.num_runs) < 2:
         raise FitError(
-            "the log-log recipe needs at least two mixtures, each seen at several values of "
-            f"{' or '.join(names)}, got {len(lines.num_runs)} mixtures with "
-            f"{len(lines.y)} losses: add sizes, or lower training.validate_every_steps"
+            f"the log-log lines cannot be fitted to {len(lines.num_runs)} mixtures with "
+            f"{len(lines.y)} losses. They need at least two mixtures, each seen at several values "
+            f"of {' or '.join(names)}: add sizes, or raise training.num_evaluations"
         )
     return varies
 

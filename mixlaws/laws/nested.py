@@ -175,8 +175,8 @@ def _fit_steps(runs: _Runs, settings: NestedSettings) -> Curves:
         short = rows[num_points < MIN_CHECKPOINTS]
         named = [f"{source.size[i]}/{source.mixture[i]}/seed-{source.seed[i]}" for i in short]
         raise FitError(
-            f"a step law needs at least {MIN_CHECKPOINTS} checkpoints of every run, got fewer "
-            f"for {', '.join(named)}: lower training.validate_every_steps"
+            f"the runs {', '.join(named)} have fewer checkpoints than the {MIN_CHECKPOINTS} that a "
+            "step law needs: raise training.num_evaluations"
         )
     tokens = np.where(kept, runs.tokens, np.nan)
     losses = np.where(kept[..., None], runs.losses, np.nan).swapaxes(1, 2)
@@ -232,13 +232,13 @@ def _fit_sizes(table: _Table, settings: NestedSettings) -> Curves:
     alone = table.mixtures[num_points == 1]
     if len(alone) == len(seen):
         raise FitError(
-            f"a size law needs mixtures seen at several sizes, got {len(seen)} mixtures at one "
-            "size each: train some of them at every size"
+            f"no size law can be fitted: each of the {len(seen)} mixtures was seen at one size "
+            "only. Train some of them at every size"
         )
     if len(alone) and settings.size_sharing in ("curve", "row"):
         raise FitError(
-            f"a mixture seen at one size must borrow its exponent, but {', '.join(alone)} cannot "
-            f"with size_sharing={settings.size_sharing!r}: use 'validation_domain' or 'all'"
+            f"{', '.join(alone)}, seen at one size, cannot borrow an exponent with size_sharing="
+            f"{settings.size_sharing!r}: use 'validation_domain' or 'all'"
         )
     groups = _groups(settings.size_sharing, losses.shape[:2])
     curves, priors = losses.reshape(-1, losses.shape[2]), settings.size_priors

@@ -137,8 +137,9 @@ def _plain(value: Any) -> Any:
 def _restored(default: Any, record: Any) -> Any:
     """Return JSON values in the types of a default."""
     if not is_dataclass(default):
-        restored = np.inf if record == "inf" else record
-        return tuple(restored) if isinstance(default, tuple) else restored
+        if isinstance(default, tuple):
+            return tuple(record)
+        return np.inf if record == "inf" else record
     names = [each.name for each in fields(default)]
     if set(record) != set(names):
         raise DataError(

@@ -133,13 +133,13 @@ def _prepare(
     observed = np.isfinite(losses)
     if not observed.any(axis=1).all():
         raise FitError(
-            "every curve of a power law needs an observed loss, got none for curves "
-            f"{np.flatnonzero(~observed.any(axis=1)).tolist()}: leave them out"
+            f"the curves {np.flatnonzero(~observed.any(axis=1)).tolist()} of a power law have no "
+            "observed loss: leave them out"
         )
     if not (x[observed] > 0).all():
         raise FitError(
-            f"a power law needs positive sizes or tokens, got {x[observed].min():g}: "
-            "leave out the losses of untrained models"
+            f"a power law has no loss at {x[observed].min():g} parameters or tokens: leave out the "
+            "losses of untrained models"
         )
     reference = float(np.exp(np.log(x[observed]).mean()))
     curves = _Curves(

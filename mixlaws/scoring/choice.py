@@ -188,7 +188,7 @@ def _choose_pipeline(
     if asked != "auto":
         if asked in failed:
             raise FitError(
-                f"laws.pipeline is {asked}, but it cannot be fitted: {failed[asked]}; choose "
+                f"the {asked} pipeline of laws.pipeline cannot be fitted: {failed[asked]}. Choose "
                 "another pipeline or train more"
             )
         return asked, "pinned by laws.pipeline in the config"

@@ -63,8 +63,8 @@ def last_rows(observations: Observations, size: str) -> Observations:
     common = steps[counts == num_runs]
     if not len(common):
         raise DataError(
-            f"the runs of size {size} must share a step to compare mixtures, but their steps are "
-            f"{steps.tolist()}: evaluate all runs at the same steps"
+            f"the runs of size {size} have no step in common at which mixtures could be compared; "
+            f"their steps are {steps.tolist()}. Evaluate all runs at the same steps"
         )
     return rows.select(rows.step == common[-1])
 
@@ -130,8 +130,8 @@ def predict_held_out(
     split = np.where(np.isin(table.mixtures, list(held_out)), 0, -1)
     if not (split == 0).any():
         raise DataError(
-            f"the losses of size {table.size} must contain a held-out mixture of {list(held_out)}, "
-            f"got {table.mixtures.tolist()}: train them or set mixtures.held_out to 0"
+            f"no held-out mixture of {list(held_out)} has a loss at size {table.size}, only "
+            f"{table.mixtures.tolist()}: train them or set mixtures.held_out to 0"
         )
     return [_predict_splits(law, HELD_OUT, table, split) for law in _with_baselines(laws)]
 
@@ -176,7 +176,7 @@ def leave_largest_size_out(
     smaller = observations.select(observations.size != largest)
     if not len(smaller):
         raise DataError(
-            f"leaving a size out needs two sizes, got only {largest}: add one to training.sizes"
+            f"there is no size to leave out beside {largest}: add one to training.sizes"
         )
     known = last_losses(smaller, str(sizes[sizes != largest][-1]))
     unseen = last_rows(observations, str(largest))

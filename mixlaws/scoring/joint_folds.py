@@ -81,7 +81,7 @@ def choose_joint(
     """Choose early cut, schedule term and mixture form, in this order, by inner forward folds.
 
     `weights` (V,) make the overall loss (default: the mean of the domains). An option is scored by
-    its mean over the folds of the mean absolute error; the first of each list stands unless
+    its mean over the folds of the mean absolute error; the first of each list is kept unless
     another is better by `MARGIN`. Returns the choice and every score. Raises FitError when the
     observations allow no fold.
     """
@@ -157,8 +157,9 @@ class _Trial:
             means[option] = self._record(choice, option, errors, DEFAULT_FORMS)
         if not means:
             raise FitError(
-                "joint laws need enough sizes and checkpoints for inner folds, but no early cut "
-                f"of {list(options)} leaves any: use the nested pipeline, or observe more"
+                "the settings of the joint laws cannot be chosen: no early cut of "
+                f"{list(options)} leaves enough sizes and checkpoints for the inner folds. Use the "
+                "nested pipeline, or observe more"
             )
         return _least(means)
 

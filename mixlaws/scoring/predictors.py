@@ -1,6 +1,6 @@
 """Baselines and the regressors that peers use, for the tables of scores only.
 
-`mean` and `linear` stand beside every score; they, and all up to `bimix`, need numpy alone.
+`mean` and `linear` are scored everywhere; they, and all up to `bimix`, need numpy alone.
 `gaussian-process` needs scikit-learn and `lightgbm` LightGBM: the extra `comparators`.
 """
 
@@ -72,8 +72,7 @@ def fit_comparator(
         return Comparator(name, _fit_bimix(proportions, losses, own))
     if name not in COMPARATORS:
         raise FitError(
-            f"a comparator must be one of {', '.join(COMPARATORS)} or bimix, got {name!r}: "
-            "correct the list of comparators"
+            f"there is no comparator {name!r}: choose from {', '.join(COMPARATORS)} and bimix"
         )
     return Comparator(name, COMPARATORS[name](proportions, losses))
 
@@ -139,8 +138,8 @@ def _fit_bimix(proportions: np.ndarray, losses: np.ndarray, own: np.ndarray | No
     """Fit L_i = A_i / r_i^alpha_i, BiMix's law at fixed steps (2405.14908, equation 1)."""
     if own is None:
         raise FitError(
-            "bimix needs the training domain of every validation domain, got none: it applies "
-            "only where each validation domain is also trained on"
+            "bimix needs the training domain of every validation domain: use it only where each "
+            "validation domain is also trained on"
         )
     logs = np.log(np.maximum(proportions[:, own], SHARE_FLOOR))
     values = np.log(losses)
@@ -210,4 +209,4 @@ COMPARATORS: dict[str, Callable[[np.ndarray, np.ndarray], Predictor]] = {
     "gaussian-process": _fit_gaussian_process,
     "lightgbm": _fit_lightgbm,
 }
-"""Fit functions by name; `bimix` stands apart, as it needs the domains' correspondence."""
+"""Fit functions by name; `bimix` is not among them, as it needs the domains' correspondence."""

@@ -42,12 +42,13 @@ def decide(
     if pinned is not None:
         if pinned not in errors:
             raise ConfigError(
-                f"laws.mixing must name a scored law ({', '.join(errors)}), got {pinned!r}"
+                f"the law {pinned!r} of laws.mixing was not scored: choose from {', '.join(errors)}"
             )
         return Decision(pinned, "pinned by laws.mixing in the config")
     if DEFAULT_LAW not in errors:
         raise ConfigError(
-            f"the {DEFAULT_LAW} law must be among the scored laws, got {list(errors)}"
+            f"the {DEFAULT_LAW} law, to which others are compared, is not among the scored laws "
+            f"{list(errors)}: score it too"
         )
     others = {law: error for law, error in errors.items() if law != DEFAULT_LAW}
     level = 0.05 / max(len(others), 1)

@@ -251,28 +251,28 @@ def test_seventeen_domains_are_certified_quickly() -> None:
 def test_conflicting_limits_are_named(shares, groups, tokens, expected, absent) -> None:
     with pytest.raises(ConfigError, match="these cannot hold together") as caught:
         make_limits(["a", "b", "c"], 1e9, shares=shares, groups=groups, available_tokens=tokens)
-    conflict = str(caught.value).split("sum to 1: ")[1].split(": relax")[0]
+    conflict = str(caught.value).split("sum to 1: ")[1].split(". Relax")[0]
     assert all(text in conflict for text in expected)
     assert not any(text in conflict for text in absent)
 
 
 def test_limits_refuse_unknown_names_and_impossible_shares() -> None:
-    with pytest.raises(ConfigError, match=r"must name training domains, got \['d'\]"):
+    with pytest.raises(ConfigError, match=r"limits name \['d'\], which are no training domains"):
         make_limits(["a", "b"], 1e9, shares={"d": (0.0, 1.0)})
-    with pytest.raises(ConfigError, match=r"0 <= lower <= upper <= 1, got {'a': \[0.5, 0.2\]}"):
+    with pytest.raises(ConfigError, match=r"limits {'a': \[0.5, 0.2\]} do not satisfy"):
         make_limits(["a", "b"], 1e9, shares={"a": (0.5, 0.2)})
 
 
 def test_objective_is_checked() -> None:
     law, limits = planted_law(0), make_limits(names(3), 1e9)
-    with pytest.raises(ConfigError, match="at least 0 with one above 0, got"):
+    with pytest.raises(ConfigError, match="make no objective"):
         minimise_objective(law, Objective(np.array([0.5, -0.1, 0.6, 0.0])), limits)
-    with pytest.raises(ConfigError, match=r"a share above 0, got 0 for \['domain-2'\]"):
+    with pytest.raises(ConfigError, match=r"no share of \['domain-2'\]"):
         minimise_objective(
             law, Objective(np.full(4, 0.25), prior=np.array([0.5, 0.5, 0.0]), prior_strength=1),
             limits,
         )  # fmt: skip
-    with pytest.raises(ConfigError, match="maximum_share in"):
+    with pytest.raises(ConfigError, match=r"maximum_share 1\.5 or"):
         minimise_objective(law, Objective(np.full(4, 0.25), maximum_share=1.5), limits)
 
 

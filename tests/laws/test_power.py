@@ -131,5 +131,5 @@ def test_chinchilla_is_recovered(E, A, alpha, beta):
 
 
 def test_chinchilla_needs_more_losses_than_parameters():
-    with pytest.raises(FitError, match="5 parameters, got only 4 losses for curve 0"):
+    with pytest.raises(FitError, match="curve 0 has only 4 losses for the 5 parameters"):
         fit_chinchilla(np.ones(4), np.arange(1.0, 5.0), np.ones((1, 4)))

@@ -172,8 +172,8 @@ def _check(observations: Observations) -> None:
     if min(counts.values(), default=0) < 2:
         found = ", ".join(f"{number} {name}" for name, number in counts.items())
         raise FitError(
-            "a joint law needs at least 2 sizes, 2 token counts and 2 mixtures, got "
-            f"{found} after the early cut: use the nested pipeline, or observe more"
+            f"a joint law cannot be fitted to the {found} that the early cut leaves. It needs at "
+            "least 2 of each: use the nested pipeline, or observe more"
         )
 
 
@@ -245,8 +245,8 @@ def _warm_start(blank: JointLaw, cold: np.ndarray, start: JointLaw) -> np.ndarra
     same = start.form == blank.form and start.schedule == blank.schedule
     if not same or start.domains != blank.domains or len(start.theta) != len(cold):
         raise FitError(
-            f"a warm start must have the form, schedule and domains of the fit ({blank.form}), "
-            f"got {start.form} with {len(start.domains)} domains: start without one"
+            f"a fit of the form {blank.form} cannot start from a law of the form {start.form} with "
+            f"{len(start.domains)} domains: form, schedule and domains differ. Start without one"
         )
     theta = cold.copy()
     theta[:, : layout.num_fixed] = start.theta[:, : old.num_fixed]

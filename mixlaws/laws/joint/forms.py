@@ -17,7 +17,7 @@ from typing import Literal
 
 import numpy as np
 
-SMALLEST_SHARE = 1e-9  # stands for 0 in the slope of r^g, which is infinite there for g < 1
+SMALLEST_SHARE = 1e-9  # used for 0 in the slope of r^g, which is infinite there for g < 1
 EXPONENT_BOUNDS = (0.03, 2.0)
 SHARE_EXPONENT_BOUNDS = (0.05, 1.0)  # at most 1: 1 / sum C r^g is convex
 
@@ -67,7 +67,7 @@ class Points:
 
 
 class Layout:
-    """Where each named parameter stands in a parameter vector."""
+    """The place of each named parameter in a parameter vector."""
 
     def __init__(self, form: Form, num_domains: int, *, schedule: bool, num_effects: int = 0):
         widths = {"c": 1}

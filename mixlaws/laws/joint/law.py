@@ -50,7 +50,7 @@ class JointLaw:
 
     @property
     def layout(self) -> Layout:
-        """Return where each parameter stands in theta."""
+        """Return the place of each parameter in theta."""
         return Layout(
             FORMS[self.form],
             len(self.domains),
@@ -234,7 +234,9 @@ class JointEnsemble:
 def find_form(name: str) -> Form:
     """Return a form by name; raise ConfigError listing those that exist."""
     if name not in FORMS:
-        raise ConfigError(f"a joint law's form must be one of {', '.join(FORMS)}, got {name!r}")
+        raise ConfigError(
+            f"there is no form {name!r} of a joint law: choose one of {', '.join(FORMS)}"
+        )
     return FORMS[name]
 
 
@@ -243,7 +245,7 @@ def rows_of(where: Observations | Target, proportions: np.ndarray | None) -> np.
     if proportions is not None:
         return np.asarray(proportions, dtype=float)
     if isinstance(where, Target):
-        raise ConfigError("a prediction at a target needs proportions (n, K), got none: give them")
+        raise ConfigError("a prediction at a target needs proportions (n, K): give them")
     return where.proportions
 
 

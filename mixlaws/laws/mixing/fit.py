@@ -55,8 +55,8 @@ def fit_mixing_law(
 def _form_of(name: str) -> type[MixingLaw]:
     if name not in MIXING_LAWS:
         raise FitError(
-            f"a mixing law must be one of {', '.join(MIXING_LAWS)}, got {name!r}: "
-            "change laws.mixing in the config"
+            f"there is no mixing law {name!r}: choose one of {', '.join(MIXING_LAWS)} in "
+            "laws.mixing of the config"
         )
     return MIXING_LAWS[name]
 
@@ -64,22 +64,22 @@ def _form_of(name: str) -> type[MixingLaw]:
 def _check_table(proportions: np.ndarray, losses: np.ndarray) -> None:
     if len(np.unique(proportions, axis=0)) < 2:
         raise FitError(
-            "a mixing law needs the losses of at least two different mixtures, got "
-            f"{len(np.unique(proportions, axis=0))}: raise mixtures.count"
+            f"a mixing law cannot be fitted to {len(np.unique(proportions, axis=0))} different "
+            "mixtures. It needs at least two: raise mixtures.count"
         )
     if not np.isfinite(losses).all():
         raise FitError(
-            "a mixing law needs a finite loss for every mixture and validation domain, got "
-            f"{(~np.isfinite(losses)).sum()} that are not, the first at (mixture, validation "
-            f"domain) {tuple(np.argwhere(~np.isfinite(losses))[0].tolist())}: drop these mixtures"
+            f"{(~np.isfinite(losses)).sum()} losses are not finite, the first at (mixture, "
+            f"validation domain) {tuple(np.argwhere(~np.isfinite(losses))[0].tolist())}: leave "
+            "these mixtures out"
         )
 
 
 def _warm_start(start: Law, form: type[MixingLaw]) -> np.ndarray:
     if not isinstance(start, form):
         raise FitError(
-            f"a warm start must be an earlier {form.name} law, got the law {start.name!r}: "
-            "start from a fit of the same law"
+            f"a fit of the {form.name} law cannot start from the law {start.name!r}: start from a "
+            "fit of the same law"
         )
     return start.theta()[None]
 

@@ -268,18 +268,18 @@ def test_warm_start_reaches_the_same_fit():
 def test_warm_start_of_another_form_is_refused():
     observations = observe(planted_law("F1"))
     law, _ = fit_joint(observations, form="F6")
-    with pytest.raises(FitError, match=r"must have the form, schedule and domains .*F1.*got F6"):
+    with pytest.raises(FitError, match=r"form F1 cannot start from a law of the form F6"):
         fit_joint(observations, form="F1", start=law)
 
 
 def test_unknown_form():
-    with pytest.raises(ConfigError, match=r"must be one of F1, F3, .* got 'F2'"):
+    with pytest.raises(ConfigError, match=r"no form 'F2' of a joint law: choose one of F1, F3"):
         fit_joint(observe(planted_law("F1")), form="F2")
 
 
 def test_one_size_is_refused():
     observations = observe(planted_law("F1"))
-    with pytest.raises(FitError, match=r"at least 2 sizes, .* got 1 sizes, 9 token counts"):
+    with pytest.raises(FitError, match=r"cannot be fitted to the 1 sizes, 9 token counts"):
         fit_joint(observations.select(observations.size == "S"))
 
 

@@ -189,8 +189,12 @@ def test_an_exponent_at_its_limit_is_named():
 @pytest.mark.parametrize(
     ("name", "change", "message"),
     [
-        ("M5", lambda losses: losses, "must be one of additive, exponential, M1"),
-        ("additive", lambda losses: losses * np.nan, "finite loss for every mixture"),
+        (
+            "M5",
+            lambda losses: losses,
+            "no mixing law 'M5': choose one of additive, expo",
+        ),
+        ("additive", lambda losses: losses * np.nan, "losses are not finite, the first at"),
     ],
 )
 def test_mixing_law_errors(name, change, message):
@@ -200,13 +204,13 @@ def test_mixing_law_errors(name, change, message):
 
 
 def test_one_mixture_is_not_enough():
-    with pytest.raises(FitError, match="at least two different mixtures, got 1"):
+    with pytest.raises(FitError, match="cannot be fitted to 1 different mixtures"):
         fit_mixing_law("additive", np.full((3, 2), 0.5), np.ones((3, 1)))
 
 
 def test_a_warm_start_of_another_law_is_refused():
     shares = simplex(6, 3)
-    with pytest.raises(FitError, match="earlier additive law, got the law 'M1'"):
+    with pytest.raises(FitError, match="additive law cannot start from the law 'M1'"):
         fit_mixing_law(
             "additive", shares, 2 + shares[:, :1], start=planted_law("M1", 3, num_validation=1)
         )
@@ -243,5 +247,5 @@ def test_bimix_follows_the_own_share():
 
 
 def test_an_unknown_comparator_is_an_error():
-    with pytest.raises(FitError, match="must be one of mean, linear"):
+    with pytest.raises(FitError, match="no comparator 'forest': choose from mean, linear"):
         fit_comparator("forest", simplex(5, 3), np.ones((8, 1)))
