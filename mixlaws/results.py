@@ -1,8 +1,7 @@
-"""One results folder: the name and the reader of every file that an experiment leaves.
+"""Results: the names and readers of all files in an experiment's results folder.
 
-A file is read when it is asked for, and once. What no experiment lacks raises DataError where it is
-missing; what a stage that is off would have written is None. pandas is imported with the first
-table.
+Each file is read once, on first access. A missing file raises DataError if every experiment has it,
+and is None if its stage may be absent. pandas is imported with the first table.
 """
 
 from __future__ import annotations
@@ -20,9 +19,9 @@ if TYPE_CHECKING:
 
 RUN_KEY = ("size", "mixture", "seed")
 BASELINE = "baseline"
-"""Kind, in mixtures.csv, of the mixtures that the optimum is compared with."""
+"""Kind in mixtures.csv: a mixture that the optimum is compared with."""
 HELD_OUT = "held-out"
-"""Kind of a mixture that no fit sees, and the fold that scores the laws on these."""
+"""Kind in mixtures.csv: a mixture kept out of every fit. Also the fold that scores these."""
 LEAVE_ONE_MIXTURE_OUT = "leave-one-mixture-out"
 """The fold that leaves each mixture out in turn."""
 LEAVE_ONE_SIZE_OUT = "leave-one-size-out"
@@ -50,12 +49,12 @@ class RunFiles:
 
     @property
     def record(self) -> Path:
-        """Return the path of what equal runs have in common."""
+        """Return the path of the record: everything that is the same in equal runs."""
         return self.folder / "run.json"
 
     @property
     def timing(self) -> Path:
-        """Return the path of what differs between equal runs; a run that has it is done."""
+        """Return the path of what differs between equal runs. A run that has it is complete."""
         return self.folder / "timing.json"
 
     @property
@@ -65,7 +64,7 @@ class RunFiles:
 
 
 class FigureFolder:
-    """A folder of figures: NAME.svg, NAME.csv with what it shows, and an index of their words."""
+    """A folder of figures: NAME.svg and its table NAME.csv, and an index with their words."""
 
     def __init__(self, folder: str | Path) -> None:
         self.folder = Path(folder)
@@ -78,7 +77,7 @@ class FigureFolder:
     def index(self) -> list[dict[str, str]]:
         """Return name, section, title and caption of the drawn figures, in order.
 
-        Raises DataError where no figures were drawn.
+        Raises DataError if no figures were drawn.
         """
         if not self.index_path.exists():
             raise DataError(
@@ -87,7 +86,7 @@ class FigureFolder:
         return list(read_json(self.index_path))
 
     def table(self, name: str) -> pd.DataFrame | None:
-        """Return what a figure shows; None where it was not drawn."""
+        """Return the table of a figure, or None if it was not drawn."""
         return _optional_table(self.svg_path(name).with_suffix(".csv"))
 
 
@@ -111,7 +110,7 @@ class Results:
         return RunFiles(self.folder / name, self.folder / "checkpoints" / name)
 
     def run_records(self) -> list[dict[str, Any]]:
-        """Return the record of every proxy that has one."""
+        """Return the records of all proxies that are complete."""
         pattern = self.run("*", "*", 0).record.relative_to(self.folder)
         found = self.folder.glob(str(pattern).replace("seed-0", "seed-*"))
         return [read_json(path) for path in sorted(found)]
@@ -128,7 +127,7 @@ class Results:
         """Return how many validation documents each training domain repeated."""
         return self._optional("contamination.csv", "num_overlapping", "share")
 
-    # The swarm: every experiment has it, whoever trained the runs
+    # The swarm, which every experiment has
 
     @cached_property
     def mixtures(self) -> pd.DataFrame:
@@ -137,20 +136,17 @@ class Results:
 
     @cached_property
     def runs(self) -> pd.DataFrame:
-        """Return one row a proxy; seconds, FLOPs and versions only where they are known."""
+        """Return one row per proxy. Imported runs may lack seconds, FLOPs and versions."""
         return self._required("runs.csv", *RUN_KEY, "num_params")
 
     @cached_property
     def losses(self) -> pd.DataFrame:
-        """Return one row a proxy, step and validation domain; accuracy only where measured."""
+        """Return one row per proxy, step and validation domain. Imported runs may lack accuracy."""
         return self._required("losses.parquet", *RUN_KEY, "tokens", "validation_domain", "loss")
 
     @property
     def baselines(self) -> list[str]:
-        """Return the ids of the mixtures that the optimum is compared with, in the table's order.
-
-        Any experiment may have none.
-        """
+        """Return the ids of the baselines in the order of mixtures.csv; there may be none."""
         return list(self.mixtures.loc[self.mixtures["kind"] == BASELINE, "id"])
 
     # Laws
@@ -167,17 +163,17 @@ class Results:
 
     @cached_property
     def choice(self) -> dict[str, Any] | None:
-        """Return which laws decide, and why."""
+        """Return which laws were chosen, and why."""
         return self._optional_record("laws/choice.json")
 
     @cached_property
     def step_law(self) -> pd.DataFrame | None:
-        """Return the step law of every curve; None unless the pipeline has one."""
+        """Return the step law of every curve; None if the pipeline has none."""
         return self._law("step_law")
 
     @cached_property
     def size_law(self) -> pd.DataFrame | None:
-        """Return the size law of every curve; None unless the pipeline has one."""
+        """Return the size law of every curve; None if the pipeline has none."""
         return self._law("size_law")
 
     @cached_property
@@ -199,22 +195,22 @@ class Results:
 
     @cached_property
     def confirmation(self) -> dict[str, Any] | None:
-        """Return predicted and observed losses of the target; None unless it was trained."""
+        """Return predicted and observed losses of the target; None if it was not trained."""
         return self._optional_record("confirmation.json")
 
     @cached_property
     def confirmation_runs(self) -> pd.DataFrame | None:
-        """Return one row a run of the target."""
+        """Return one row per run of the target."""
         return self._optional("confirmation_runs.csv", *RUN_KEY, "num_params")
 
     @cached_property
     def confirmation_losses(self) -> pd.DataFrame | None:
-        """Return the target's losses, as `losses` has the proxies'."""
+        """Return the losses of the target's runs, like `losses`."""
         columns = ("tokens", "validation_domain", "loss")
         return self._optional("confirmation.parquet", *RUN_KEY, *columns)
 
     def recipes(self) -> dict[str, str]:
-        """Return the recipes for trainers: the text of each file by its name."""
+        """Return the recipes for trainers: the text of each file by name."""
         paths = sorted((self.folder / "recipes").glob("[!.]*"))
         return {path.name: path.read_text(encoding="utf-8") for path in paths}
 

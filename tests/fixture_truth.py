@@ -102,7 +102,7 @@ class Planted:
                 name: {"num_layers": layers, "model_width": width, "num_heads": heads}
                 for name, (layers, width, heads) in SHAPES.items()
             },
-            # No text is too short: nobody reads it.
+            # The planted runs read no text, so that repetition needs no limit.
             "training": training | {"max_epochs": 1e5},
             "target": {"size": TARGET, "tokens": TARGET_TOKENS},
             "laws": {"pipeline": "nested", "early_cut": 0.18},

@@ -1,4 +1,4 @@
-"""What the figures of the step law and of the size law share."""
+"""Shared by the figures of the step law and of the size law."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 NUM_POINTS = 40
-"""Of each drawn line."""
+"""Number of points of each drawn line."""
 
 
 @dataclass(frozen=True)
 class Target:
-    """What is extrapolated to."""
+    """The target of the extrapolation."""
 
     size: str
     num_params: int

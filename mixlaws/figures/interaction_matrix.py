@@ -10,7 +10,7 @@ from mixlaws.figures.spec import Drawn, FigureSpec
 from mixlaws.figures.view import View
 
 MAX_ANNOTATED = 12
-"""A matrix with more rows or columns than this has no room for its numbers."""
+"""A matrix with more rows or columns than this is drawn without numbers."""
 
 
 def draw(view: View) -> Drawn | None:

@@ -56,10 +56,10 @@ def observed_losses(losses: pd.DataFrame, weights: Mapping[str, float]) -> pd.Da
 def compared_losses(
     predictions: pd.DataFrame, observed: pd.DataFrame, num_params: Mapping[str, int]
 ) -> pd.DataFrame:
-    """Join predictions with what was observed, at the largest proxy size and its last tokens.
+    """Join predictions with observed losses, at the last tokens of the largest proxy size.
 
-    Predictions for the target are left out: its losses are not proxies' losses. Raises DataError
-    naming the predictions for which no loss was observed.
+    Predictions for the target are left out. Raises DataError listing the predictions without an
+    observed loss.
     """
     scale = predictions["size"].map(num_params) * predictions["tokens"]
     joined = predictions[scale == scale.max()].merge(observed, on=KEYS, how="left")

@@ -26,7 +26,7 @@ from mixlaws.laws.power import power_law
 from mixlaws.presentation import format_count
 
 MAX_LEVEL_TICKS = 4
-"""More sizes than this would write over one another."""
+"""With more ticks than this, their labels are rotated so that they do not overlap."""
 
 
 def draw(view: View) -> Drawn | None:
@@ -70,7 +70,7 @@ def size_curves(
 def plot_size_law(
     table: pd.DataFrame, shown: str, colours: Mapping[str, str], target: Target
 ) -> Figure:
-    """Loss over parameters, one panel per validation domain; mixture `shown` stands out."""
+    """Loss over parameters, one panel per validation domain; mixture `shown` is highlighted."""
     domains = list(dict.fromkeys(table["validation_domain"]))
     figure, grid = panels(len(domains), share=True)
     ticks = sorted({*table.loc[table["kind"] == "fitted", "num_params"], target.num_params})

@@ -1,4 +1,4 @@
-"""What a figure is, and how a folder of figures is drawn."""
+"""FigureSpec: a figure with its words; and drawing a folder of them."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ class FigureSpec(Generic[View]):
     """Id of the page's section that shows it."""
     title: str
     caption: str | Callable[[View], str]
-    """What there is to see."""
+    """A text, or a function of the view if it depends on the results."""
     draw: Callable[[View], Drawn | None]
-    """Returns None where the results lack what the figure shows."""
+    """Returns None if the results lack what the figure shows."""
 
     def words(self, view: View) -> dict[str, str]:
         """Return what the index says of the figure."""
@@ -43,7 +43,7 @@ class FigureSpec(Generic[View]):
 def draw_all(specs: Iterable[FigureSpec[View]], view: View, folder: str | Path) -> None:
     """Draw the figures that the results allow into a folder, each with its table.
 
-    The index in the folder has their words, for the page. The same results give the same bytes.
+    An index in the folder holds their words for the page. Equal results give equal bytes.
     """
     use_style()
     output = FigureFolder(folder)

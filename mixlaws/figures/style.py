@@ -1,4 +1,4 @@
-"""How every figure looks: one style, one colour per domain, one way to save."""
+"""The look of every figure: its style, its colours, and how it is saved."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ INK, MUTED, GRID = INKS["ink"], INKS["muted"], INKS["grid"]
 # On top of filled contours, whatever the page's background.
 WHITE, BLACK = "#ffffff", "#000000"
 MARKERS = {"optimum": "*", "best observed": "^", "held-out": "D", "sample": "o"}
-"""By kind; baselines have names of their own."""
+"""By kind of mixture, except baselines."""
 BASELINE_MARKERS = ("s", "v", "P", "X", "<", ">")
 WIDTH = 9.0
 """Inches; the width of the page's text."""
@@ -46,7 +46,7 @@ PARAMS_LABEL = "parameters N"
 
 
 def use_style() -> None:
-    """Set the look of all figures: called once, before the first is drawn."""
+    """Set the style of all figures. Call it once, before drawing."""
     sns.set_theme(
         context="paper",
         style="ticks",
@@ -90,19 +90,20 @@ def use_style() -> None:
 def domain_colours(domains: Sequence[str]) -> dict[str, str]:
     """Return one colour per domain by its place in the config, and ink for the overall loss.
 
-    `domains` are the training domains, then those only measured. Raises ConfigError when they
-    are more than the palette holds.
+    `domains` are the training domains, then the validation-only ones. Raises ConfigError if
+    there are more domains than colours.
     """
     if len(domains) > len(DOMAIN_PALETTE):
         raise ConfigError(
-            f"domains and validation.domains must be at most {len(DOMAIN_PALETTE)} to have a "
-            f"colour each, got {len(domains)}: merge domains, or add to DOMAIN_PALETTE"
+            f"Too many domains to draw: domains and validation.domains name {len(domains)}, and "
+            f"there are {len(DOMAIN_PALETTE)} colours. Merge domains, or extend DOMAIN_PALETTE in "
+            "mixlaws/figures/style.py."
         )
     return dict(zip(domains, DOMAIN_PALETTE, strict=False)) | {OVERALL: INK}
 
 
 def baseline_markers(names: Iterable[str]) -> dict[str, str]:
-    """Return a marker for each baseline, by its place; beyond six they repeat."""
+    """Return a marker for each baseline by its place; from the seventh on they repeat."""
     return dict(zip(names, cycle(BASELINE_MARKERS), strict=False))
 
 
@@ -170,7 +171,7 @@ def error_bars(table: pd.DataFrame, value: str) -> np.ndarray:
 
 
 def save_figure(figure: Figure, data: pd.DataFrame, svg_path: str | Path) -> None:
-    """Write a figure as SVG and what it shows as CSV beside it; the same bytes every time."""
+    """Write a figure as SVG and its table as CSV beside it. Equal inputs give equal bytes."""
     svg_path = Path(svg_path)
     with atomic_path(svg_path) as temporary, mpl.rc_context({"svg.hashsalt": svg_path.stem}):
         figure.savefig(temporary, format="svg", metadata={"Date": None, "Creator": None})

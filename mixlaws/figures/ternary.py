@@ -41,7 +41,7 @@ POINTS: dict[str, dict[str, Any]] = {
     OPTIMUM: {"markersize": 16},
 }
 BASELINE_SIZES = {"s": 6.5}
-"""A square looks larger than other markers of its size."""
+"""A square looks larger than other markers of the same size."""
 BASELINE_SIZE = 7.5
 OUTLINED = [Stroke(linewidth=3.6, foreground=BLACK), Normal()]
 
@@ -80,8 +80,7 @@ def plot_ternary(
 def _levels(loss: np.ndarray) -> np.ndarray:
     """Return contour levels that are close together near the minimum, where it matters.
 
-    The loss of a mixture without a needed domain can be far above all others: the top level
-    leaves the highest tenth out.
+    The highest tenth is above the top level: without a needed domain the loss can explode.
     """
     top = np.quantile(loss, 0.9)
     return loss.min() + max(top - loss.min(), 1e-6) * np.linspace(0, 1, NUM_LEVELS) ** 1.7

@@ -15,7 +15,7 @@ from mixlaws.figures.view import View
 
 MEASURES = {"loss": "loss L (nats per token)", "accuracy": "next-token accuracy"}
 NUM_RANGES = 6
-"""With more validation domains than this, the ranges over the mixtures would cover each other."""
+"""With more validation domains than this, the ranges are left out: they would overlap."""
 
 
 def draw(view: View) -> Drawn:

@@ -1,4 +1,4 @@
-"""An experiment's results as its figures show them."""
+"""The results of an experiment, prepared for its figures."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from mixlaws.results import BASELINE, BEST_OBSERVED, HELD_OUT, Results
 
 
 class View:
-    """An experiment's results, its domains in the order of the config and with their colours.
+    """The results of an experiment, with domains in the config's order and their colours.
 
     `config` is complete. Raises ConfigError for more domains than colours.
     """
@@ -56,7 +56,7 @@ class View:
 
     @property
     def target(self) -> Target:
-        """Return what is extrapolated to."""
+        """Return the target of the extrapolation."""
         return Target(**self.optimum["target"])
 
     @cached_property
@@ -72,9 +72,9 @@ class View:
 
     @cached_property
     def reference(self) -> str:
-        """Return the mixture whose laws are shown: the first baseline that has some.
+        """Return the mixture whose laws are drawn: the first baseline that was fitted.
 
-        Without baselines it is the best observed mixture, else the first one.
+        If there is none, it is the best observed mixture, or else the first fitted one.
         """
         best = self.optimum["baselines"].get(BEST_OBSERVED, {}).get("mixture")
         fitted = [] if self.step_law is None else list(self.step_law["mixture"])

@@ -18,9 +18,9 @@ from mixlaws.tables import read_table
 
 
 class PaperResults:
-    """The files of one reproduction, each read when it is asked for; a folder per study.
+    """The files of the reproduction, a folder per study.
 
-    `config` is complete. Every method that reads raises DataError where a file is missing.
+    `config` is complete. Reading a missing file raises DataError.
     """
 
     def __init__(self, folder: str | Path, config: Mapping[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""What a page is made of (findings, figures, tables, sections) and how it is written."""
+"""The blocks of a page (findings, figures, tables, sections), and its rendering."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ class Section:
 
 
 def section_figures(folder: FigureFolder, section: str) -> list[PageFigure]:
-    """Return the drawn figures of one section; raise DataError where none were drawn at all."""
+    """Return the drawn figures of one section; raise DataError if no figures were drawn."""
     return [
         _page_figure(folder.svg_path(words["name"]), words)
         for words in folder.index()
@@ -101,8 +101,8 @@ def write_page(
 ) -> None:
     """Write one self-contained HTML file.
 
-    `summary` is what the template's first screen shows; the sections follow. A template of another
-    package extends `base`, the page's own, and replaces blocks of it.
+    `summary` fills the first screen; the sections follow. Another package may give a template of
+    its own: it extends `base`, the default page, and replaces some of its blocks.
     """
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader([template.parent, TEMPLATE.parent]),

@@ -1,4 +1,4 @@
-"""An experiment's results as its page tells them."""
+"""The results of an experiment, prepared for its page."""
 
 from __future__ import annotations
 

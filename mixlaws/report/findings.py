@@ -1,4 +1,4 @@
-"""What the numbers of an experiment say, in words: also where they disappoint."""
+"""Findings: sentences that say what the numbers of an experiment mean, good or bad."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ BASELINE_WORDS = {
     "natural": "the natural mixture (shares of the text as it is)",
     BEST_OBSERVED: "the best mixture among the trained ones",
 }
-"""Of the baselines that a reader may not know by their names."""
+"""Words for baselines whose names do not explain themselves."""
 MIXTURE_FOLDS = {
     LEAVE_ONE_MIXTURE_OUT: "mixtures left out in turn",
     HELD_OUT: "mixtures held out of every fit",
 }
 BASELINE_LAWS = ("linear", "mean")
-"""What a mixing law has to beat."""
+"""Simple predictors that a mixing law has to beat."""
 FAR = {"parameters": 10.0, "tokens": 10.0}
-"""An extrapolation by more than this factor is called far."""
+"""The page warns of an extrapolation by more than this factor."""
 NUM_NAMED = 5
 
 
@@ -45,7 +45,7 @@ def interval_words(estimate: Mapping[str, float], level: float) -> str:
 
 
 def gain_findings(optimum: Mapping[str, Any]) -> list[Finding]:
-    """Say for each baseline whether the predicted gain can be told from nothing."""
+    """Say for each baseline whether the optimum is predicted to be better."""
     findings = []
     for name, baseline in optimum["baselines"].items():
         gain, words = baseline["gain"], interval_words(baseline["gain"], optimum["level"])
@@ -89,7 +89,7 @@ def meaning(optimum: Mapping[str, Any]) -> str:
 
 
 def flatness(optimum: Mapping[str, Any]) -> str:
-    """Say how far each share can move before the predicted loss changes noticeably."""
+    """Say how far each share can move without a noticeable change of the predicted loss."""
     near = optimum["near_optimal"]
     parts = [
         f"{domain} {100 * low:.0f} to {100 * high:.0f}{SPACE}%"
@@ -105,7 +105,7 @@ def flatness(optimum: Mapping[str, Any]) -> str:
 
 
 def verdict(optimum: Mapping[str, Any], confirmation: Mapping[str, Any] | None) -> Finding:
-    """Say in one sentence whether the recommendation has been put to the test, and held."""
+    """Say in one sentence whether the recommendation was tested, and with what result."""
     if confirmation is None:
         return Finding(
             "plain", "This is a prediction: the target model has not been trained to check it."
@@ -174,7 +174,7 @@ def confirmation_findings(confirmation: Mapping[str, Any]) -> list[Finding]:
 def mixture_scores(scores: pd.DataFrame, sizes: Mapping[str, int]) -> pd.DataFrame:
     """Return the scores on unseen mixtures at the largest size that has observed losses.
 
-    No rows where there were too few mixtures to keep any from a fit.
+    The table is empty if there were too few mixtures to keep any out of a fit.
     """
     rows = scores[scores["fold"].isin(list(MIXTURE_FOLDS)) & scores["size"].isin(sizes)]
     if rows.empty:
@@ -211,7 +211,7 @@ def _some(names: list[str]) -> str:
 
 
 def optimum_warnings(optimum: Mapping[str, Any]) -> Iterator[Finding]:
-    """Yield what limits the trust in the optimum itself."""
+    """Yield warnings about the optimum itself."""
     certificate = optimum["certificate"]
     if not certificate["convex"]:
         yield Finding(
@@ -252,7 +252,7 @@ def extrapolation_warning(
 
 
 def fit_warnings(name: str, laws: pd.DataFrame) -> Iterator[Finding]:
-    """Yield fits that one start alone found, and fits with a parameter at its bound."""
+    """Yield warnings about fits that only one start found or that end at a bound."""
     names = laws["mixture"] + " / " + laws["validation_domain"]
     if "size" in laws:
         names = laws["size"] + " / " + names
@@ -274,9 +274,9 @@ def fit_warnings(name: str, laws: pd.DataFrame) -> Iterator[Finding]:
 
 
 def version_warnings(runs: pd.DataFrame) -> Iterator[Finding]:
-    """Yield the runs that another version of training than today's produced.
+    """Yield a warning about runs that were trained by another version of this package.
 
-    Runs that others trained have no version of ours.
+    Runs that others trained have no version and are skipped.
     """
     if "training_version" not in runs:
         return

@@ -40,14 +40,14 @@ def confirmation_section(found: PageData) -> Section | None:
 
 
 def quality_section(found: PageData) -> Section | None:
-    """Return the scores on what was not fitted, beside the baselines, if laws were scored."""
-    scores, choice = found.scores, found.results.choice
-    if scores is None or choice is None:
+    """Return the scores of laws and baselines on unseen losses, if laws were scored."""
+    scores, all_scores, choice = found.scores, found.all_scores, found.results.choice
+    if scores is None or all_scores is None or choice is None:
         return None
     folds = [fold for fold in findings.MIXTURE_FOLDS if fold in set(scores["fold"])]
     tables = [report_tables.score_table(scores, fold) for fold in folds]
     tables += [report_tables.domain_score_table(scores, fold) for fold in folds[:1]]
-    forward = report_tables.forward_table(found.all_scores)
+    forward = report_tables.forward_table(all_scores)
     inner = report_tables.joint_fold_table(choice.get("joint_folds", []))
     return Section(
         "quality",
@@ -63,7 +63,7 @@ def quality_section(found: PageData) -> Section | None:
 
 
 def text_section(found: PageData) -> Section | None:
-    """Return what was read and what is left of it, if there was any text."""
+    """Return how much text was read, dropped and kept, if there is an accounting of it."""
     accounting, contamination = found.results.accounting, found.results.contamination
     if accounting is None:
         return None
@@ -117,7 +117,7 @@ def laws_section(found: PageData) -> Section:
 
 
 def schedule_findings(proxies: pd.DataFrame) -> Iterator[Finding]:
-    """Say which learning-rate schedule the step law was fitted on, if the runs tell."""
+    """Yield the learning-rate schedule of the proxies, if it is known."""
     if not {"schedule", "num_steps"} <= set(proxies):
         return
     settings = schedule_of(proxies)
@@ -151,7 +151,7 @@ def cost_section(found: PageData) -> Section | None:
 
 
 def warnings_section(found: PageData) -> Section:
-    """Return everything that limits the trust in the numbers."""
+    """Return all warnings."""
     warnings = [
         findings.extrapolation_warning(
             found.optimum, found.proxies["num_params"].max(), found.results.losses["tokens"].max()
@@ -184,7 +184,7 @@ def provenance_section(found: PageData) -> Section:
 
 
 def _training_versions(results: Results) -> list[tuple[str, str]]:
-    """Return the versions that the runs were trained with; several where they differ."""
+    """Return the versions of packages that the runs were trained with, all if they differ."""
     found: dict[str, set[str]] = {}
     for record in results.run_records():
         for name, version in record.get("versions", {}).items():

@@ -1,4 +1,4 @@
-"""The tables on the page: rounded, with units, from the tables of the results."""
+"""The tables on the page: results, rounded and with units."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ RUN_COLUMNS: dict[str, tuple[str, Callable[[Any], str]]] = {
     "tokens_per_second": ("tokens per second", "{:,.0f}".format),
     "training_version": ("training version", "{:.0f}".format),
 }
-"""What is said of a run: the column's words and its format."""
+"""Columns of runs.csv that the page shows: header and format of each."""
 WITHOUT_LIMITS = "without limits"
 """Label of the best mixture if no limit held, shown where one binds."""
 
@@ -165,7 +165,7 @@ def forward_table(scores: pd.DataFrame) -> PageTable | None:
 
 
 def joint_fold_table(folds: Sequence[Mapping[str, Any]]) -> PageTable | None:
-    """Return the inner folds by which the joint laws were set; None where none was fitted."""
+    """Return the inner folds that chose the joint laws' settings; None without joint laws."""
     if not folds:
         return None
     rows = [
@@ -188,7 +188,7 @@ def mixture_table(mixtures: pd.DataFrame, domains: Sequence[str]) -> PageTable:
 
 
 def size_table(runs: pd.DataFrame) -> PageTable:
-    """Return one row per role and size: shape, runs, tokens, FLOPs, seconds, as far as known."""
+    """Return one row per role and size; columns that the runs lack are left out."""
     groups = runs.sort_values(["num_params", "role"]).groupby(["role", "size"], sort=False)
     columns = {
         "size": [str(size) for (_, size), _ in groups],
@@ -208,7 +208,7 @@ def size_table(runs: pd.DataFrame) -> PageTable:
 
 
 def _by_group(groups: Any, columns: list[str], cell: Callable[[pd.DataFrame], str]) -> list[str]:
-    """Return a cell per group; none at all where the runs lack a column."""
+    """Return a cell per group, or an empty list if the runs lack a column."""
     if not set(columns) <= set(groups.obj):
         return []
     parts = (group[columns].dropna() for _, group in groups)
@@ -225,9 +225,9 @@ def _shape(part: pd.DataFrame) -> str:
 
 
 def run_table(runs: pd.DataFrame, overall: pd.Series) -> PageTable:
-    """Return one row per run, as far as it is known.
+    """Return one row per run; columns that the runs lack are left out.
 
-    `overall` is the final overall loss by role, size, mixture, seed.
+    `overall` is the final overall loss (nats) by role, size, mixture and seed.
     """
     keys = ["role", *RUN_KEY]
     final = [overall[key] for key in runs[keys].itertuples(index=False, name=None)]

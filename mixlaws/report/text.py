@@ -1,4 +1,4 @@
-"""The page's tables about text: what was read, what became of it, and what repeats what."""
+"""The page's tables and findings about text: counts, duplicates and fingerprints."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def _trace_row(name: str, part: pd.DataFrame) -> list[str]:
 
 
 def fingerprint_table(accounting: pd.DataFrame) -> PageTable:
-    """Return where each token file comes from."""
+    """Return the fingerprints of every token file."""
     names = [str(name) for name in accounting if str(name).startswith("fingerprint_")]
     rows = [
         [row["domain"], row["split"], *(str(row[name]) for name in names)]
@@ -111,9 +111,9 @@ def _overlap(row: dict[str, Any]) -> str:
 
 
 def contamination_findings(contamination: pd.DataFrame, given: Sequence[str]) -> list[Finding]:
-    """Return in words how much training text repeated validation text.
+    """Say how much training text repeated validation text.
 
-    `given` are the domains that are token files: nothing is known of their documents.
+    `given` are the domains given as token files, whose documents are unknown.
     """
     exact, near = (int(contamination[f"num_removed_{kind}"].sum()) for kind in ("exact", "near"))
     if given:

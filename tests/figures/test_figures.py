@@ -80,7 +80,7 @@ def test_colours_of_the_palette_can_be_told_apart():
 
 def test_a_domain_keeps_its_colour_and_too_many_are_refused():
     assert domain_colours(["a", "b"])["b"] == domain_colours(["a", "b", "c"])["b"]
-    with pytest.raises(ConfigError, match=r"must be at most 32 to have a colour each, got 33"):
+    with pytest.raises(ConfigError, match=r"name 33, and there are 32 colours"):
         domain_colours([f"domain{i}" for i in range(33)])
 
 
@@ -180,7 +180,7 @@ def test_a_path_varies_one_share_and_keeps_the_others_ratios(tmp_path, write_res
         assert best["overall"] >= optimum["predicted"]["overall"]["value"] - 1e-9
 
 
-def test_optimum_shares_stand_beside_the_baselines(folder):
+def test_optimum_shares_are_beside_the_baselines(folder):
     optimum = read_json(folder / "optimum.json")
     compared = compared_mixtures(table(folder, "mixtures"), optimum, Planted().domains)
     shares = optimum_shares(compared, optimum, Planted().domains).set_index("domain")

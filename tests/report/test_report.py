@@ -63,7 +63,7 @@ def test_a_mixture_in_words_adds_up_to_a_hundred():
     assert many.replace("\xa0", " ") == "10 % d0, 10 % d1 and 80 % of 8 other domains"
 
 
-def test_names_stand_in_the_order_of_the_config():
+def test_names_have_the_order_of_the_config():
     assert list(display.ordered({"b": 1, "a": 2, "c": 3}, ["c", "b", "x"])) == ["c", "b", "a"]
     table = pd.DataFrame({"domain": ["a", "overall", "b", "a"], "row": [0, 1, 2, 3]})
     assert display.ordered_rows(table, "domain", ["b", "a"])["row"].tolist() == [2, 0, 3, 1]
@@ -206,7 +206,7 @@ def test_runs_of_another_version_are_named(folder, page):
     )
 
 
-def test_in_sample_numbers_never_stand_without_the_word(page):
+def test_in_sample_numbers_are_called_so(page):
     words = text_of(page)
     assert "fitted (in-sample)" in page
     assert "rmse" not in words.lower()

@@ -69,7 +69,7 @@ def published_points(points: pd.DataFrame, claims: Mapping[str, Any]) -> pd.Data
 
 
 def plot_predictions(points: pd.DataFrame) -> Figure:
-    """Predicted against observed loss, overall and by group; extrapolations stand out."""
+    """Predicted against observed loss, overall and by group; extrapolations are highlighted."""
     names = [OVERALL, *(p for p in dict.fromkeys(points["panel"]) if p != OVERALL)]
     figure, grid = panels(len(names), columns=3, height=2.7)
     for axes, name in zip(grid, names, strict=True):
