@@ -60,7 +60,6 @@ else:
     include: "workflow/rules/laws.smk"
     include: "workflow/rules/optimum.smk"
     include: "workflow/rules/report.smk"
-    include: "workflow/rules/plan.smk"
 
     # Seconds to minutes each: they run where Snakemake does, also on a cluster.
     localrules:

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 from fixture_truth import EXTRA, TARGET
 
+from mixlaws.config.complete import read_sections
 from mixlaws.decision.confirmation import check_same_text, compare_confirmation
 from mixlaws.decision.decide import decide_mixture, gather_evidence, round_decision
 from mixlaws.decision.surface import interaction_table, surface_table
@@ -124,7 +125,7 @@ class _Sweep:
     def __init__(self, folder, config, planted, manifests):
         self.folder, self.config, self.planted = folder, config, planted
         self.corpus = read_corpus(manifests["train"], manifests["validation"])
-        mixtures = choose_mixtures(design_of(config))
+        mixtures = choose_mixtures(design_of(read_sections(config)))
         natural = resolve_proportions("natural", manifests["train"])
         self.mixtures = [*mixtures, Mixture("natural", "baseline", natural)]
         write_table(mixture_table(self.mixtures), folder / "mixtures.csv")
@@ -142,7 +143,7 @@ class _Sweep:
         settings, folder = self.config["confirmation"], self.folder
         named = {m.id: m.proportions for m in self.mixtures if m.id in settings["mixtures"]}
         named["optimum"] = read_json(folder / "target_mixture.json")["proportions"]
-        options = {"size": TARGET, "num_steps": num_target_steps(self.config)}
+        options = {"size": TARGET, "num_steps": num_target_steps(read_sections(self.config))}
         runs = {
             folder / "confirmation" / id / f"seed-{k}": self._run(id, r, seed=k, **options)
             for id, r in named.items()
@@ -156,7 +157,12 @@ class _Sweep:
 
     def _run(self, mixture, proportions, *, size, seed=0, **options):
         config = self.config
-        params = config["training"] | config["sizes"][size] | run_options(config) | options
+        params = (
+            config["training"]
+            | config["sizes"][size]
+            | run_options(read_sections(config))
+            | options
+        )
         params["num_validation_windows"] = config["validation"]["num_windows"]
         return make_run(params, size=size, mixture=mixture, seed=seed, proportions=proportions)
 
@@ -194,7 +200,7 @@ class _Sweep:
 
 def _decide(folder, config):
     """Score and fit the laws, find the optimum, round it and write the recipes."""
-    target, weights = describe_target(config), config["validation"]["weights"]
+    target, weights = describe_target(read_sections(config)), config["validation"]["weights"]
     tables = [folder / name for name in ("losses.parquet", "runs.csv", "mixtures.csv")]
     experiment = open_experiment(*tables, target=target, weights=weights)
     fitted, columns, aim = experiment.fitted, experiment.columns, experiment.target

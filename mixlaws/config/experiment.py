@@ -68,7 +68,9 @@ class Experiment(Root):
             return config
         sizes, training, target = (config.get(name) for name in ("sizes", "training", "target"))
         sizes = {} if sizes is None else sizes
-        if not all(isinstance(each, dict) for each in (sizes, training, target)):
+        if not (
+            isinstance(training, dict) and isinstance(target, dict) and isinstance(sizes, dict)
+        ):
             return config  # the types of the keys say what is wrong
         proxies = training.get("sizes")
         wanted = [*(proxies if isinstance(proxies, list) else []), target.get("size")]

@@ -89,13 +89,13 @@ def _problems_below(value: Any, place: str) -> Iterator[Problem]:
 
 def key(description: str, *, unit: str = "", **options: Any) -> Any:
     """Return a key: what it means, its unit, and pydantic's default and limits."""
-    extra = {"unit": unit} if unit else None
+    extra: dict[str, Any] = {"unit": unit} if unit else {}
     return Field(description=description, json_schema_extra=extra, **options)
 
 
 def optional(description: str, *, unit: str = "", **options: Any) -> Any:
     """Return a key that may be absent (or null) and then has no value at all."""
-    extra = {"absent": True} | ({"unit": unit} if unit else {})
+    extra: dict[str, Any] = {"absent": True} | ({"unit": unit} if unit else {})
     return Field(default=None, description=description, json_schema_extra=extra, **options)
 
 

@@ -6,6 +6,7 @@ import os
 import resource
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -323,4 +324,6 @@ def test_token_files_of_an_earlier_experiment(project):
         found = token_files(project)
         assert {name for name in before if found[name] != before[name]} == set()
     assert "rule adopt_tokens:" not in run(project, "--dry-run", target=None)
-    assert "its token files" in run(project, "--cores", "1", target="plan")
+    plan = [sys.executable, "-m", "mixlaws", "plan", "--configfile", "text.yaml"]
+    found = subprocess.run(plan, cwd=project.folder, capture_output=True, text=True, check=True)
+    assert "its token files" in found.stdout

@@ -3,7 +3,7 @@
 from dataclasses import asdict
 from functools import cache
 
-from mixlaws.config.complete import complete_config
+from mixlaws.config.complete import read_sections
 from mixlaws.config.repeated_keys import check_repeated_keys
 from mixlaws.text.sources.token_files import given_files, is_given
 from mixlaws.mixtures.lattice import NATURAL, OPTIMUM
@@ -11,12 +11,14 @@ from mixlaws.text.division import division_of
 from mixlaws.text.parts import plan_parts, plan_shards
 from mixlaws.runs.sweep import describe_target, list_runs
 from mixlaws.runs.lengths import num_proxy_tokens, num_target_steps
-from mixlaws.runs.options import process_resources, run_options
+from mixlaws.runs.options import execution_options, process_resources, run_options
 from mixlaws.provenance import TEXT_VERSION, TRAINING_VERSION
 from mixlaws.files import read_json
 
 check_repeated_keys(workflow.configfiles)
-config.update(complete_config(config))
+SECTIONS = read_sections(config)
+# Params of rules are plain built-ins: Snakemake compares no other type with the last run's.
+config.update(SECTIONS.model_dump())
 
 EXPERIMENT = config["experiment"]
 DOMAINS = list(config["domains"])
@@ -33,12 +35,12 @@ TEXT_OPTIONS = {
     for domain, source in SOURCES.items()
 }
 # Every run, and the proportions by mixture id; natural's are known only from the text, inside the job.
-SWEEP = list_runs(config)
+SWEEP = list_runs(SECTIONS)
 MIXTURES = SWEEP.mixtures
 PROPORTIONS = SWEEP.proportions | {NATURAL: NATURAL}
 TRAINING = config["training"]
 CONFIRMATION = config.get("confirmation", {"mixtures": [], "seeds": []})
-TARGET = describe_target(config)
+TARGET = describe_target(SECTIONS)
 AVAILABLE_TOKENS = {
     d: source.get("available_tokens") for d, source in config["domains"].items()
 }
@@ -177,6 +179,20 @@ def results_folder(wildcards):
 def proportions_of(wildcards):
     """The proportions of a proxy: a param, so that a new mixture retrains no other."""
     return PROPORTIONS[wildcards.mixture]
+
+
+def execution_of(wildcards, threads, resources):
+    """How a proxy is executed: devices, micro-batch, saved states.
+
+    Snakemake does not record the params of a function that takes `threads` or `resources`: a
+    change of these options trains nothing again.
+    """
+    return execution_options(SECTIONS) | {"num_threads": threads}
+
+
+def confirmed_execution_of(wildcards, threads, resources):
+    """How a confirmation run is executed; not recorded either."""
+    return execution_options(SECTIONS, is_target=True) | {"num_threads": threads}
 
 
 def confirmed_proportions(wildcards):

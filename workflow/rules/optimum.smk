@@ -75,14 +75,15 @@ rule train_confirmation:
         "../../envs/train.yaml"
     threads: 1
     resources:
-        **process_resources(config, is_target=True),
+        **process_resources(SECTIONS, is_target=True),
     params:
         **config["sizes"][config["target"]["size"]],
-        **run_options(config, is_target=True),
+        **run_options(SECTIONS, is_target=True),
         checkpoints="results/{experiment}/checkpoints/confirmation/{mixture}/seed-{seed}",
         size=config["target"]["size"],
         proportions=confirmed_proportions,
-        num_steps=num_target_steps(config),
+        execution=confirmed_execution_of,
+        num_steps=num_target_steps(SECTIONS),
         batch_size=TRAINING["batch_size"],
         sequence_length=TRAINING["sequence_length"],
         learning_rate=TRAINING["learning_rate"],

@@ -20,7 +20,7 @@ rule write_mixtures:
         domains=DOMAINS,
         # As plain dicts: Snakemake compares no other type with the last run's.
         mixtures=[asdict(mixture) for mixture in MIXTURES],
-        tokens=num_proxy_tokens(config),
+        tokens=num_proxy_tokens(SECTIONS),
         confirmed=CONFIRMATION["mixtures"],
         target_tokens=config["target"]["tokens"],
         max_epochs=TRAINING["max_epochs"],
@@ -63,13 +63,14 @@ for size in config["sizes"]:
             "../../envs/train.yaml"
         threads: 1
         resources:
-            **process_resources(config),
+            **process_resources(SECTIONS),
         params:
-            **run_options(config),
+            **run_options(SECTIONS),
             # Outside the outputs: Snakemake deletes the outputs of a failed job.
             checkpoints="results/{experiment}/checkpoints/{size}/{mixture}/seed-{seed}",
             size="{size}",
             proportions=proportions_of,
+            execution=execution_of,
             num_layers=lookup(dpath="{size}/num_layers", within=config["sizes"]),
             model_width=lookup(dpath="{size}/model_width", within=config["sizes"]),
             num_heads=lookup(dpath="{size}/num_heads", within=config["sizes"]),

@@ -6,7 +6,6 @@ from mixlaws.training.corpus import read_corpus, resolve_proportions
 from mixlaws.training.deadline import end_before_limit
 from mixlaws.losses.tables import loss_rows
 from mixlaws.tables import write_table
-from mixlaws.runs.options import execution_options
 from mixlaws.runs.run import make_run
 from mixlaws.training.execution import Execution, start_processes
 from mixlaws.files import file_sha256, write_json
@@ -18,9 +17,7 @@ if TYPE_CHECKING:
 
 log_to(snakemake.log[0])
 
-# Not params: how fast a run ends is no reason to train it again.
-options = execution_options(snakemake.config, is_target=snakemake.rule == "train_confirmation")
-options["num_threads"] = snakemake.threads
+options = snakemake.params.execution
 start_processes(Execution(**options))
 end_before_limit()
 params = dict(snakemake.params.items())
