@@ -1,4 +1,4 @@
-"""A config file with every default filled in, or all that is wrong with it."""
+"""Read and check a config: fill in every default, or list all problems at once."""
 
 from __future__ import annotations
 

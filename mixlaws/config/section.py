@@ -1,4 +1,4 @@
-"""What a section of the config is made of: its base class, its keys and their types."""
+"""The parts of a config's sections: the base class, the keys and their types."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class Section(BaseModel):
 
     @model_serializer(mode="wrap")
     def _leave_out_absent(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Leave out optional keys that the config does not have: nothing is put in their place."""
+        """Leave out optional keys that the config does not have."""
         values: dict[str, Any] = handler(self)
         return {
             key: value

@@ -9,8 +9,13 @@ import numpy as np
 
 from mixlaws.errors import ConfigError
 
-UNIFORM, NATURAL, OPTIMUM = "uniform", "natural", "optimum"
-"""Ids of the mixtures with a name: equal shares, the shares of the text as it is, the decision."""
+# Names of mixtures that have no number.
+UNIFORM = "uniform"
+"""Equal shares, or the nearest to them within the limits."""
+NATURAL = "natural"
+"""Each domain's share of all tokens that its source holds: known once the text is tokenized."""
+OPTIMUM = "optimum"
+"""The best proportions for the target, on the lattice: known once the laws are fitted."""
 
 Limits = Mapping[str, Sequence[float]]
 """Lower and upper limit of each domain's share, in the order of the domains."""

@@ -1,7 +1,7 @@
-"""What an experiment will cost, from its config alone: the tables of `mixlaws plan`.
+"""What an experiment will cost, from its config alone: the tables that `mixlaws plan` prints.
 
-Each table is a list of rows with the same keys; `plan_tables` names them. Nothing is read but the
-sizes of local files and a tokenizer that is given.
+Each table is a list of rows with the same keys; `plan_tables` names them. Only the sizes of
+local files and a given tokenizer are read.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def plan_tables(config: Experiment) -> dict[str, list[Row]]:
 def run_rows(config: Experiment, sweep: Sweep) -> list[Row]:
     """Return one row per role and size: runs, tokens, FLOPs, device-hours; then the sum.
 
-    The target's row is what the decision is about: `confirmation` alone trains it.
+    The last row is the target. Only a confirmation trains it.
     """
     counts = Counter(
         (run.role if run.role == CONFIRMATION else run.kind, run.size, run.tokens)
@@ -164,9 +164,9 @@ def domain_rows(config: Experiment, sweep: Sweep) -> list[Row]:
 
 
 def _confirmed(sweep: Sweep, at_hand: Mapping[str, int | None]) -> dict[str, dict[str, float]]:
-    """Return the baselines that a confirmation trains; natural where all text is counted.
+    """Return the baselines that a confirmation trains; natural only if all text can be counted.
 
-    The optimum's own share is bounded by the text when it is found.
+    The optimum is not among them: the text limits its shares when it is found.
     """
     counts = {domain: tokens or 0 for domain, tokens in at_hand.items()}
     known = sweep.proportions
@@ -177,7 +177,7 @@ def _confirmed(sweep: Sweep, at_hand: Mapping[str, int | None]) -> dict[str, dic
 
 
 def write_plan(config: Experiment, folder: str | Path) -> str:
-    """Write every table as CSV into a folder; return all as text, with what is cut and why."""
+    """Write every table as CSV into a folder; return all as text, with the reasons for cuts."""
     tables = plan_tables(config)
     parts = []
     for name, rows in tables.items():
@@ -207,7 +207,7 @@ def check_plan(config: Experiment) -> None:
 
 
 def _too_often(row: Row, allowed: float) -> Iterator[str]:
-    """Yield what would be repeated too often of a domain: by a proxy, by a confirmation."""
+    """Yield the runs that would repeat a domain too often: a proxy, a confirmation."""
     runs = {
         row["in_mixture"]: row["proxy_needs"],
         f"{row['confirmed_mixture']} of the confirmation": row["confirmation_needs"],
@@ -222,7 +222,7 @@ def _too_often(row: Row, allowed: float) -> Iterator[str]:
 
 
 def format_rows(rows: Sequence[Row]) -> str:
-    """Return rows as an aligned text table; the long words of a last column stay out."""
+    """Return rows as an aligned text table, without the long column `why`."""
     names = [name for name in rows[0] if name != "why"]
     cells = [[name.replace("_", " ") for name in names]]
     cells += [[_cell(row[name]) for name in names] for row in rows]

@@ -1,4 +1,4 @@
-"""The options of an experiment's runs: what is trained, how, and what a cluster must know."""
+"""The options of an experiment's runs: what is trained, how, and what to ask a cluster for."""
 
 from __future__ import annotations
 
@@ -44,9 +44,9 @@ def execution_options(config: Experiment, *, is_target: bool = False) -> dict[st
 
 
 def process_resources(config: Experiment, *, is_target: bool = False) -> dict[str, Any]:
-    """Return what a cluster must know of a run with several processes, nothing for a single one.
+    """Return the resources of a run with several processes; none for a single process.
 
-    With `mpi` the job is not started as one task: the run starts its own under srun.
+    With `mpi` the plugin starts no task; the run starts its own tasks with srun.
     """
     options = execution_options(config, is_target=is_target)
     tasks = options["devices"] * options["num_nodes"]

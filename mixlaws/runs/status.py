@@ -1,4 +1,4 @@
-"""How far a sweep is: which runs are done, running or waiting, and what is left to pay."""
+"""The state of a sweep: its runs by state, device-hours spent and left, the expected end."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class RunStatus:
     mixture: str
     seed: int
     state: str
-    """done, running, stopped (it has a saved state or began) or waiting."""
+    """done, running, stopped (it began and nothing runs it) or waiting."""
     step: int
     num_steps: int
     tokens: int
@@ -116,7 +116,7 @@ def _hours(runs: list[RunStatus], config: Experiment) -> tuple[float, float]:
 
 
 def _eta(running: list[RunStatus], hours_left: float) -> str:
-    """Return when the sweep ends if as many devices stay at it."""
+    """Return when the sweep ends if the number of devices stays the same."""
     devices = sum(run.num_devices for run in running)
     if devices == 0:
         return ""

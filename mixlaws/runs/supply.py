@@ -1,4 +1,4 @@
-"""The supply of text: whether it serves the runs, and how proxies repeat it."""
+"""The supply of text: whether there is enough for the runs, and how often proxies repeat it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from mixlaws.runs.sections import Experiment
 
 @dataclass(frozen=True)
 class Cut:
-    """A domain whose proxies see only part of its text, and why."""
+    """A domain of which proxies see only part of the text."""
 
     domain: str
     tokens: int

@@ -238,7 +238,7 @@ class TestFaults:
         again = "domains:\n  docs:\n    source: files\n    paths: [x.txt]\n"
         path.write_text(text.replace("domains:\n", again, 1))
         self.fail(
-            project, "each key must stand once, but:", "text.yaml: domains.docs stands in line"
+            project, "duplicate keys in the config.", "text.yaml: domains.docs on lines"
         )
 
     def test_a_domain_below_one_window(self, project):
