@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from mixlaws.config.complete import read_config
+from mixlaws.config.published import PublishedExperiment
 from mixlaws.errors import ConfigError, DataError, FitError, TrainingError
 from mixlaws.runs.cost import check_plan, write_plan
 from mixlaws.runs.status import describe
@@ -69,17 +70,17 @@ def _add_experiment(command: argparse.ArgumentParser) -> None:
 
 def _plan(arguments: argparse.Namespace) -> None:
     config = read_config(arguments.configfile)
-    if "published" in config:
-        print(_nothing_to_train(config["experiment"]))
+    if isinstance(config, PublishedExperiment):
+        print(_nothing_to_train(config.experiment))
         return
-    print(write_plan(config, arguments.directory / "results" / config["experiment"]))
+    print(write_plan(config, arguments.directory / "results" / config.experiment))
     check_plan(config)
 
 
 def _status(arguments: argparse.Namespace) -> None:
     config = read_config(arguments.configfile)
-    if "published" in config:
-        print(_nothing_to_train(config["experiment"]))
+    if isinstance(config, PublishedExperiment):
+        print(_nothing_to_train(config.experiment))
         return
     print(describe(config, arguments.directory / "results"))
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 from fixture_truth import EXTRA, TARGET
 
+from mixlaws.config.complete import read_sections
 from mixlaws.decision.confirmation import compare_confirmation
 from mixlaws.decision.outcome import find_optimum
 from mixlaws.decision.rounding import round_optimum
@@ -114,7 +115,7 @@ class _Sweep:
     def __init__(self, folder, config, planted, manifests):
         self.folder, self.config, self.planted = folder, config, planted
         self.corpus = read_corpus(manifests["train"], manifests["validation"])
-        mixtures = choose_mixtures(design_of(config))
+        mixtures = choose_mixtures(design_of(read_sections(config)))
         natural = resolve_proportions("natural", manifests["train"])
         self.mixtures = [*mixtures, Mixture("natural", "baseline", natural)]
         write_table(mixture_table(self.mixtures), folder / "mixtures.csv")
@@ -132,7 +133,7 @@ class _Sweep:
         settings, folder = self.config["confirmation"], self.folder
         named = {m.id: m.proportions for m in self.mixtures if m.id in settings["mixtures"]}
         named["optimum"] = read_json(folder / "target_mixture.json")["proportions"]
-        options = {"size": TARGET, "num_steps": num_target_steps(self.config)}
+        options = {"size": TARGET, "num_steps": num_target_steps(read_sections(self.config))}
         runs = {
             folder / "confirmation" / id / f"seed-{k}": self._run(id, r, seed=k, **options)
             for id, r in named.items()
@@ -146,7 +147,12 @@ class _Sweep:
 
     def _run(self, mixture, proportions, *, size, seed=0, **options):
         config = self.config
-        params = config["training"] | config["sizes"][size] | run_options(config) | options
+        params = (
+            config["training"]
+            | config["sizes"][size]
+            | run_options(read_sections(config))
+            | options
+        )
         params["num_validation_windows"] = config["validation"]["num_windows"]
         return make_run(params, size=size, mixture=mixture, seed=seed, proportions=proportions)
 
@@ -192,7 +198,8 @@ def _decide(folder, config):
     # A confirmation's optimum must fit the text at hand.
     factor = config["training"]["max_epochs"] / config["optimum"]["max_epochs"]
     settings = {name: config[name] for name in ("laws", "optimum", "uncertainty", "seed")}
-    settings |= {"target": describe_target(config), "weights": config["validation"]["weights"]}
+    settings |= {"target": describe_target(read_sections(config))}
+    settings |= {"weights": config["validation"]["weights"]}
     settings |= {"level": config["uncertainty"]["level"]}
     settings |= {"available_tokens": dict.fromkeys(config["domains"])}
     settings |= {"measured_factor": factor if "confirmation" in config else 0}

@@ -1,4 +1,4 @@
-"""A config file with every default filled in, or all that is wrong with it."""
+"""Read and check a config: fill in every default, or list all problems at once."""
 
 from __future__ import annotations
 
@@ -40,11 +40,11 @@ def read_sections(config: Mapping[str, Any]) -> Experiment | PublishedExperiment
         raise ConfigError(f"the config has {count}:\n{lines}") from None
 
 
-def read_config(path: Path) -> dict[str, Any]:
-    """Return the complete config of an experiment file.
+def read_config(path: Path) -> Experiment | PublishedExperiment:
+    """Return the sections of a config file.
 
     Raises ConfigError when there is no such file, when it is no YAML mapping, for keys that occur
-    twice, and for all that `complete_config` refuses.
+    twice, and for all that `read_sections` refuses.
     """
     if not path.is_file():
         raise ConfigError(f"there is no config file {path}: name one with --configfile")
@@ -56,4 +56,4 @@ def read_config(path: Path) -> dict[str, Any]:
     if not isinstance(config, dict):
         raise ConfigError(f"{path} holds no keys: copy config.yaml and change it")
     check_repeated_keys([path])
-    return complete_config(config)
+    return read_sections(config)

@@ -1,4 +1,4 @@
-"""The config of an experiment that trains, and what must hold between its sections."""
+"""The config of an experiment that trains, and the checks between its sections."""
 
 from __future__ import annotations
 
@@ -68,7 +68,9 @@ class Experiment(Root):
             return config
         sizes, training, target = (config.get(name) for name in ("sizes", "training", "target"))
         sizes = {} if sizes is None else sizes
-        if not all(isinstance(each, dict) for each in (sizes, training, target)):
+        if not (
+            isinstance(training, dict) and isinstance(target, dict) and isinstance(sizes, dict)
+        ):
             return config  # the types of the keys say what is wrong
         proxies = training.get("sizes")
         wanted = [*(proxies if isinstance(proxies, list) else []), target.get("size")]
@@ -81,7 +83,7 @@ class Experiment(Root):
         return config | {"sizes": sizes | named}
 
     def problems(self) -> Iterator[Problem]:
-        """Yield what must hold between sections and does not."""
+        """Yield the contradictions between sections."""
         yield from self._text_problems()
         yield from self._domain_problems()
         yield from self._size_problems()
@@ -135,7 +137,7 @@ class Experiment(Root):
             yield "target.size", f"must name one of sizes ({_some(self.sizes)}), found {name!r}"
 
     def _extrapolation_problems(self) -> Iterator[Problem]:
-        """Yield a lone proxy size that is not the target's: nothing tells how loss depends on N."""
+        """Yield a single proxy size that is not the target's: the loss at other N is unknown."""
         proxies, target = self.training.sizes, self.target.size
         if not {*proxies, target} <= self.sizes.keys():
             return

@@ -115,7 +115,7 @@ class Claim(Section):
     reason: str | None = optional("Why it cannot be reproduced; then nothing measures it.")
 
     def problems(self) -> Iterator[Problem]:
-        """Yield a claim with nothing to compare with, or with a reason not to."""
+        """Yield a claim with neither a value nor a reason, or with both."""
         if (self.value is None) == (self.reason is None):
             found = "neither" if self.value is None else "both"
             yield (
@@ -163,7 +163,7 @@ class Published(Section):
     claims: list[Claim] = key("The numbers to compare with; each is a row of paper_verdicts.csv.")
 
     def problems(self) -> Iterator[Problem]:
-        """Yield logs and sizes that a study names and nobody gives, and claims told twice."""
+        """Yield logs and sizes that studies name but the config lacks, and repeated claims."""
         for name, study in self.studies.items():
             for size, path in study.files.items():
                 if path not in self.files:

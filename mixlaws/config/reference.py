@@ -112,7 +112,7 @@ def _cleaned(node: Any, leave_out: tuple[str, ...]) -> Any:
 
 def _page(title: str, schema: Schema) -> str:
     """Return the part of the page about one kind of config: a table for each section."""
-    tables = {}
+    tables: dict[str, str] = {}
     for place, section in _sections(schema, schema, ""):
         # Domains to measure have the keys of domains to train on: one table serves both.
         tables.setdefault(json.dumps(section), f"### {place}\n\n{_table(section, schema)}")

@@ -1,4 +1,4 @@
-"""Config files as text: what YAML hides from who reads the config."""
+"""Find keys that occur twice in a config file; YAML silently keeps the last."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from mixlaws.errors import ConfigError
 
 
 def check_repeated_keys(paths: Iterable[str | Path]) -> None:
-    """Raise ConfigError naming every key that stands twice in a config file, with its lines.
+    """Raise ConfigError naming every key that occurs twice in a config file, with its lines.
 
-    YAML takes the last of them without a word: of two domains of one name, one would be gone.
+    YAML would keep the second of two domains with one name, and nobody would miss the first.
     """
     problems = [
         f"{path}: {problem}"
@@ -23,13 +23,13 @@ def check_repeated_keys(paths: Iterable[str | Path]) -> None:
     ]
     if problems:
         raise ConfigError(
-            "each key must stand once, but:\n"
-            + "\n".join(f"  - {problem}: rename or remove one" for problem in problems)
+            "duplicate keys in the config. Rename or remove one of each:\n"
+            + "\n".join(f"  - {problem}" for problem in problems)
         )
 
 
 def _repeated(node: Any, prefix: str) -> Iterator[str]:
-    """Yield the keys that stand twice in a mapping of a YAML document."""
+    """Yield the keys that occur twice in a mapping of a YAML document, with their lines."""
     if isinstance(node, yaml.SequenceNode):
         for item in node.value:
             yield from _repeated(item, prefix)
@@ -40,6 +40,6 @@ def _repeated(node: Any, prefix: str) -> Iterator[str]:
         name = f"{prefix}{key.value}"
         line = key.start_mark.line + 1
         if name in lines:
-            yield f"{name} stands in line {lines[name]} and in line {line}"
+            yield f"{name} on lines {lines[name]} and {line}"
         lines[name] = line
         yield from _repeated(value, f"{name}.")

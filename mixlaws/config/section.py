@@ -1,4 +1,4 @@
-"""What a section of the config is made of: its base class, its keys and their types."""
+"""The parts of a config's sections: the base class, the keys and their types."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class Section(BaseModel):
 
     @model_serializer(mode="wrap")
     def _leave_out_absent(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Leave out optional keys that the config does not have: nothing is put in their place."""
+        """Leave out optional keys that the config does not have."""
         values: dict[str, Any] = handler(self)
         return {
             key: value
@@ -89,13 +89,13 @@ def _problems_below(value: Any, place: str) -> Iterator[Problem]:
 
 def key(description: str, *, unit: str = "", **options: Any) -> Any:
     """Return a key: what it means, its unit, and pydantic's default and limits."""
-    extra = {"unit": unit} if unit else None
+    extra: dict[str, Any] = {"unit": unit} if unit else {}
     return Field(description=description, json_schema_extra=extra, **options)
 
 
 def optional(description: str, *, unit: str = "", **options: Any) -> Any:
     """Return a key that may be absent (or null) and then has no value at all."""
-    extra = {"absent": True} | ({"unit": unit} if unit else {})
+    extra: dict[str, Any] = {"absent": True} | ({"unit": unit} if unit else {})
     return Field(default=None, description=description, json_schema_extra=extra, **options)
 
 

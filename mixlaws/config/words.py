@@ -1,4 +1,4 @@
-"""What is wrong with a config, in the words of its author: `key: what is wrong, what was found`."""
+"""Messages about a wrong config, one line each: `key: what is wrong, what was found`."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""What an experiment will cost, from its config alone: the tables of `snakemake plan`.
+"""What an experiment will cost, from its config alone: the tables that `mixlaws plan` prints.
 
-Each table is a list of rows with the same keys; `plan_tables` names them. Nothing is read but the
-sizes of local files and a tokenizer that is given.
+Each table is a list of rows with the same keys; `plan_tables` names them. Only the sizes of
+local files and a given tokenizer are read.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from mixlaws.files import atomic_path
 from mixlaws.mixtures.lattice import NATURAL
 from mixlaws.runs.devices import PEAK_FLOPS, assumed_mfu
 from mixlaws.runs.lengths import num_proxy_tokens
-from mixlaws.runs.shapes import Shape
+from mixlaws.runs.sections import Experiment, shape_of
 from mixlaws.runs.supply import matched_repetition
 from mixlaws.runs.sweep import CONFIRMATION, Sweep, list_runs
 from mixlaws.runs.text_cost import text_rows, text_tokens
@@ -31,20 +31,20 @@ _ROLES = {
 }
 
 
-def plan_tables(config: Mapping[str, Any]) -> dict[str, list[Row]]:
-    """Return every table of the plan of a complete config, by file name."""
+def plan_tables(config: Experiment) -> dict[str, list[Row]]:
+    """Return every table of the plan, by file name."""
     sweep = list_runs(config)
     return {
         "plan.csv": run_rows(config, sweep),
         "plan_domains.csv": domain_rows(config, sweep),
-        "plan_text.csv": text_rows(config, vocabulary_size(config)),
+        "plan_text.csv": text_rows(config.model_dump(), vocabulary_size(config)),
     }
 
 
-def run_rows(config: Mapping[str, Any], sweep: Sweep) -> list[Row]:
+def run_rows(config: Experiment, sweep: Sweep) -> list[Row]:
     """Return one row per role and size: runs, tokens, FLOPs, device-hours; then the sum.
 
-    The target's row is what the decision is about: `confirmation` alone trains it.
+    The last row is the target. Only a confirmation trains it.
     """
     counts = Counter(
         (run.role if run.role == CONFIRMATION else run.kind, run.size, run.tokens)
@@ -57,9 +57,9 @@ def run_rows(config: Mapping[str, Any], sweep: Sweep) -> list[Row]:
             counts.items(), key=lambda item: order.index(item[0][0])
         )
     ]
-    target = config["target"]
+    target = config.target
     sums = [_sum_row(rows, kind) for kind in dict.fromkeys(row["role"] for row in rows)]
-    planned = _run_row(config, "target, not trained here", target["size"], 1, target["tokens"])
+    planned = _run_row(config, "target, not trained here", target.size, 1, target.tokens)
     return [*rows, *sums, _sum_row(rows, None), planned]
 
 
@@ -71,34 +71,45 @@ def _sum_row(rows: Sequence[Row], role: str | None) -> Row:
     return blank | {"role": f"sum: {role}" if role else "sum of all"} | sums
 
 
-def _run_row(config: Mapping[str, Any], role: str, size: str, num_runs: int, tokens: int) -> Row:
-    training, device = config["training"], config["plan"]["device"]
-    shape = Shape(**config["sizes"][size], layout=training["layout"])
-    flops_per_token = shape.flops_per_token(
-        vocabulary_size=vocabulary_size(config), sequence_length=training["sequence_length"]
-    )
-    share = config["plan"]["utilisation"] or assumed_mfu(device, shape.num_params)
-    hours = tokens * flops_per_token / (share * PEAK_FLOPS[device]) / 3600
+def _run_row(config: Experiment, role: str, size: str, num_runs: int, tokens: int) -> Row:
+    shape, flops_per_token = shape_of(config, size), _flops_per_token(config, size)
+    hours = tokens / planned_rate(config, size) / 3600
     return {
         "role": role,
         "size": size,
         "parameters": shape.num_params,
         "runs": num_runs,
-        "steps": tokens // (training["batch_size"] * training["sequence_length"]),
+        "steps": tokens // config.training.batch_tokens,
         "tokens_per_run": tokens,
         "tokens": num_runs * tokens,
         "flops_per_token": flops_per_token,
         "flops": num_runs * tokens * flops_per_token,
-        "device": device,
-        "utilisation": share,
+        "device": config.plan.device,
+        "utilisation": _utilisation(config, shape.num_params),
         "hours_per_run": hours,
         "hours": num_runs * hours,
     }
 
 
-def vocabulary_size(config: Mapping[str, Any]) -> int:
+def planned_rate(config: Experiment, size: str) -> float:
+    """Return the tokens a second that one device is expected to train a size on."""
+    flops = _utilisation(config, shape_of(config, size).num_params)
+    return flops * PEAK_FLOPS[config.plan.device] / _flops_per_token(config, size)
+
+
+def _utilisation(config: Experiment, num_params: int) -> float:
+    return config.plan.utilisation or assumed_mfu(config.plan.device, num_params)
+
+
+def _flops_per_token(config: Experiment, size: str) -> int:
+    return shape_of(config, size).flops_per_token(
+        vocabulary_size=vocabulary_size(config), sequence_length=config.training.sequence_length
+    )
+
+
+def vocabulary_size(config: Experiment) -> int:
     """Return the vocabulary of the tokenizer that a config trains or names."""
-    tokenizer = config["tokenizer"]
+    tokenizer = config.tokenizer.model_dump()
     if "train" in tokenizer:
         return int(tokenizer["train"]["vocabulary_size"])
     # Imported here: only a tokenizer that is given needs the library.
@@ -107,23 +118,25 @@ def vocabulary_size(config: Mapping[str, Any]) -> int:
     return max(open_tokenizer(tokenizer).get_vocab().values()) + 1
 
 
-def domain_rows(config: Mapping[str, Any], sweep: Sweep) -> list[Row]:
+def domain_rows(config: Experiment, sweep: Sweep) -> list[Row]:
     """Return one row per domain: the text at hand, what the largest runs need, their epochs."""
     mixtures, proxy = sweep.proportions, num_proxy_tokens(config)
-    target, optimum = config["target"]["tokens"], config["optimum"]
+    target, optimum = config.target.tokens, config.optimum
     cuts = {cut.domain: cut for cut in matched_repetition(config)}
-    share = config["validation"]["share"]
-    known = {d: text_tokens(d, source, share) for d, source in config["domains"].items()}
+    known = {
+        domain: text_tokens(domain, source.model_dump(), config.validation.share)
+        for domain, source in config.domains.items()
+    }
     confirmed = _confirmed(sweep, {domain: tokens for domain, (tokens, _) in known.items()})
     rows = []
-    for domain, source in config["domains"].items():
+    for domain, source in config.domains.items():
         available, counted = known[domain]
         most = max(mixtures, key=lambda name: mixtures[name][domain])
         needed = round(mixtures[most][domain] * proxy)
-        highest = optimum["limits"].get(domain, [0.0, 1.0])[1]
-        supply = source.get("available_tokens")
+        highest = optimum.limits.get(domain, [0.0, 1.0])[1]
+        supply = source.available_tokens
         if supply:
-            highest = min(highest, supply * optimum["max_epochs"] / target)
+            highest = min(highest, supply * optimum.max_epochs / target)
         cut = cuts.get(domain)
         at_hand = min(available, cut.tokens) if available and cut else available
         baseline = max(confirmed, key=lambda name: confirmed[name][domain], default=None)
@@ -151,9 +164,9 @@ def domain_rows(config: Mapping[str, Any], sweep: Sweep) -> list[Row]:
 
 
 def _confirmed(sweep: Sweep, at_hand: Mapping[str, int | None]) -> dict[str, dict[str, float]]:
-    """Return the baselines that a confirmation trains; natural where all text is counted.
+    """Return the baselines that a confirmation trains; natural only if all text can be counted.
 
-    The optimum's own share is bounded by the text when it is found.
+    The optimum is not among them: the text limits its shares when it is found.
     """
     counts = {domain: tokens or 0 for domain, tokens in at_hand.items()}
     known = sweep.proportions
@@ -163,8 +176,8 @@ def _confirmed(sweep: Sweep, at_hand: Mapping[str, int | None]) -> dict[str, dic
     return {mixture: known[mixture] for mixture in chosen if mixture in known}
 
 
-def write_plan(config: Mapping[str, Any], folder: str | Path) -> str:
-    """Write every table as CSV into a folder; return all as text, with what is cut and why."""
+def write_plan(config: Experiment, folder: str | Path) -> str:
+    """Write every table as CSV into a folder; return all as text, with the reasons for cuts."""
     tables = plan_tables(config)
     parts = []
     for name, rows in tables.items():
@@ -177,26 +190,24 @@ def write_plan(config: Mapping[str, Any], folder: str | Path) -> str:
     return "\n\n".join(parts)
 
 
-def check_plan(config: Mapping[str, Any]) -> None:
+def check_plan(config: Experiment) -> None:
     """Raise ConfigError naming every domain that a run would repeat beyond the allowed epochs.
 
-    Repetition that matches the target's is not counted: the text at hand is.
+    Repetition from match_repetition does not count against max_epochs.
     """
-    allowed = config["training"]["max_epochs"]
-    short = [
-        text for row in domain_rows(config, list_runs(config)) for text in _too_often(row, allowed)
-    ]
-    if short:
+    allowed = config.training.max_epochs
+    rows = domain_rows(config, list_runs(config))
+    if short := [text for row in rows for text in _too_often(row, allowed)]:
         raise ConfigError(
-            f"no run may repeat a domain more than training.max_epochs {allowed:g} times, but "
-            f"these would be: {'; '.join(short)}: give them more text, lower the tokens of a run, "
-            "set upper limits in mixtures.limits, leave a mixture out of confirmation.mixtures, or "
+            f"some runs would repeat a domain more than training.max_epochs ({allowed:g}) times: "
+            f"{'; '.join(short)}. Give these domains more text, lower the tokens of a run, set "
+            "upper limits in mixtures.limits, leave a mixture out of confirmation.mixtures, or "
             "raise training.max_epochs"
         )
 
 
 def _too_often(row: Row, allowed: float) -> Iterator[str]:
-    """Yield what would be repeated too often of a domain: by a proxy, by a confirmation."""
+    """Yield the runs that would repeat a domain too often: a proxy, a confirmation."""
     runs = {
         row["in_mixture"]: row["proxy_needs"],
         f"{row['confirmed_mixture']} of the confirmation": row["confirmation_needs"],
@@ -211,7 +222,7 @@ def _too_often(row: Row, allowed: float) -> Iterator[str]:
 
 
 def format_rows(rows: Sequence[Row]) -> str:
-    """Return rows as an aligned text table; the long words of a last column stay out."""
+    """Return rows as an aligned text table, without the long column `why`."""
     names = [name for name in rows[0] if name != "why"]
     cells = [[name.replace("_", " ") for name in names]]
     cells += [[_cell(row[name]) for name in names] for row in rows]

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from mixlaws.runs.sections import Experiment
 
 
-def num_target_steps(config: Mapping[str, Any]) -> int:
+def num_target_steps(config: Experiment) -> int:
     """Return the optimizer steps of the target at the proxies' batch size."""
-    training = config["training"]
-    return config["target"]["tokens"] // (training["batch_size"] * training["sequence_length"])
+    return config.target.tokens // config.training.batch_tokens
 
 
-def num_proxy_tokens(config: Mapping[str, Any]) -> int:
+def num_proxy_tokens(config: Experiment) -> int:
     """Return the tokens that every proxy sees."""
-    training = config["training"]
-    return training["num_steps"] * training["batch_size"] * training["sequence_length"]
+    return config.training.num_steps * config.training.batch_tokens

@@ -1,54 +1,53 @@
-"""The options of an experiment's runs: what is trained, how, and what a cluster must know."""
+"""The options of an experiment's runs: what is trained, how, and what to ask a cluster for."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from mixlaws.runs.lengths import num_target_steps
 from mixlaws.runs.run import RUN_DEFAULTS
+from mixlaws.runs.sections import Experiment
 from mixlaws.runs.supply import matched_repetition
 
+PROCESS_OPTIONS = ("devices", "num_nodes", "strategy", "launcher")
 
-def run_options(config: Mapping[str, Any], *, is_target: bool = False) -> dict[str, Any]:
-    """Return the options of a complete config's runs that differ from their default.
+
+def run_options(config: Experiment, *, is_target: bool = False) -> dict[str, Any]:
+    """Return the options of an experiment's runs that differ from their default.
 
     A training rule gets only these as params, so that a new option retrains nothing. `is_target`
-    for a run of the target's length, which repeats text as it comes.
+    for a run of the target's length, which repeats text as often as it has to.
     """
-    training = config["training"]
-    options = {key: training[key] for key in RUN_DEFAULTS if key in training}
-    if training["schedule"] == "cosine" and options["schedule_horizon"] is None:
+    training = config.training
+    options = {key: getattr(training, key) for key in RUN_DEFAULTS if hasattr(training, key)}
+    if training.schedule == "cosine" and training.schedule_horizon is None:
         options["schedule_horizon"] = num_target_steps(config)
     if not is_target:
         options["unique_tokens"] = {cut.domain: cut.tokens for cut in matched_repetition(config)}
     return {key: value for key, value in options.items() if value != RUN_DEFAULTS[key]}
 
 
-PROCESS_OPTIONS = ("devices", "num_nodes", "strategy", "launcher")
-
-
-def execution_options(config: Mapping[str, Any], *, is_target: bool = False) -> dict[str, Any]:
-    """Return how a complete config's runs are executed (mixlaws.processes.Execution).
+def execution_options(config: Experiment, *, is_target: bool = False) -> dict[str, Any]:
+    """Return how an experiment's runs are executed (mixlaws.training.execution.Execution).
 
     The target's runs may have processes of their own: it is larger than any proxy.
     """
-    training = config["training"]
-    if is_target:
-        own = {k: v for k, v in config.get("confirmation", {}).items() if k in PROCESS_OPTIONS}
-        training = training | own
-    names = ("accelerator", "compile", "micro_batch_size", *PROCESS_OPTIONS)
+    training, own = config.training, config.confirmation if is_target else None
     return {
-        **{name: training[name] for name in (*names, "divergence_margin")},
-        "every_seconds": training["checkpoint_every_seconds"],
-        "keep": training["keep_states"],
+        "accelerator": training.accelerator,
+        "compile": training.compile,
+        "micro_batch_size": training.micro_batch_size,
+        **{name: getattr(own, name, None) or getattr(training, name) for name in PROCESS_OPTIONS},
+        "divergence_margin": training.divergence_margin,
+        "every_seconds": training.checkpoint_every_seconds,
+        "keep": training.keep_states,
     }
 
 
-def process_resources(config: Mapping[str, Any], *, is_target: bool = False) -> dict[str, Any]:
-    """Return what a cluster must know of a run with several processes: none where there is one.
+def process_resources(config: Experiment, *, is_target: bool = False) -> dict[str, Any]:
+    """Return the resources of a run with several processes; none for a single process.
 
-    With `mpi` the job is not started as one task: the run starts its own under srun.
+    With `mpi` the plugin starts no task; the run starts its own tasks with srun.
     """
     options = execution_options(config, is_target=is_target)
     tasks = options["devices"] * options["num_nodes"]

@@ -5,10 +5,8 @@ A profile's `set-resources` overrules each of these; without a cluster they limi
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from mixlaws.runs.options import execution_options
+from mixlaws.runs.sections import Experiment
 
 BASE_MEMORY_MB = 16_000
 MEMORY_BYTES_PER_PARAMETER = 20
@@ -36,7 +34,7 @@ def runtime_minutes(num_params: int, attempt: int) -> int:
     return min(first * attempt, LONGEST_MINUTES)
 
 
-def num_gpus(config: Mapping[str, Any], *, is_target: bool = False) -> int:
+def num_gpus(config: Experiment, *, is_target: bool = False) -> int:
     """Return the GPUs of a run on all its nodes: one per device, none for a run on the CPU."""
     options = execution_options(config, is_target=is_target)
     if options["accelerator"] == "cpu":

@@ -1,21 +1,18 @@
-"""How far a sweep is: which runs are done, running or waiting, and what is left to pay."""
+"""The state of a sweep: its runs by state, device-hours spent and left, the expected end."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
-from typing import Any
 
 from mixlaws.files import read_json
 from mixlaws.presentation import format_duration
-from mixlaws.runs.cost import vocabulary_size
-from mixlaws.runs.devices import PEAK_FLOPS, assumed_mfu
+from mixlaws.runs.cost import planned_rate
 from mixlaws.runs.lock import is_locked
 from mixlaws.runs.progress import PROGRESS_NAME, device_seconds, read_progress
-from mixlaws.runs.shapes import Shape
+from mixlaws.runs.sections import Experiment
 from mixlaws.runs.sweep import PlannedRun, list_runs
 
 
@@ -27,7 +24,7 @@ class RunStatus:
     mixture: str
     seed: int
     state: str
-    """done, running, stopped (it has a saved state or began) or waiting."""
+    """done, running, stopped (it began and nothing runs it) or waiting."""
     step: int
     num_steps: int
     tokens: int
@@ -44,9 +41,9 @@ class RunStatus:
         return 0.0 if self.state == "done" else self.tokens * (1 - self.step / self.num_steps)
 
 
-def find_runs(config: Mapping[str, Any], root: Path) -> list[RunStatus]:
-    """Return every proxy and confirmation run of a complete config, under the results' root."""
-    return [_look(root / config["experiment"], run) for run in list_runs(config).runs]
+def find_runs(config: Experiment, root: Path) -> list[RunStatus]:
+    """Return every proxy and confirmation run of an experiment, under the results' root."""
+    return [_look(root / config.experiment, run) for run in list_runs(config).runs]
 
 
 def _look(results: Path, run: PlannedRun) -> RunStatus:
@@ -77,11 +74,11 @@ def _look(results: Path, run: PlannedRun) -> RunStatus:
     )
 
 
-def describe(config: Mapping[str, Any], root: Path) -> str:
+def describe(config: Experiment, root: Path) -> str:
     """Return the sweep as text: a line per size, the running runs, hours spent and left."""
     runs = find_runs(config, root)
     states = ("done", "running", "stopped", "waiting")
-    lines = [f"{config['experiment']}: {len(runs)} runs", ""]
+    lines = [f"{config.experiment}: {len(runs)} runs", ""]
     lines.append(
         "size       " + "".join(f"{state:>9}" for state in states) + "  hours spent   left"
     )
@@ -107,31 +104,19 @@ def _line(run: RunStatus) -> str:
     )
 
 
-def _hours(runs: list[RunStatus], config: Mapping[str, Any]) -> tuple[float, float]:
+def _hours(runs: list[RunStatus], config: Experiment) -> tuple[float, float]:
     """Return device-hours spent and left; sizes without a measured rate count as planned."""
     left = 0.0
     for size in {run.size for run in runs}:
         part = [run for run in runs if run.size == size]
         rates = [r.tokens_per_second / r.num_devices for r in part if r.tokens_per_second]
-        rate = median(rates) if rates else _planned_rate(size, config)
+        rate = median(rates) if rates else planned_rate(config, size)
         left += sum(run.tokens_left for run in part) / rate / 3600
     return sum(run.spent for run in runs) / 3600, left
 
 
-def _planned_rate(size: str, config: Mapping[str, Any]) -> float:
-    """Return the tokens per second that the plan counts with."""
-    device = config["plan"]["device"]
-    shape = Shape(**config["sizes"][size], layout=config["training"]["layout"])
-    flops = shape.flops_per_token(
-        vocabulary_size=vocabulary_size(config),
-        sequence_length=config["training"]["sequence_length"],
-    )
-    share = config["plan"]["utilisation"] or assumed_mfu(device, shape.num_params)
-    return share * PEAK_FLOPS[device] / flops
-
-
 def _eta(running: list[RunStatus], hours_left: float) -> str:
-    """Return when the sweep ends if as many devices stay at it."""
+    """Return when the sweep ends if the number of devices stays the same."""
     devices = sum(run.num_devices for run in running)
     if devices == 0:
         return ""

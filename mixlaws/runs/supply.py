@@ -1,39 +1,39 @@
-"""The supply of text: whether it serves the runs, and how proxies repeat it."""
+"""The supply of text: whether there is enough for the runs, and how often proxies repeat it."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from mixlaws.errors import DataError
 from mixlaws.runs.lengths import num_proxy_tokens
+from mixlaws.runs.sections import Experiment
 
 
 @dataclass(frozen=True)
 class Cut:
-    """A domain whose proxies see only part of its text, and why."""
+    """A domain of which proxies see only part of the text."""
 
     domain: str
     tokens: int
     reason: str
 
 
-def matched_repetition(config: Mapping[str, Any]) -> list[Cut]:
-    """Return the domains whose text is cut so that proxies repeat it as the target will.
+def matched_repetition(config: Experiment) -> list[Cut]:
+    """Return the domains whose text is cut so that proxies repeat it as often as the target will.
 
-    A proxy that sees fresh text where the target sees it again is told a domain is worth more than
-    it will be: repetition moves the optimum (arXiv 2606.07597). It is so where the target may
-    take more of a domain than its `available_tokens`: the limit binds.
+    If the target repeats a domain, its proxies must repeat it as often: otherwise the domain looks
+    too good, and the optimum moves (arXiv 2606.07597). The target can repeat a domain whose upper
+    limit asks for more than its `available_tokens`.
     """
-    if not config["training"]["match_repetition"]:
+    if not config.training.match_repetition:
         return []
-    target, proxy = config["target"]["tokens"], num_proxy_tokens(config)
+    target, proxy = config.target.tokens, num_proxy_tokens(config)
+    epochs = config.optimum.max_epochs
     cuts = []
-    for domain, source in config["domains"].items():
-        available = source.get("available_tokens")
-        highest = config["optimum"]["limits"].get(domain, [0.0, 1.0])[1]
-        epochs = config["optimum"]["max_epochs"]
+    for domain, source in config.domains.items():
+        available = source.available_tokens
+        highest = config.optimum.limits.get(domain, [0.0, 1.0])[1]
         if not available or proxy >= target or epochs <= 1 or highest * target <= available:
             continue
         seen = min(epochs, highest * target / available)
@@ -42,8 +42,8 @@ def matched_repetition(config: Mapping[str, Any]) -> list[Cut]:
             Cut(
                 domain,
                 tokens,
-                f"the target may see {domain}'s {available:,} tokens up to {seen:.3g} times; a "
-                f"proxy of {proxy:,} tokens draws from {tokens:,} of them, to repeat them alike",
+                f"{domain}: the target can repeat its {available:,} tokens {seen:.3g} times. "
+                f"Proxies of {proxy:,} tokens use a sample of {tokens:,}, repeated as often.",
             )
         )
     return cuts
@@ -68,8 +68,8 @@ def check_supply(
     ]
     if short:
         raise DataError(
-            f"the training text must serve runs of {tokens:,} tokens within {max_epochs:g} epochs, "
-            f"but {'; '.join(short)}: give these domains more text, lower the tokens of a run, set "
+            f"runs of {tokens:,} tokens would repeat text more than {max_epochs:g} times: "
+            f"{'; '.join(short)}. Give these domains more text, lower the tokens of a run, set "
             "upper limits in mixtures.limits, leave the mixture out of confirmation.mixtures, or "
             "raise training.max_epochs"
         )

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from mixlaws.mixtures.designs import Design, choose_mixtures, default_count
@@ -11,6 +10,7 @@ from mixlaws.mixtures.lattice import NATURAL, OPTIMUM, Mixture
 from mixlaws.runs.lengths import num_target_steps
 from mixlaws.runs.options import run_options
 from mixlaws.runs.run import RUN_DEFAULTS
+from mixlaws.runs.sections import Experiment, shape_of
 
 PROXY, CONFIRMATION = "proxy", "confirmation"
 """Roles of a run: the laws are fitted to proxies; a confirmation trains the target."""
@@ -69,56 +69,54 @@ class Sweep:
         return {mixture.id: mixture.proportions for mixture in self.mixtures}
 
 
-def list_runs(config: Mapping[str, Any]) -> Sweep:
-    """Return the sweep that a complete config asks for: proxies first, then confirmations.
+def list_runs(config: Experiment) -> Sweep:
+    """Return the sweep that a config asks for: proxies first, then confirmations.
 
     Raises ConfigError when the limits leave fewer mixtures than asked for.
     """
     mixtures = tuple(choose_mixtures(design_of(config)))
     kinds = {mixture.id: mixture.kind for mixture in mixtures} | {NATURAL: "baseline"}
-    training, target = config["training"], config["target"]
-    proxies = [
-        (PROXY, kind, size, mixture, seed, training["num_steps"])
-        for size in training["sizes"]
+    training, confirmation = config.training, config.confirmation
+    runs = [
+        (PROXY, kind, size, mixture, seed, training.num_steps)
+        for size in training.sizes
         for mixture, kind in kinds.items()
-        for seed in training["seeds"]
+        for seed in training.seeds
     ]
-    confirmation = config.get("confirmation", {"mixtures": [], "seeds": []})
     kinds[OPTIMUM] = OPTIMUM
-    confirmations = [
-        (CONFIRMATION, kinds[mixture], target["size"], mixture, seed, num_target_steps(config))
-        for mixture in [OPTIMUM, *confirmation["mixtures"]]
-        for seed in confirmation["seeds"]
-    ]
-    batch_tokens = training["batch_size"] * training["sequence_length"]
-    runs = (PlannedRun(*run, run[-1] * batch_tokens) for run in [*proxies, *confirmations])
-    return Sweep(mixtures, tuple(runs))
+    if confirmation:
+        steps = num_target_steps(config)
+        runs += [
+            (CONFIRMATION, kinds[mixture], config.target.size, mixture, seed, steps)
+            for mixture in [OPTIMUM, *confirmation.mixtures]
+            for seed in confirmation.seeds
+        ]
+    return Sweep(mixtures, tuple(PlannedRun(*run, run[-1] * training.batch_tokens) for run in runs))
 
 
-def design_of(config: Mapping[str, Any]) -> Design:
-    """Return the design of the mixtures that a complete config asks for."""
-    mixtures = config["mixtures"]
+def design_of(config: Experiment) -> Design:
+    """Return the design of the mixtures that a config asks for."""
+    mixtures = config.mixtures
     return Design(
-        name=mixtures["design"],
-        count=mixtures["count"] or default_count(len(config["domains"])),
-        num_held_out=mixtures["held_out"],
-        lattice=mixtures["lattice"],
-        limits={domain: mixtures["limits"].get(domain, [0.0, 1.0]) for domain in config["domains"]},
-        seed=config["seed"],
+        name=mixtures.design,
+        count=mixtures.count or default_count(len(config.domains)),
+        num_held_out=mixtures.held_out,
+        lattice=mixtures.lattice,
+        limits={domain: mixtures.limits.get(domain, [0.0, 1.0]) for domain in config.domains},
+        seed=config.seed,
     )
 
 
-def describe_target(config: Mapping[str, Any]) -> dict[str, Any]:
+def describe_target(config: Experiment) -> dict[str, Any]:
     """Return the target as the decision's rules need it: size, tokens, shape and schedule."""
-    training, options = config["training"], run_options(config, is_target=True)
-    shape = config["sizes"][config["target"]["size"]]
+    training, options = config.training, run_options(config, is_target=True)
     names = ("schedule", "schedule_horizon", "final_rate", "decay_share")
     return {
-        **config["target"],
-        **shape,
-        "sequence_length": training["sequence_length"],
-        "layout": training["layout"],
-        "batch_tokens": training["batch_size"] * training["sequence_length"],
-        "warmup_steps": training["warmup_steps"],
+        "size": config.target.size,
+        "tokens": config.target.tokens,
+        **asdict(shape_of(config, config.target.size)),
+        "sequence_length": training.sequence_length,
+        "batch_tokens": training.batch_tokens,
+        "warmup_steps": training.warmup_steps,
         **{name: options.get(name, RUN_DEFAULTS[name]) for name in names},
     }

@@ -7,7 +7,7 @@ import sys
 import pytest
 import yaml
 
-from mixlaws.config.complete import complete_config
+from mixlaws.config.complete import read_sections
 from mixlaws.config.training import Training
 from mixlaws.errors import ConfigError
 from mixlaws.runs.cost import check_plan, plan_tables, write_plan
@@ -24,7 +24,7 @@ def load(root):
         for key, value in changes.items():
             section, name = key.split("__")
             config.setdefault(section, {})[name] = value
-        return complete_config(config)
+        return read_sections(config)
 
     return load
 
@@ -80,7 +80,7 @@ def test_repetition_is_matched_where_a_limit_binds_and_says_why(load):
     assert set(cuts) == {"code", "books"}
     # 2B tokens at a 20B target, a proxy of 1.05B: the same share of the text, the same epochs.
     assert cuts["books"].tokens == 2_000_000_000 * 1_048_576_000 // 20_000_000_000
-    assert "up to 4 times" in cuts["books"].reason
+    assert "can repeat its 2,000,000,000 tokens 4 times" in cuts["books"].reason
     assert run_options(config)["unique_tokens"]["books"] == cuts["books"].tokens
     assert "unique_tokens" not in run_options(config, is_target=True)
     (books,) = (row for row in domain_rows(config) if row["domain"] == "books")
@@ -95,7 +95,7 @@ def test_the_plan_is_written_before_it_is_refused(load, tmp_path):
     text = write_plan(config, tmp_path)
     with pytest.raises(ConfigError) as error:
         check_plan(config)
-    assert "more than training.max_epochs 0.5 times" in str(error.value)
+    assert "more than training.max_epochs (0.5) times" in str(error.value)
     assert "docs (787,500 tokens, max_bytes / 4; mix-002 needs 537,600: 0.68 epochs)" in str(
         error.value
     )
@@ -154,7 +154,7 @@ def test_a_file_that_is_no_config_is_named(root, tmp_path):
 def test_a_confirmation_that_would_repeat_too_often_is_refused(load):
     """The target's runs are the largest."""
     config = load("demo", target__tokens=2_457_600)
-    target, domains = config["target"]["tokens"], len(config["domains"])
+    target, domains = config.target.tokens, len(config.domains)
     rows = {row["domain"]: row for row in domain_rows(config)}
     docs = rows["docs"]
     assert docs["confirmed_mixture"] == "uniform"
@@ -162,19 +162,19 @@ def test_a_confirmation_that_would_repeat_too_often_is_refused(load):
     assert docs["confirmation_epochs"] == pytest.approx(target / domains / 787_500)
     with pytest.raises(ConfigError, match=r"uniform of the confirmation needs 819,200: 1.04 epoc"):
         check_plan(config)
-    config["confirmation"]["mixtures"] = []
-    check_plan(config)
+    check_plan(load("demo", target__tokens=2_457_600, confirmation__mixtures=[]))
 
 
 def test_the_text_of_local_files_is_counted_by_their_bytes(load, tmp_path):
     (tmp_path / "a.txt").write_text("x" * 4000)
-    config = load("own_text")
-    config["domains"]["web"] = {"source": "files", "paths": [str(tmp_path / "*.txt")]}
-    rows = {row["domain"]: row for row in domain_rows(config)}
-    assert rows["web"]["tokens_at_hand"] == 990
-    assert rows["web"]["counted_by"] == "bytes of its files / 4"
-    config["domains"]["web"]["paths"] = [str(tmp_path / "none*")]
-    web = {row["domain"]: row for row in domain_rows(config)}["web"]
+    found = {}
+    for pattern in ("*.txt", "none*"):
+        source = {"source": "files", "paths": [str(tmp_path / pattern)]}
+        rows = domain_rows(load("own_text", domains__web=source))
+        (found[pattern],) = (row for row in rows if row["domain"] == "web")
+    assert found["*.txt"]["tokens_at_hand"] == 990
+    assert found["*.txt"]["counted_by"] == "bytes of its files / 4"
+    web = found["none*"]
     assert web["tokens_at_hand"] is None
     assert web["counted_by"] == "unknown until it is read"
 

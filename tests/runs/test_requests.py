@@ -1,7 +1,9 @@
 """What a run asks a cluster for."""
 
 import pytest
+import yaml
 
+from mixlaws.config.complete import read_sections
 from mixlaws.runs.requests import memory_mb, num_gpus, runtime_minutes
 
 
@@ -26,9 +28,12 @@ def test_a_small_run_asks_for_half_the_time_at_first():
         ({"accelerator": "cpu", "devices": 2}, {}, (0, 0)),
     ],
 )
-def test_one_gpu_per_device_and_none_on_the_cpu(training, confirmation, expected):
-    usual = {"accelerator": "auto", "compile": "auto", "micro_batch_size": None, "devices": 1}
-    usual |= {"num_nodes": 1, "strategy": "auto", "launcher": "local", "divergence_margin": 2}
-    usual |= {"checkpoint_every_seconds": 120, "keep_states": False}
-    config = {"training": usual | training, "confirmation": confirmation}
-    assert (num_gpus(config), num_gpus(config, is_target=True)) == expected
+def test_one_gpu_per_device_and_none_on_the_cpu(root, training, confirmation, expected):
+    config = yaml.safe_load((root / "tests" / "workflow" / "smoke.yaml").read_text())
+    config["training"] |= training
+    config["confirmation"] |= confirmation
+    for section in (training, confirmation):
+        if section.get("devices", 1) > 1:
+            config["training" if section is training else "confirmation"]["strategy"] = "ddp"
+    sections = read_sections(config)
+    assert (num_gpus(sections), num_gpus(sections, is_target=True)) == expected

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from mixlaws.config.complete import complete_config
+from mixlaws.config.complete import read_sections
 from mixlaws.presentation import format_duration
 from mixlaws.runs.lock import locked
 from mixlaws.runs.progress import Progress, device_seconds, read_progress
@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture
 def config():
-    return complete_config(yaml.safe_load((ROOT / "tests/workflow/smoke.yaml").read_text()))
+    return read_sections(yaml.safe_load((ROOT / "tests/workflow/smoke.yaml").read_text()))
 
 
 def write_progress(folder, rows):

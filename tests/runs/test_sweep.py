@@ -5,13 +5,13 @@ from collections import Counter
 import pytest
 import yaml
 
-from mixlaws.config.complete import complete_config
+from mixlaws.config.complete import read_sections
 from mixlaws.runs.sweep import CONFIRMATION, PROXY, PlannedRun, list_runs
 
 
 @pytest.fixture
 def demo(root):
-    return complete_config(yaml.safe_load((root / "config.yaml").read_text()))
+    return read_sections(yaml.safe_load((root / "config.yaml").read_text()))
 
 
 def test_every_run_is_listed_once_with_its_role(demo):
@@ -40,12 +40,13 @@ def test_a_run_knows_where_its_files_are(demo):
 
 
 def test_without_a_confirmation_the_target_is_not_trained(demo):
-    del demo["confirmation"]
-    assert list_runs(demo).confirmations == []
+    proxies_only = demo.model_copy(update={"confirmation": None})
+    assert list_runs(proxies_only).confirmations == []
+    assert list_runs(proxies_only).proxies == list_runs(demo).proxies
 
 
 def test_the_config_decides_all_proportions_but_those_of_natural_and_the_optimum(demo):
     sweep = list_runs(demo)
     trained = {run.mixture for run in sweep.runs}
     assert trained - sweep.proportions.keys() == {"natural", "optimum"}
-    assert sweep.proportions["uniform"] == dict.fromkeys(demo["domains"], 1 / 3)
+    assert sweep.proportions["uniform"] == dict.fromkeys(demo.domains, 1 / 3)

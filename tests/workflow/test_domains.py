@@ -6,6 +6,7 @@ import os
 import resource
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -236,9 +237,7 @@ class TestFaults:
         text = path.read_text()
         again = "domains:\n  docs:\n    source: files\n    paths: [x.txt]\n"
         path.write_text(text.replace("domains:\n", again, 1))
-        self.fail(
-            project, "each key must stand once, but:", "text.yaml: domains.docs stands in line"
-        )
+        self.fail(project, "duplicate keys in the config.", "text.yaml: domains.docs on lines")
 
     def test_a_domain_below_one_window(self, project):
         shutil.rmtree(project.folder / "text/web")
@@ -322,3 +321,6 @@ def test_token_files_of_an_earlier_experiment(project):
         found = token_files(project)
         assert {name for name in before if found[name] != before[name]} == set()
     assert "rule adopt_tokens:" not in run(project, "--dry-run", target=None)
+    plan = [sys.executable, "-m", "mixlaws", "plan", "--configfile", "text.yaml"]
+    found = subprocess.run(plan, cwd=project.folder, capture_output=True, text=True, check=True)
+    assert "its token files" in found.stdout

@@ -39,8 +39,8 @@ def test_a_section_in_a_param_would_be_noticed(fresh):
     """The guard fails where a model gets through."""
     rules = fresh.folder / "workflow/rules/common.smk"
     text = rules.read_text()
-    assert "TARGET = describe_target(config)\n" in text
+    assert "TARGET = describe_target(SECTIONS)\n" in text
     spoiled = "TARGET = frozenset({1})\n"
-    rules.write_text(text.replace("TARGET = describe_target(config)\n", spoiled))
+    rules.write_text(text.replace("TARGET = describe_target(SECTIONS)\n", spoiled))
     found = params_of(fresh, "tests/workflow/smoke.yaml")
     assert "frozenset" in found["score_laws.target"]

@@ -3,7 +3,7 @@
 from dataclasses import asdict
 from functools import cache
 
-from mixlaws.config.complete import complete_config
+from mixlaws.config.complete import read_sections
 from mixlaws.config.repeated_keys import check_repeated_keys
 from mixlaws.text.sources import SOURCES as SOURCE_KINDS
 from mixlaws.text.sources.token_files import given_files
@@ -19,7 +19,9 @@ from mixlaws.errors import ending_with_one_message
 from mixlaws.files import read_json
 
 check_repeated_keys(workflow.configfiles)
-config.update(complete_config(config))
+SECTIONS = read_sections(config)
+# Params of rules are plain built-ins: Snakemake compares no other type with the last run's.
+config.update(SECTIONS.model_dump())
 
 # What a job trains with, whatever its size and length.
 TRAINING_KEYS = [
@@ -46,7 +48,7 @@ TEXT_OPTIONS = {
     for domain, source in SOURCES.items()
 }
 # Every run, and the proportions by mixture id; natural's are known only from the text, inside the job.
-SWEEP = list_runs(config)
+SWEEP = list_runs(SECTIONS)
 MIXTURES = SWEEP.mixtures
 PROPORTIONS = SWEEP.proportions | {NATURAL: NATURAL}
 TRAINING = config["training"]
@@ -54,7 +56,7 @@ SETTINGS = {key: TRAINING[key] for key in TRAINING_KEYS} | {
     "num_validation_windows": config["validation"]["num_windows"]
 }
 CONFIRMATION = config.get("confirmation", {"mixtures": [], "seeds": []})
-TARGET = describe_target(config)
+TARGET = describe_target(SECTIONS)
 AVAILABLE_TOKENS = {
     d: source.get("available_tokens") for d, source in config["domains"].items()
 }
@@ -223,12 +225,12 @@ def execution_of(wildcards, threads, resources):
     Snakemake does not record the params of a function that takes `threads` or `resources`: a
     change of these options trains nothing again.
     """
-    return execution_options(config) | {"num_threads": threads}
+    return execution_options(SECTIONS) | {"num_threads": threads}
 
 
 def confirmed_execution_of(wildcards, threads, resources):
     """How a confirmation run is executed; not recorded either."""
-    return execution_options(config, is_target=True) | {"num_threads": threads}
+    return execution_options(SECTIONS, is_target=True) | {"num_threads": threads}
 
 
 def num_params_of(wildcards):

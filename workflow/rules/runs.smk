@@ -21,7 +21,7 @@ rule write_mixtures:
         domains=DOMAINS,
         # As plain dicts: Snakemake compares no other type with the last run's.
         mixtures=[asdict(mixture) for mixture in MIXTURES],
-        tokens=num_proxy_tokens(config),
+        tokens=num_proxy_tokens(SECTIONS),
         confirmed=CONFIRMATION["mixtures"],
         target_tokens=config["target"]["tokens"],
         max_epochs=TRAINING["max_epochs"],
@@ -43,10 +43,10 @@ rule train_proxy:
         "../../envs/train.yaml"
     threads: 1
     resources:
-        **process_resources(config),
+        **process_resources(SECTIONS),
         mem_mb=memory_of,
         runtime=runtime_of,
-        gpu=num_gpus(config),
+        gpu=num_gpus(SECTIONS),
     params:
         # Outside the outputs: Snakemake deletes the outputs of a failed job.
         checkpoints="results/{experiment}/checkpoints/{size}/{mixture}/seed-{seed}",
@@ -55,7 +55,7 @@ rule train_proxy:
         proportions=proportions_of,
         num_steps=TRAINING["num_steps"],
         settings=SETTINGS,
-        options=run_options(config),
+        options=run_options(SECTIONS),
         execution=execution_of,
         version=TRAINING_VERSION,
     script:
@@ -73,15 +73,15 @@ use rule train_proxy as train_confirmation with:
     log:
         "results/{experiment}/logs/train_confirmation/{mixture}/seed-{seed}.log",
     resources:
-        **process_resources(config, is_target=True),
+        **process_resources(SECTIONS, is_target=True),
         mem_mb=memory_of,
         runtime=runtime_of,
-        gpu=num_gpus(config, is_target=True),
+        gpu=num_gpus(SECTIONS, is_target=True),
     params:
         checkpoints="results/{experiment}/checkpoints/confirmation/{mixture}/seed-{seed}",
         size=config["target"]["size"],
         shape=config["sizes"][config["target"]["size"]],
         proportions=confirmed_proportions,
-        num_steps=num_target_steps(config),
-        options=run_options(config, is_target=True),
+        num_steps=num_target_steps(SECTIONS),
+        options=run_options(SECTIONS, is_target=True),
         execution=confirmed_execution_of,
