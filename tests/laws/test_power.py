@@ -101,8 +101,8 @@ def test_predict_shapes():
 @pytest.mark.parametrize(
     ("x", "losses", "message"),
     [
-        (TOKENS, np.full((1, 9), np.nan), r"needs an observed loss, got none for curves \[0\]"),
-        (TOKENS - TOKENS[0], np.ones((1, 9)), "needs positive sizes or tokens, got 0"),
+        (TOKENS, np.full((1, 9), np.nan), r"curves \[0\] of a power law have no observed"),
+        (TOKENS - TOKENS[0], np.ones((1, 9)), "no loss at 0 parameters or tokens"),
     ],
 )
 def test_power_law_errors(x, losses, message):
