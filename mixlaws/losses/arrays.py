@@ -104,9 +104,10 @@ def _schedule_state(rows: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
     if settings["schedule"] == "constant":
         return tokens, np.zeros(len(tokens))
     effective, annealing = np.empty(len(tokens)), np.empty(len(tokens))
-    for (num_steps, batch_tokens), part in rows.groupby([_num_steps(rows), _batch_tokens(rows)]):
-        schedule = make_schedule(settings, int(num_steps))
-        state = schedule.state(part["step"].to_numpy(), float(batch_tokens))
+    lengths = rows.assign(num_steps=_num_steps(rows), batch_tokens=_batch_tokens(rows))
+    for _, part in lengths.groupby(["num_steps", "batch_tokens"]):
+        schedule = make_schedule(settings, int(part["num_steps"].iloc[0]))
+        state = schedule.state(part["step"].to_numpy(), float(part["batch_tokens"].iloc[0]))
         effective[part.index], annealing[part.index] = state
     return effective, annealing
 

@@ -111,8 +111,8 @@ def rescale_shares(shares: np.ndarray, labels: Sequence[str]) -> np.ndarray:
     Raises DataError that lists the rows off by more than rounding, by their labels.
     """
     sums = shares.sum(axis=1, keepdims=True)
-    wrong = np.flatnonzero(np.abs(sums - 1) > MAX_SUM_ERROR)
-    if len(wrong):
+    wrong = np.flatnonzero(np.abs(sums - 1) > MAX_SUM_ERROR).tolist()
+    if wrong:
         listed = "; ".join(f"{labels[i]}: {sums[i, 0]:.6g}" for i in wrong)
         raise DataError(
             f"the shares of {len(wrong)} mixtures do not sum to 1 within {MAX_SUM_ERROR}: "
