@@ -41,7 +41,7 @@ class Selector:
         self._evaluator = simpleeval.SimpleEval(functions=FILTER_FUNCTIONS)
         text = self.selection.filter
         if text is not None and (problem := filter_problem(text)):
-            raise ConfigError(f"filter {text!r} is not an expression: {problem}")
+            raise ConfigError(f"filter {problem}")
         self._expression = None if text is None else self._evaluator.parse(text)
 
     def text(self, place: str, units: float, found: Found) -> SourceText:

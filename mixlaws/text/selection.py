@@ -34,8 +34,17 @@ def filter_problem(expression: str) -> str:
     try:
         ast.parse(expression.strip(), mode="eval")
     except SyntaxError as error:
-        return f"{error.msg} at column {error.offset}"
+        found = f"{error.msg} at column {error.offset}"
+        return f"must be a Python expression, found {expression!r} ({found})"
     return ""
+
+
+def bad_lines_problem(value: Any) -> str:
+    """Return what is wrong with a value of on_bad_lines, or an empty string."""
+    is_count = isinstance(value, int) and not isinstance(value, bool) and value >= 1
+    if value in ("error", "skip") or is_count:
+        return ""
+    return f"must be error, skip or a count of at least 1, found {value!r}"
 
 
 def _names(expression: str) -> set[str]:

@@ -39,7 +39,7 @@ def make_source(domain: str, options: Mapping[str, Any]) -> Source:
         )
     chosen = SOURCES[kind]
     given = {k: v for k, v in options.items() if v is not None and k not in _DOMAIN_KEYS}
-    keys = chosen.key_schemas()
+    keys = chosen.keys()
     problems = [f"unknown key {name!r}" for name in given if name not in keys]
     problems += [f"{name!r} is missing" for name in chosen.required() if name not in given]
     if problems:
@@ -64,19 +64,3 @@ def make_text_source(domain: str, options: Mapping[str, Any]) -> TextSource:
             f"{', '.join(kinds)}"
         )
     return source
-
-
-def source_schema() -> list[dict[str, Any]]:
-    """Return one JSON schema per source, for `oneOf` in the schema of a domain."""
-    return [
-        {
-            "additionalProperties": False,
-            "required": source.required(),
-            "properties": {
-                "source": {"const": name},
-                "available_tokens": True,
-                **source.key_schemas(),
-            },
-        }
-        for name, source in SOURCES.items()
-    ]

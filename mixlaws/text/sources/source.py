@@ -8,13 +8,13 @@ the functions that use them.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import MISSING, asdict, dataclass, field, fields
 from inspect import get_annotations
 from typing import Any, ClassVar
 
 from mixlaws.text.parts import Part
-from mixlaws.text.selection import Selection
+from mixlaws.text.selection import Selection, bad_lines_problem, filter_problem
 
 BYTES_PER_CAPPED_TOKEN = 8
 """Bytes of text that are read per token of max_tokens. Tokenizers average 3 to 5 on real text."""
@@ -46,14 +46,32 @@ class Reading:
     """
 
 
-def key(description: str, *, default: Any = MISSING, **schema: Any) -> Any:
+@dataclass(frozen=True)
+class Key:
+    """What the config must know of a key of a source."""
+
+    schema: dict[str, Any]
+    """The JSON schema of its value, with default (unless it is required) and description."""
+    unit: str = ""
+    check: Callable[[Any], str] | None = None
+    """Returns what is wrong with a value, or an empty string."""
+
+
+def key(
+    description: str,
+    *,
+    default: Any = MISSING,
+    unit: str = "",
+    check: Callable[[Any], str] | None = None,
+    **schema: Any,
+) -> Any:
     """Return the dataclass field of a key: required unless it has a default.
 
     `schema` is the JSON schema of its value, without default and description.
     """
     stated = {} if default is MISSING else {"default": default}
-    metadata = {"schema": {**schema, **stated, "description": description}}
-    return field(default=default, metadata=metadata)
+    described = Key({**schema, **stated, "description": description}, unit, check)
+    return field(default=default, metadata={"key": described})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,16 +84,16 @@ class Source(ABC):
     """Whether it gives text. Other sources give token ids, which are not read and tokenized."""
 
     @classmethod
-    def key_schemas(cls) -> dict[str, dict[str, Any]]:
-        """Return the JSON schema of each key; the keys of the source itself come first."""
-        schemas = {each.name: dict(each.metadata["schema"]) for each in fields(cls)}
+    def keys(cls) -> dict[str, Key]:
+        """Return the keys by name; those of the source itself come first."""
+        found = {each.name: each.metadata["key"] for each in fields(cls)}
         names = [name for base in cls.__mro__ for name in get_annotations(base)]
-        return {name: schemas[name] for name in names if name in schemas}
+        return {name: found[name] for name in names if name in found}
 
     @classmethod
     def required(cls) -> list[str]:
         """Return the keys that have no default."""
-        return [name for name, schema in cls.key_schemas().items() if "default" not in schema]
+        return [name for name, each in cls.keys().items() if "default" not in each.schema]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,12 +102,14 @@ class TextSource(Source):
 
     max_bytes: int | None = key(
         "Reading stops after this many bytes of text; null reads everything.",
+        unit="bytes",
         type=["integer", "null"],
         minimum=1,
         default=None,
     )
     max_tokens: int | None = key(
         "At most this many tokens are kept, both splits together; null keeps all.",
+        unit="tokens",
         type=["integer", "null"],
         minimum=1,
         default=None,
@@ -143,15 +163,15 @@ class RecordSource(TextSource):
     filter: str | None = key(
         "Python expression over a record's fields, such as "
         "\"lang == 'en' and len(text) > 200\"; records where it is false are dropped.",
+        check=filter_problem,
         type=["string", "null"],
         default=None,
     )
     on_bad_lines: str | int = key(
         "What to do with a line that has no text: error, skip, or the number of such lines that "
         "may be skipped.",
-        type=["string", "integer"],
-        minimum=1,
-        pattern="^(error|skip)$",
+        check=bad_lines_problem,
+        anyOf=[{"enum": ["error", "skip"]}, {"type": "integer", "minimum": 1}],
         default="error",
     )
 
