@@ -174,6 +174,7 @@ class Cluster:
                 wait_until(lambda: self.pid(daemon) is None, f"{daemon} must end", 20)
             except ClusterError:
                 os.kill(pid, signal.SIGKILL)
+                wait_until(lambda: self.pid(daemon) is None, f"{daemon} must be gone", 20)
         (self.folder / "run" / f"{daemon}.pid").unlink(missing_ok=True)
 
     def job_processes(self, node: str = "") -> list[int]:
