@@ -54,10 +54,12 @@ def test_baselines_are_the_mixtures_of_that_kind(tmp_path):
 
 
 def test_seconds_are_those_of_every_job_of_a_rule(tmp_path):
-    for name, seconds in {"fit_laws.tsv": 1.5, "read_part/a.tsv": 2, "read_part/b.tsv": 3}.items():
-        path = tmp_path / "benchmarks" / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(f"s\th:m:s\n{seconds}\t0:00:01\n")
+    for name, seconds in {
+        "fit_laws.json": 1.5,
+        "read_part/a.json": 2,
+        "read_part/b.json": 3,
+    }.items():
+        write_json({"seconds": seconds}, tmp_path / "benchmarks" / name)
     assert Results(tmp_path).job_seconds() == {"fit_laws": [1.5], "read_part": [2.0, 3.0]}
 
 

@@ -9,9 +9,10 @@ from statistics import median
 
 from mixlaws.files import read_json
 from mixlaws.presentation import format_duration
+from mixlaws.results import Results, RunFiles
 from mixlaws.runs.cost import planned_rate
 from mixlaws.runs.lock import is_locked
-from mixlaws.runs.progress import PROGRESS_NAME, device_seconds, read_progress
+from mixlaws.runs.progress import device_seconds, read_progress
 from mixlaws.runs.sections import Experiment
 from mixlaws.runs.sweep import PlannedRun, list_runs
 
@@ -43,20 +44,19 @@ class RunStatus:
 
 def find_runs(config: Experiment, root: Path) -> list[RunStatus]:
     """Return every proxy and confirmation run of an experiment, under the results' root."""
-    return [_look(root / config.experiment, run) for run in list_runs(config).runs]
+    results = Results(root / config.experiment)
+    return [_look(run, run.files(results)) for run in list_runs(config).runs]
 
 
-def _look(results: Path, run: PlannedRun) -> RunStatus:
-    checkpoints = results / run.checkpoints
-    rows = read_progress(checkpoints / PROGRESS_NAME)
+def _look(run: PlannedRun, files: RunFiles) -> RunStatus:
+    rows = read_progress(files.progress)
     rates = [row["tokens_per_second"] for row in rows if row.get("tokens_per_second")]
-    timing = results / run.folder / "timing.json"
-    if timing.exists():
-        record = read_json(timing)
+    if files.timing.exists():
+        record = read_json(files.timing)
         state, step, rates = "done", run.num_steps, [record["tokens_per_second_training"]]
         spent = record["device_seconds_of_all_attempts"]
     else:
-        state = "running" if is_locked(checkpoints) else "stopped" if rows else "waiting"
+        state = "running" if is_locked(files.checkpoints) else "stopped" if rows else "waiting"
         step, spent = (rows[-1]["step"] if rows else 0), device_seconds(rows)
         if state == "running":
             spent += max(0.0, time.time() - rows[-1]["time"]) if rows else 0.0

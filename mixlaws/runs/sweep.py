@@ -7,6 +7,7 @@ from typing import Any
 
 from mixlaws.mixtures.designs import Design, choose_mixtures, default_count
 from mixlaws.mixtures.lattice import NATURAL, OPTIMUM, Mixture
+from mixlaws.results import Results, RunFiles
 from mixlaws.runs.lengths import num_target_steps
 from mixlaws.runs.options import run_options
 from mixlaws.runs.run import RUN_DEFAULTS
@@ -31,17 +32,11 @@ class PlannedRun:
     tokens: int
     """Training tokens of the whole run."""
 
-    @property
-    def folder(self) -> str:
-        """Return where its files are, below the experiment's results."""
+    def files(self, results: Results) -> RunFiles:
+        """Return its files in the results of the experiment."""
         if self.role == CONFIRMATION:
-            return f"confirmation/{self.mixture}/seed-{self.seed}"
-        return f"runs/{self.size}/{self.mixture}/seed-{self.seed}"
-
-    @property
-    def checkpoints(self) -> str:
-        """Return where its saved states are, below the experiment's results."""
-        return f"checkpoints/{self.folder.removeprefix('runs/')}"
+            return results.confirmation_run(self.mixture, self.seed)
+        return results.run(self.size, self.mixture, self.seed)
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,10 @@ import pytest
 import yaml
 
 from mixlaws.config.complete import read_sections
+from mixlaws.results import Results
 from mixlaws.runs.sweep import CONFIRMATION, PROXY, PlannedRun, list_runs
+
+RESULTS = Results("r")
 
 
 @pytest.fixture
@@ -16,7 +19,7 @@ def demo(root):
 
 def test_every_run_is_listed_once_with_its_role(demo):
     sweep = list_runs(demo)
-    assert len(sweep.runs) == len({run.folder for run in sweep.runs}) == 42
+    assert len(sweep.runs) == len({run.files(RESULTS).folder for run in sweep.runs}) == 42
     assert [*sweep.proxies, *sweep.confirmations] == list(sweep.runs)
     kinds = Counter((run.role, run.kind) for run in sweep.runs)
     assert kinds == {
@@ -31,12 +34,12 @@ def test_every_run_is_listed_once_with_its_role(demo):
 def test_a_run_knows_where_its_files_are(demo):
     sweep = list_runs(demo)
     assert sweep.runs[0] == PlannedRun(PROXY, "sample", "25K", "mix-001", 0, 600, 614_400)
-    assert sweep.runs[0].folder == "runs/25K/mix-001/seed-0"
-    assert sweep.runs[0].checkpoints == "checkpoints/25K/mix-001/seed-0"
+    assert str(sweep.runs[0].files(RESULTS).folder) == "r/runs/25K/mix-001/seed-0"
+    assert str(sweep.runs[0].files(RESULTS).checkpoints) == "r/checkpoints/25K/mix-001/seed-0"
     last = sweep.runs[-1]
     assert last == PlannedRun(CONFIRMATION, "baseline", "332K", "natural", 1, 1200, 1_228_800)
-    assert last.folder == "confirmation/natural/seed-1"
-    assert last.checkpoints == "checkpoints/confirmation/natural/seed-1"
+    assert str(last.files(RESULTS).folder) == "r/confirmation/natural/seed-1"
+    assert str(last.files(RESULTS).checkpoints) == "r/checkpoints/confirmation/natural/seed-1"
 
 
 def test_without_a_confirmation_the_target_is_not_trained(demo):

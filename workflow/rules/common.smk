@@ -9,6 +9,7 @@ from mixlaws.text.sources import SOURCES as SOURCE_KINDS
 from mixlaws.text.sources.token_files import given_files
 from mixlaws.mixtures.lattice import NATURAL, OPTIMUM
 from mixlaws.text.division import division_of, plan_parts, plan_shards
+from mixlaws.results import Results
 from mixlaws.runs.sweep import describe_target, list_runs
 from mixlaws.runs.lengths import num_proxy_tokens, num_target_steps
 from mixlaws.runs.options import execution_options, process_resources, run_options
@@ -30,6 +31,7 @@ TRAINING_KEYS = [
     *["num_evaluations", "first_evaluation", "max_epochs"],
 ]
 EXPERIMENT = config["experiment"]
+RESULTS = Results(f"results/{EXPERIMENT}")
 DOMAINS = list(config["domains"])
 VALIDATION_ONLY = list(config["validation"]["domains"])
 VALIDATION_DOMAINS = [*DOMAINS, *VALIDATION_ONLY]
@@ -196,12 +198,12 @@ def training_inputs():
 
 def run_files(name):
     """Every proxy's file of this name."""
-    return [f"results/{EXPERIMENT}/{run.folder}/{name}" for run in SWEEP.proxies]
+    return [str(run.files(RESULTS).folder / name) for run in SWEEP.proxies]
 
 
 def confirmation_files(name):
     """Every confirmation run's file of this name."""
-    return [f"results/{EXPERIMENT}/{run.folder}/{name}" for run in SWEEP.confirmations]
+    return [str(run.files(RESULTS).folder / name) for run in SWEEP.confirmations]
 
 
 def results_folder(wildcards):
