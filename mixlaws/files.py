@@ -34,8 +34,8 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
             raise
         free = shutil.disk_usage(path.parent).free
         raise DataError(
-            f"{path} must fit on its disk, but that is full ({free:,} bytes left): free some "
-            "space, or move the results to a larger disk, and run again"
+            f"The disk of {path} is full ({free:,} bytes left). Free some space, or move the "
+            "results to a larger disk, and run again."
         ) from error
     finally:
         temporary.unlink(missing_ok=True)
@@ -53,11 +53,11 @@ def read_json(path: str | Path) -> Any:
         return json.loads(Path(path).read_text())
     except FileNotFoundError:
         raise DataError(
-            f"{path} must exist, but there is no such file: run the rule that writes it"
+            f"There is no file {path}. Run the rule that writes it."
         ) from None
     except json.JSONDecodeError as error:
         raise DataError(
-            f"{path} must be valid JSON, but {error}: delete it and rerun the rule that writes it"
+            f"{path} is corrupt: {error}. Delete it and rerun the rule that writes it."
         ) from error
 
 

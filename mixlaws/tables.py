@@ -20,7 +20,7 @@ def write_table(table: pd.DataFrame, path: str | Path) -> None:
             table.to_csv(temporary, index=False)
 
 
-# A name or a digest of digits alone is no number.
+# These columns stay text even where all of their values are digits.
 _TEXT_COLUMNS = dict.fromkeys(
     [
         *("size", "mixture", "id", "sha256", "text_fingerprint"),
@@ -35,7 +35,7 @@ def read_table(path: str | Path, columns: Iterable[str]) -> pd.DataFrame:
     path = Path(path)
     if not path.exists():
         raise DataError(
-            f"{path} must exist, but there is no such file: run the rule that writes it"
+            f"There is no file {path}. Run the rule that writes it."
         )
     if path.suffix == ".parquet":
         table = _read_parquet(path)
@@ -43,13 +43,13 @@ def read_table(path: str | Path, columns: Iterable[str]) -> pd.DataFrame:
         table = pd.read_csv(path, dtype=_TEXT_COLUMNS)
     if missing := [column for column in columns if column not in table]:
         raise DataError(
-            f"{path} must have the columns {', '.join(columns)}, but {', '.join(missing)} are "
-            f"missing (found {', '.join(table.columns)}): delete it and rerun its rule"
+            f"Columns are missing in {path}: {', '.join(missing)} (it has "
+            f"{', '.join(table.columns)}). Delete it and rerun the rule that writes it."
         )
     return table
 
 
-# What pyarrow and pandas raise, between them, for a file with flipped bits.
+# What pyarrow and pandas raise for a file with flipped bits.
 _DAMAGED = (OSError, ValueError, LookupError, TypeError, AttributeError, RuntimeError, MemoryError)
 
 
@@ -58,6 +58,5 @@ def _read_parquet(path: Path) -> pd.DataFrame:
         return pd.read_parquet(path, page_checksum_verification=True)
     except _DAMAGED as error:
         raise DataError(
-            f"{path} must be what was written, but it is damaged ({error}): delete it and rerun "
-            "the rule that writes it"
+            f"{path} is corrupt ({error}). Delete it and rerun the rule that writes it."
         ) from error

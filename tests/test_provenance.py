@@ -32,10 +32,10 @@ def test_json_is_sorted_and_refuses_nan(tmp_path):
 
 
 def test_damaged_and_missing_records_are_named(tmp_path):
-    with pytest.raises(DataError, match=r"gone.json must exist"):
+    with pytest.raises(DataError, match=r"There is no file .*gone.json"):
         read_json(tmp_path / "gone.json")
     (tmp_path / "half.json").write_text('{"a": ')
-    with pytest.raises(DataError, match=r"half.json must be valid JSON, but .* delete it"):
+    with pytest.raises(DataError, match=r"half.json is corrupt: .* Delete it"):
         read_json(tmp_path / "half.json")
 
 

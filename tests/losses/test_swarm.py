@@ -6,11 +6,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mixlaws.decision.bootstrap import bootstrap
+from mixlaws.decision.bootstrap import Sampling, bootstrap
 from mixlaws.decision.decide import Evidence, decide_mixture
 from mixlaws.decision.surface import interaction_table, surface_table
 from mixlaws.errors import DataError
-from mixlaws.laws.pipelines import NestedFitter
+from mixlaws.laws.pipelines import Nested
 from mixlaws.losses.arrays import knows_compute, make_observations
 from mixlaws.losses.experiment import open_experiment, supply
 from mixlaws.losses.swarm import Swarm
@@ -87,7 +87,7 @@ def test_runs_of_others_are_decided_on(tmp_path):
     experiment = open_experiment(**paths, target=TARGET, weights={"web": 0.5, "code": 0.5})
     evidence = Evidence(
         experiment.fitted,
-        bootstrap({"nested": NestedFitter(experiment.target)}, experiment.fitted, replicates=2),
+        bootstrap(Nested(), experiment.fitted, experiment.target, sampling=Sampling(2)),
         experiment.columns,
         FoldErrors(np.zeros(3), np.zeros(3)),
         level=0.9,

@@ -158,7 +158,7 @@ def test_repeated_and_broken_rows_are_refused(tmp_path):
     with pytest.raises(DataError, match=r"1 losses in .*nan.csv are not finite"):
         read_losses(tmp_path / "nan.csv")
     write_table(table.drop(columns="tokens"), tmp_path / "short.csv")
-    with pytest.raises(DataError, match="but tokens are missing"):
+    with pytest.raises(DataError, match=r"Columns are missing in .*short.csv: tokens"):
         read_losses(tmp_path / "short.csv")
 
 

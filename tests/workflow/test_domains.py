@@ -224,9 +224,8 @@ class TestFaults:
                 write_text(project.folder, name, num_documents=3000)
             self.fail(
                 project,
-                "domain 'web': results/text/text/web/00000.parquet must fit on its disk, but that "
-                "is full",
-                "free some space, or move the results to a larger disk",
+                "domain 'web': The disk of results/text/text/web/00000.parquet is full",
+                "Free some space, or move the results to a larger disk",
             )
             assert not list(place.rglob("*.parquet"))
         finally:
