@@ -121,10 +121,10 @@ def test_files_of_another_version_are_refused(tmp_path):
     write_json(record, tmp_path / "law.json")
     with pytest.raises(DataError, match="early_cut of a fitted law are unknown or missing"):
         load_law(tmp_path)
-    with pytest.raises(DataError, match="there is no pipeline 'nesting'"):
+    with pytest.raises(DataError, match="an unknown pipeline, 'nesting'"):
         make_pipeline({"name": "nesting"})
     write_json({"laws": []}, tmp_path / "law.json")
-    with pytest.raises(DataError, match=r"law.json is no fitted law of this version \(KeyError"):
+    with pytest.raises(DataError, match=r"law.json is not a fitted law of this version \(KeyError"):
         load_law(tmp_path)
 
 
