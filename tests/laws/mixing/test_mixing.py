@@ -192,7 +192,7 @@ def test_an_exponent_at_its_limit_is_named():
         (
             "M5",
             lambda losses: losses,
-            "no mixing law 'M5': choose one of additive, expo",
+            "no mixing law 'M5'. Set laws.mixing .* additive, expo",
         ),
         ("additive", lambda losses: losses * np.nan, "losses are not finite, the first at"),
     ],
