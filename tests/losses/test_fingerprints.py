@@ -42,8 +42,8 @@ def test_different_text_is_refused_by_name(part):
         check_records(records)
     assert str(caught.value) == (
         f"the runs saw different text: the {part} of web/train is {SAME[part]} in "
-        "2K/mix-000/seed-0, 2K/mix-001/seed-0 and eee in 2K/mix-002/seed-0. Delete the runs on the "
-        "text that you do not want, and rerun"
+        "2K/mix-000/seed-0, 2K/mix-001/seed-0 and eee in 2K/mix-002/seed-0. Delete the runs on "
+        "unwanted text and rerun"
     )
 
 

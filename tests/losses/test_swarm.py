@@ -143,7 +143,7 @@ def test_joins_are_by_name_in_any_order():
         assert np.array_equal(getattr(found, name), getattr(straight, name)), name
     assert swarm.num_params == SIZES
     assert swarm.shares("c").tolist() == [0.25, 0.75]
-    with pytest.raises(DataError, match="has 0 rows of 'e' instead of one"):
+    with pytest.raises(DataError, match="has 0 rows for 'e' instead of one"):
         swarm.shares("e")
 
 
@@ -207,7 +207,7 @@ def test_tables_that_do_not_fit_together_are_refused(changes, message):
 
 def test_all_that_is_missing_is_listed_at_once():
     changes = without("runs", mixture="c") | without("mixtures", id="d")
-    with pytest.raises(DataError, match=r"no run for losses of .*; no proportions .*Add what is"):
+    with pytest.raises(DataError, match=r"no run for losses of .*; no proportions .*Add the"):
         seeded(**changes)
 
 

@@ -172,8 +172,8 @@ def correction(**changes):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"run": 8}, r"'typing slip' is for run 8, and no log has that run"),
-        ({"published": 0.3}, r"replaces a web share of 0.3, and the log has 0.245"),
+        ({"run": 8}, r"'typing slip' is for run 8, which no log contains"),
+        ({"published": 0.3}, r"replaces a web share of 0.3, while the log has 0.245"),
     ],
 )
 def test_a_correction_that_finds_nothing_is_refused(tmp_path, changes, message):
