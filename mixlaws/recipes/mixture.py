@@ -37,8 +37,8 @@ class DecidedMixture:
         off = [d for d, count in counts.items() if count < 0 or abs(count - round(count)) > 1e-9]
         if off or sum(shares.values()) != 1:
             raise ConfigError(
-                f"The proportions of {name} are not multiples of 1/{lattice} that sum to 1: "
-                f"{dict(record['proportions'])}. Rerun round_optimum to round them."
+                f"the proportions of {name} are not multiples of 1/{lattice} that sum to 1: "
+                f"{dict(record['proportions'])}. Rerun round_optimum to round them"
             )
         return cls(name, lattice, shares, int(target["tokens"]))
 
