@@ -83,7 +83,7 @@ def test_an_edit_of_a_helper_concerns_all_that_reach_it(edited):
 
 def test_a_script_that_does_not_exist_is_named(root):
     script = root / "workflow" / "scripts" / "fit_laws.py"
-    with pytest.raises(DataError, match=r"there is no script .*no_such.py: name one of"):
+    with pytest.raises(DataError, match=r"there is no script .*no_such.py. Name one in"):
         source_digest(script.with_name("no_such.py"))
 
 
