@@ -55,7 +55,7 @@ class RunFiles:
 
     @property
     def timing(self) -> Path:
-        """Return the path of the timing, which differs between equal runs and marks a complete one."""
+        """Return the path of the timing, which differs between equal runs. A run with it is complete."""
         return self.folder / "timing.json"
 
     @property
