@@ -55,7 +55,7 @@ class RunFiles:
 
     @property
     def timing(self) -> Path:
-        """Return the path of the timing, which differs between equal runs. A run with it is complete."""
+        """Return the path of the timing, which a complete run has. Equal runs differ in it."""
         return self.folder / "timing.json"
 
     @property
