@@ -41,7 +41,7 @@ def test_damaged_and_missing_records_are_named(tmp_path):
 
 @pytest.fixture
 def edited(root, tmp_path, monkeypatch):
-    """Return a function: which scripts have another digest after a line is added to a file."""
+    """Return a function that names the scripts whose digest changes if a file gets another line."""
     for folder in ("before", "after"):
         shutil.copytree(root / "mixlaws", tmp_path / folder / "mixlaws")
     scripts = sorted((root / "workflow" / "scripts").glob("*.py"))

@@ -127,7 +127,7 @@ def test_null_leaves_out_an_optional_section(demo):
 
 
 def test_a_complete_config_is_made_of_plain_built_ins(root):
-    """Snakemake drops any other type from what it compares: a change would rerun nothing."""
+    """Snakemake does not compare other types, so a change of one would rerun nothing."""
     paths = [root / "config.yaml", *sorted((root / "experiments").glob("*.yaml"))]
     for path in paths:
         check_plain(complete_config(yaml.safe_load(path.read_text())))

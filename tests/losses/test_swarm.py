@@ -1,4 +1,4 @@
-"""A swarm is whole or refused; one that others trained goes the same road as ours."""
+"""An inconsistent swarm is refused; an imported swarm is analysed like our own."""
 
 import dataclasses
 
@@ -27,7 +27,7 @@ def loss_of(size, share, step, place):
 
 
 def imported(**changes):
-    """Return what a stranger has: no seeds, baselines, schedule, vocabulary_size or FLOPs."""
+    """Return an imported swarm without seeds, baselines, schedule, vocabulary_size and FLOPs."""
     losses = [
         (size, mixture, step, 64 * step, domain, loss_of(size, web, step, place))
         for size in SIZES
@@ -82,7 +82,7 @@ def test_runs_of_others_are_opened_for_analysis(tmp_path):
 
 
 def test_runs_of_others_are_decided_on(tmp_path):
-    """No uniform or natural mixture and no accounting: stated limits and observed mixtures do."""
+    """A decision needs neither uniform nor natural mixtures, nor the accounting of the text."""
     paths = write(tmp_path, imported())
     experiment = open_experiment(**paths, target=TARGET, weights={"web": 0.5, "code": 0.5})
     evidence = Evidence(
@@ -122,7 +122,7 @@ def test_without_accounting_only_stated_tokens_limit(tmp_path):
 
 
 def test_a_schedule_without_the_lengths_of_the_runs():
-    """The last step is the run's end, and tokens over steps the size of a batch."""
+    """The last step is taken as the run's length, and tokens / steps as the tokens per step."""
     runs = imported()["runs"].assign(schedule="wsd", warmup_steps=2, final_rate=0.0)
     seen = make_observations(seeded(runs=runs.assign(decay_share=0.5)))
     assert seen.annealing[seen.step == max(STEPS)] == pytest.approx(1.0)

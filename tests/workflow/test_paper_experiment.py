@@ -1,4 +1,4 @@
-"""experiments/paper.yaml as a user runs it: verdicts, page, and what damaged logs lead to."""
+"""experiments/paper.yaml as a user runs it: verdicts, page, and errors in corrupt logs."""
 
 import re
 import shutil
