@@ -135,9 +135,8 @@ def law_tables(found: Extrapolation) -> dict[str, pd.DataFrame]:
 def target_predictions(found: Extrapolation) -> pd.DataFrame:
     """Return predicted and observed losses at the target for every panel.
 
-    Columns: law, role, panel, predicted, observed. The paper's law is the boosted implicit one,
-    fitted to each panel. The exponential law is explicit: it is fitted to each group, and its
-    predictions are summed with the groups' weights.
+    Columns: law, role, panel, predicted, observed. The paper's law, boosted implicit, is fitted to
+    each panel. The exponential law is fitted to each group; weighted predictions are summed.
     """
     proportions = np.array([found.named[role] for role in ROLES])
     boosted = np.column_stack([law.predict(proportions) for law in found.boosted.values()])
@@ -187,8 +186,7 @@ def candidates(found: Extrapolation) -> pd.DataFrame:
 def optima(found: Extrapolation, grid: pd.DataFrame) -> pd.DataFrame:
     """Return the mixtures with the lowest predicted loss on the grid and anywhere in the limits.
 
-    Columns: law, search (grid or exact), loss, gap (Frank-Wolfe, nats; nan on the grid),
-    r_<domain>.
+    Columns: law, search (grid or exact), loss, gap (Frank-Wolfe, nats), r_<domain>.
     """
     columns = [f"r_{domain}" for domain in found.swarm.domains]
     rows = []

@@ -75,7 +75,7 @@ def start(project, arguments):
 
 
 def kill(project, process, mode, draw):
-    """Kill as `mode` says, or everything if no job runs; return what was killed, None if all ended."""
+    """Kill by `mode`, or everything if no job runs; return what was killed, or None."""
     scripts = scripts_in(project.folder)
     if process.poll() is not None:
         return None
