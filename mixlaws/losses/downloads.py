@@ -37,11 +37,11 @@ def verified_files(folder: Path, sums: Mapping[str, str]) -> dict[str, Path]:
     """Return folder/name for every name in `sums`; raise DataError if its sha256 differs."""
     for name, expected in sums.items():
         path = folder / name
-        found = file_sha256(path) if path.is_file() else "missing"
+        found = file_sha256(path) if path.is_file() else "no such file"
         if found != expected:
             raise DataError(
-                f"{name} in {folder} is not the published file: its sha256 is {found} instead of "
-                f"{expected}. Point published.folder to an unchanged copy, or leave it empty to "
+                f"{name} in {folder} is not the published file: expected sha256 {expected}, found "
+                f"{found}. Point published.folder to an unchanged copy, or leave it empty to "
                 "download the files"
             )
     return {name: folder / name for name in sums}
