@@ -1,4 +1,4 @@
-"""From raw text to a mixture with error bars: read the includes in order."""
+"""The workflow from raw text to a mixture with error bars. Its stages follow the includes."""
 
 import os
 
@@ -9,23 +9,23 @@ from mixlaws.provenance import LOGS_SHOWN, source_digest
 from snakemake.utils import min_version
 
 min_version("9.0")
-# The message of a failed job reaches the terminal once: with its log, or else from the job itself.
-# Jobs on a cluster inherit what the first Snakemake says.
+# The message of a failed job is shown once in the terminal: either Snakemake prints the job's log, or
+# the job prints the message. Jobs on a cluster inherit this variable from the first Snakemake.
 os.environ.setdefault(LOGS_SHOWN, "1" * workflow.output_settings.show_failed_logs)
-# The digest of a script and of all that it imports: a param of every rule that is cheap. Training and
-# text have versions instead (mixlaws/provenance.py): no edit redoes them by itself.
+# The digest of a script and all its imports is a param of every cheap rule, so that an edit reruns it.
+# Training and text have versions instead (mixlaws/provenance.py), so that an edit does not repeat them.
 SCRIPTS = Path(workflow.basedir, "workflow", "scripts")
 source_of = lambda script: source_digest(SCRIPTS / f"{script}.py")
 
-# An experiment is complete in itself: Snakemake merges config files, so the demo's domains
-# must not lie underneath it.
+# The demo is loaded only if no experiment is given: Snakemake merges config files and would add the
+# demo's domains to the experiment's.
 if "experiment" not in config:
 
     configfile: "config.yaml"
 
 
 with ending_with_one_message():
-    # Laws of losses that others published: nothing is trained.
+    # An experiment on published losses trains nothing.
     if "published" in config:
 
         include: "workflow/rules/paper/common.smk"

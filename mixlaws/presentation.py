@@ -1,4 +1,4 @@
-"""Numbers as people read them: rounded, with their unit."""
+"""Format numbers, mixtures and tables for people: rounded, with units, in order."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Item = TypeVar("Item")
 
 COUNT_UNITS = ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "K"))
 BYTE_UNITS = ((1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "kB"))
-# Figures are drawn in these inks; the page swaps them for its own, light or dark.
+# Colours of text and lines in figures; the page replaces them by its own, light or dark.
 INKS = {"ink": "#1c2127", "muted": "#6a7380", "grid": "#dde1e6"}
 MINUS = "\N{MINUS SIGN}"
 SPACE = "\N{NO-BREAK SPACE}"
@@ -53,7 +53,7 @@ def format_flops(flops: float) -> str:
 
 
 def format_seconds(seconds: float) -> str:
-    """Return a duration in its natural unit: 0.42 s, 12 s, 3.5 min, 2.1 h."""
+    """Return a duration in a suitable unit: 0.42 s, 12 s, 3.5 min, 2.1 h."""
     if seconds < 90:
         return f"{seconds:.2g} s" if seconds < 10 else f"{seconds:.0f} s"
     if seconds < 5400:
@@ -62,12 +62,12 @@ def format_seconds(seconds: float) -> str:
 
 
 def format_share(share: float) -> str:
-    """Return a share of 1 in percent, one digit after the point: 0.664 as 66.4 %."""
+    """Return a share in percent with one decimal: 0.664 as 66.4 %."""
     return f"{100 * share:.1f}{SPACE}%"
 
 
 def format_loss(loss: float) -> str:
-    """Return a loss in nats with three digits after the point."""
+    """Return a loss in nats with three decimals."""
     return f"{loss:.3f}"
 
 
@@ -77,23 +77,23 @@ def format_signed(value: float) -> str:
 
 
 def ordered(mapping: Mapping[str, Item], names: Sequence[str]) -> dict[str, Item]:
-    """Return a mapping in the order of `names`; keys that are not named come last.
+    """Return a mapping in the order of `names`, with all other keys last.
 
-    JSON records have their keys sorted; a reader expects the order of the config.
+    This restores the order of the config in JSON records, whose keys are sorted.
     """
     first = {name: mapping[name] for name in names if name in mapping}
     return first | {name: item for name, item in mapping.items() if name not in first}
 
 
 def ordered_rows(table: pd.DataFrame, column: str, names: Sequence[str]) -> pd.DataFrame:
-    """Return a table with the values of `column` in the order of `names`, others last."""
+    """Return a table sorted by the order of `column` in `names`, with all other values last."""
     places = {name: place for place, name in enumerate(names)}
     place = table[column].map(places).fillna(len(places))
     return table.iloc[place.argsort(kind="stable")].reset_index(drop=True)
 
 
 def table_rows(table: pd.DataFrame) -> Iterator[Any]:
-    """Yield a table's rows as tuples with a field per column."""
+    """Yield the rows of a table as named tuples."""
     return iter(table.itertuples())
 
 
@@ -104,9 +104,9 @@ def format_list(items: Iterable[str]) -> str:
 
 
 def format_mixture(proportions: Mapping[str, float], num_named: int = 5) -> str:
-    """Return a mixture in words, largest share first; the smallest domains together.
+    """Return a mixture in words: the largest shares by domain, and the sum of the others.
 
-    The whole percents add up to 100; domains that round to 0 % are not named.
+    The percentages are integers that sum to 100. Domains that round to 0 % are not named.
     """
     percents = round_percents(list(proportions.values()))
     ranked = sorted(zip(percents, proportions, strict=True), key=lambda item: -item[0])
@@ -120,7 +120,7 @@ def format_mixture(proportions: Mapping[str, float], num_named: int = 5) -> str:
 
 
 def round_percents(shares: Sequence[float]) -> list[int]:
-    """Return shares as whole percents with their sum kept: the largest remainders round up."""
+    """Round shares to whole percents that keep their sum; the largest remainders round up."""
     percents = [math.floor(100 * share + 1e-9) for share in shares]
     missing = round(100 * sum(shares)) - sum(percents)
     by_remainder = sorted(range(len(shares)), key=lambda i: percents[i] - 100 * shares[i])

@@ -1,4 +1,4 @@
-"""Provenance: the log and the cost of a script, digests of its sources, versions."""
+"""Provenance: the log and the cost of a job, the digest of its code, and versions."""
 
 from __future__ import annotations
 
@@ -22,24 +22,25 @@ from mixlaws.errors import DataError, UserError, one_message
 from mixlaws.files import FULL_DISK, write_json
 
 PACKAGE = Path(str(files("mixlaws")))
-# In place of a digest of the code, so that a reworded docstring makes no tokens or runs foreign.
-# Raise one when equal text gives other documents or tokens than before, the other when equal runs
-# give other batches or losses: tests/text/test_tokens.py and tests/training tell.
+# Fingerprints have these versions instead of a digest of the code, so that a reworded docstring
+# does not invalidate tokens or runs. Raise TEXT_VERSION if a change gives other documents or tokens
+# for the same text, and TRAINING_VERSION if it gives other batches or losses for the same run. The
+# tests in tests/text/test_tokens.py and tests/training fail in these cases.
 TEXT_VERSION = 2
 TRAINING_VERSION = 1
 LOGS_SHOWN = "MIXLAWS_LOGS_SHOWN"
-"""Set by the Snakefile where Snakemake prints the log of a failed job: the message is in it."""
+"""Set by the Snakefile if Snakemake prints the logs of failed jobs, which contain the message."""
 _PLAIN_IMPORT = re.compile(r"^[ \t]*import (mixlaws[\w.]*)", re.MULTILINE)
 _FROM_IMPORT = re.compile(r"^[ \t]*from (mixlaws[\w.]*) import (\([^)]*\)|[^\n]*)", re.MULTILINE)
 
 
 def log_to(path: str | Path) -> None:
-    """Begin the job of a rule: its output goes to a log, its errors also to the terminal.
+    """Redirect the output of a rule's job to a log, and show its errors also in the terminal.
 
     Everything that this process and its C libraries write goes to the log. An error ends the
     process with one message in the terminal; a user's error has no traceback in the log either.
-    When the job ends its cost is recorded in a file of its own (`cost_file`). Of several processes
-    that share a log, the first one empties it, and it alone writes the message and the cost.
+    When the job ends, its cost is recorded (`cost_file`). If several processes share a log, the
+    first one empties it, and only this one writes the message and the cost.
     """
     sys.stdout.flush()
     sys.stderr.flush()
@@ -80,7 +81,7 @@ def log_to(path: str | Path) -> None:
 def _report(
     error: BaseException, trace: TracebackType | None, log: str | Path, terminal: int | None
 ) -> None:
-    """Write an error that ends this process to the log and, in one message, to the terminal."""
+    """Write the error that ends this process to the log, and its message to the terminal."""
     message = one_message(error)
     if isinstance(error, UserError):
         print(message, file=sys.stderr)
@@ -93,9 +94,9 @@ def _report(
 
 
 def cost_file(log: str | Path) -> Path | None:
-    """Return where a job's cost is recorded: benchmarks/RULE.json beside its logs/RULE.log.
+    """Return the path of a job's cost: benchmarks/RULE.json for the log logs/RULE.log.
 
-    None for a log that is in no folder `logs`.
+    Return None if the log is not in a folder `logs`.
     """
     *above, name = Path(log).with_suffix(".json").parts
     if "logs" not in above:
@@ -105,10 +106,10 @@ def cost_file(log: str | Path) -> Path | None:
 
 
 def record_cost(path: Path, seconds: float) -> None:
-    """Record what a job cost: its seconds, the processor's seconds and its largest memory, in MB.
+    """Record the cost of a job: its seconds, processor seconds and peak memory in MB.
 
-    Written by the job itself, as Snakemake refuses `benchmark` for a rule with `cache`; and not an
-    output, which has to be the same after every run. A disk without room for it ends nothing.
+    The job writes this itself, because Snakemake refuses `benchmark` for a rule with `cache`. It is
+    not an output, because outputs are the same after every run. A full disk is ignored.
     """
     own, children = (
         resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
@@ -125,10 +126,10 @@ def record_cost(path: Path, seconds: float) -> None:
 
 
 class _LogFile(io.FileIO):
-    """A log that loses lines where its disk is full, instead of ending what writes them."""
+    """A log that drops lines if its disk is full, instead of ending the job."""
 
     def write(self, data: Any) -> int:
-        """Write what there is room for."""
+        """Write data, or drop it if the disk is full."""
         try:
             return super().write(data)
         except OSError as error:
@@ -138,14 +139,14 @@ class _LogFile(io.FileIO):
 
 
 def source_digest(script: str | Path) -> str:
-    """Return a digest, 12 hex digits, of a rule's script and all package files that it reaches.
+    """Return a digest (12 hex digits) of a rule's script and all package files that it imports.
 
-    A rule param, as Snakemake watches a script but not what it imports. Raises DataError when
-    there is no such script.
+    Rules have it as a param, because Snakemake watches a script but not its imports. Raises
+    DataError if the script does not exist.
     """
     script = Path(script)
     if not script.is_file():
-        raise DataError(f"there is no script {script}: name one of {script.parent}")
+        raise DataError(f"there is no script {script}. Name one in {script.parent}")
     digest = hashlib.sha256()
     reached = {path.relative_to(PACKAGE).as_posix(): path for path in import_closure(script)}
     for name, path in [(script.name, script), *sorted(reached.items())]:
@@ -156,7 +157,7 @@ def source_digest(script: str | Path) -> str:
 def import_closure(script: Path) -> set[Path]:
     """Return the package's modules that a script imports, at any depth, and their data files.
 
-    A data file (a template, a schema) belongs to what spells its name.
+    A data file (a template, a schema) belongs to every file that contains its name.
     """
     found: set[Path] = set()
     waiting = {script}
@@ -171,7 +172,8 @@ def import_closure(script: Path) -> set[Path]:
 def _reached(path: Path, package: Path) -> frozenset[Path]:
     """Return the files of the package that one file imports or names.
 
-    Found by text, as parsing is ten times slower. An import in a docstring counts: no harm done.
+    Imports are found by regular expressions, because parsing is ten times slower. An import in a
+    docstring is found too, which only makes the digest stricter.
     """
     text = path.read_text("utf-8", errors="replace")
     modules = set(_PLAIN_IMPORT.findall(text))
@@ -193,11 +195,11 @@ def _package_files(package: Path) -> frozenset[Path]:
 
 @cache
 def _data_files(package: Path) -> dict[str, Path]:
-    """Return the files of the package that are no modules, by name."""
+    """Return the files of the package that are not modules, by name."""
     return {path.name: path for path in _package_files(package) if path.suffix != ".py"}
 
 
 def versions(*packages: str) -> dict[str, str]:
-    """Return the installed version of each named package, and Python's."""
+    """Return the installed versions of Python and the named packages."""
     found = {name: metadata.version(name) for name in packages}
     return {"python": ".".join(map(str, sys.version_info[:3]))} | found

@@ -1,7 +1,8 @@
 """Results: the names and readers of all files in an experiment's results folder.
 
-Each file is read once, on first access. A missing file raises DataError if every experiment has it,
-and is None if its stage may be absent. pandas is imported with the first table.
+Each file is read once, on first access. If a file is missing, its reader raises DataError if every
+experiment has the file, and returns None if its stage is optional. pandas is imported only when the
+first table is read.
 """
 
 from __future__ import annotations
@@ -19,15 +20,15 @@ if TYPE_CHECKING:
 
 RUN_KEY = ("size", "mixture", "seed")
 BASELINE = "baseline"
-"""Kind in mixtures.csv: a mixture that the optimum is compared with."""
+"""Kind in mixtures.csv of a mixture that the optimum is compared with."""
 HELD_OUT = "held-out"
-"""Kind in mixtures.csv: a mixture kept out of every fit. Also the fold that scores these."""
+"""Kind in mixtures.csv of a mixture left out of every fit, and name of the fold that scores it."""
 LEAVE_ONE_MIXTURE_OUT = "leave-one-mixture-out"
-"""The fold that leaves each mixture out in turn."""
+"""Name of the folds that leave out each mixture in turn."""
 LEAVE_ONE_SIZE_OUT = "leave-one-size-out"
-"""The fold that predicts the largest size from the smaller ones."""
+"""Name of the fold that predicts the largest size from the smaller ones."""
 LATER_STEPS = "later-steps"
-"""The fold that predicts the later steps from the earlier ones."""
+"""Name of the fold that predicts later steps from earlier ones."""
 BEST_OBSERVED = "best_observed"
 """Key of the best trained mixture among the baselines of optimum.json."""
 NOISE_FACTOR = 2.0
@@ -40,7 +41,7 @@ class RunFiles:
 
     folder: Path
     checkpoints: Path
-    """Kept apart: Snakemake deletes the outputs of a failed job."""
+    """Folder of saved states, outside `folder` because Snakemake deletes a failed job's outputs."""
 
     @property
     def losses(self) -> Path:
@@ -49,29 +50,29 @@ class RunFiles:
 
     @property
     def record(self) -> Path:
-        """Return the path of the record: everything that is the same in equal runs."""
+        """Return the path of the record, which is the same for equal runs."""
         return self.folder / "run.json"
 
     @property
     def timing(self) -> Path:
-        """Return the path of what differs between equal runs. A run that has it is complete."""
+        """Return the path of the timing, which a complete run has. Equal runs differ in it."""
         return self.folder / "timing.json"
 
     @property
     def progress(self) -> Path:
-        """Return the path of the progress of all attempts, as JSON lines."""
+        """Return the path of the progress of all attempts (JSON lines)."""
         return self.checkpoints / "progress.jsonl"
 
 
 class FigureFolder:
-    """A folder of figures: NAME.svg and its table NAME.csv, and an index with their words."""
+    """A folder of figures (NAME.svg), their tables (NAME.csv) and an index of their captions."""
 
     def __init__(self, folder: str | Path) -> None:
         self.folder = Path(folder)
         self.index_path = self.folder / "index.json"
 
     def svg_path(self, name: str) -> Path:
-        """Return the path of a figure; its table is the CSV beside it."""
+        """Return the path of a figure; its table is the CSV file beside it."""
         return self.folder / f"{name}.svg"
 
     def index(self) -> list[dict[str, str]]:
@@ -81,7 +82,7 @@ class FigureFolder:
         """
         if not self.index_path.exists():
             raise DataError(
-                f"The figures are missing: there is no {self.index_path}. Draw them first."
+                f"the figures are missing: there is no {self.index_path}. Draw them first"
             )
         return list(read_json(self.index_path))
 
@@ -110,7 +111,7 @@ class Results:
         return RunFiles(self.folder / name, self.folder / "checkpoints" / name)
 
     def run_records(self) -> list[dict[str, Any]]:
-        """Return the records of all proxies that are complete."""
+        """Return the records of all complete proxies."""
         pattern = self.run("*", "*", 0).record.relative_to(self.folder)
         found = self.folder.glob(str(pattern).replace("seed-0", "seed-*"))
         return [read_json(path) for path in sorted(found)]
@@ -124,7 +125,7 @@ class Results:
 
     @cached_property
     def contamination(self) -> pd.DataFrame | None:
-        """Return how many validation documents each training domain repeated."""
+        """Return how many validation documents each training domain repeats."""
         return self._optional("contamination.csv", "num_overlapping", "share")
 
     # The swarm, which every experiment has
@@ -158,12 +159,12 @@ class Results:
 
     @cached_property
     def predictions(self) -> pd.DataFrame | None:
-        """Return every law's predictions of the proxies' losses."""
+        """Return the losses of the proxies as predicted by every law."""
         return self._optional("laws/predictions.csv", "law", "kind")
 
     @cached_property
     def choice(self) -> dict[str, Any] | None:
-        """Return which laws were chosen, and why."""
+        """Return the chosen laws, and the reasons."""
         return self._optional_record("laws/choice.json")
 
     @cached_property
@@ -178,12 +179,12 @@ class Results:
 
     @cached_property
     def surface(self) -> pd.DataFrame | None:
-        """Return the predicted overall loss of the target over the mixtures."""
+        """Return the predicted overall loss of the target for a grid of mixtures."""
         return self._optional("laws/surface.csv", "overall")
 
     @cached_property
     def interaction(self) -> pd.DataFrame | None:
-        """Return how each training domain changes each validation loss."""
+        """Return the effect of each training domain on each validation loss."""
         return self._optional("laws/interaction.csv", "validation_domain", "domain", "effect")
 
     # Decision
@@ -205,7 +206,7 @@ class Results:
 
     @cached_property
     def confirmation_losses(self) -> pd.DataFrame | None:
-        """Return the losses of the target's runs, like `losses`."""
+        """Return the losses of the target's runs, with the columns of `losses`."""
         columns = ("tokens", "validation_domain", "loss")
         return self._optional("confirmation.parquet", *RUN_KEY, *columns)
 
@@ -217,7 +218,7 @@ class Results:
     # Cost
 
     def job_seconds(self) -> dict[str, list[float]]:
-        """Return the seconds of every job of a rule, from the cost that each job wrote."""
+        """Return the seconds of all jobs by rule, from the cost that each job recorded."""
         found = {}
         for path in sorted((self.folder / "benchmarks").glob("*")):
             files = [path] if path.is_file() else sorted(path.rglob("*.json"))

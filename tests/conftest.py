@@ -1,4 +1,4 @@
-"""Folders of outside data: tests that need them skip with a reason where they are absent.
+"""Shared fixtures. Tests that need outside data are skipped, with a reason, if it is absent.
 
 With MIXLAWS_NO_SKIPS set (as .ci/run does) a skipped test fails the session.
 """
@@ -63,7 +63,7 @@ def root() -> Path:
 
 @pytest.fixture(scope="session")
 def smoke(tmp_path_factory):
-    """Run the smoke experiment once for all tests; they must leave its results as they are."""
+    """Run the smoke experiment once for all tests, which must not change its results."""
     project = copy_project(tmp_path_factory.mktemp("smoke"))
     project.snakemake()
     return project
@@ -77,9 +77,9 @@ def fresh(tmp_path):
 
 @pytest.fixture(scope="session")
 def write_results(tmp_path_factory):
-    """Return a function that puts the results of a planted truth into a folder, and its config.
+    """Return a function that writes the results of a planted truth, and its config, into a folder.
 
-    Each truth is worked out once a session and then copied.
+    Each truth is computed once per session and then copied.
     """
     # Imported here: the results need torch, and most tests do without.
     from fixture_results import make_results

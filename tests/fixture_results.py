@@ -1,4 +1,4 @@
-"""A results folder of planted losses: the package's own functions write every file of it.
+"""A results folder with planted losses, all of whose files are written by the package.
 
 Text, tokens and tables are real and small; no model is trained. Tests get the folder from the
 fixture `write_results` of conftest.py.
@@ -110,7 +110,7 @@ def _tokenize(folder, config):
 
 
 class _Sweep:
-    """The runs of an experiment: what they would leave, with planted losses."""
+    """The files that the runs of an experiment would leave, with planted losses."""
 
     def __init__(self, folder, config, planted, manifests):
         self.folder, self.config, self.planted = folder, config, planted

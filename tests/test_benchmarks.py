@@ -1,4 +1,4 @@
-"""The benchmarks run: what needs hardware is checked at toy size."""
+"""The benchmarks run; those that need special hardware run at toy size."""
 
 import json
 import subprocess

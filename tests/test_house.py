@@ -1,4 +1,4 @@
-"""The package's layers: imports point down only, heavy libraries stay where they belong."""
+"""Layers of the package: modules import only from below, heavy libraries only where allowed."""
 
 import ast
 import re
@@ -68,7 +68,7 @@ def test_heavy_libraries_stay_where_they_belong(path):
 
 
 def test_what_the_snakefile_imports_is_light():
-    """Each cluster job parses the Snakefile again."""
+    """Every cluster job parses the Snakefile, so its imports must be fast."""
     code = (
         "import sys; import mixlaws.config.complete, mixlaws.runs.sweep; "
         "print([m for m in ('torch', 'pandas', 'scipy', 'seaborn') if m in sys.modules])"
@@ -79,7 +79,7 @@ def test_what_the_snakefile_imports_is_light():
 
 
 def test_training_needs_torch_and_lightning_alone():
-    """The benchmark on a GPU runs where nothing else is installed."""
+    """The GPU benchmark runs on a machine without other libraries."""
     code = (
         "import sys; import mixlaws.training.train; heavy = ('pandas', 'scipy', 'yaml', "
         "'datasets', 'pyarrow', 'tokenizers', 'snakemake', 'safetensors'); "
@@ -141,7 +141,7 @@ def rule_length(lines):
 
 
 def test_every_limit_is_tested_on_something():
-    """A glob that finds nothing passes any loop over it."""
+    """A loop over an empty glob would test nothing and pass."""
     assert len(MODULES) > 50
     assert len(RULE_FILES) > 5
     texts = [path.read_text() for path in RULE_FILES]

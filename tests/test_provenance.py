@@ -41,7 +41,7 @@ def test_damaged_and_missing_records_are_named(tmp_path):
 
 @pytest.fixture
 def edited(root, tmp_path, monkeypatch):
-    """Return a function: which scripts have another digest after a line is added to a file."""
+    """Return a function that names the scripts whose digest changes if a file gets another line."""
     for folder in ("before", "after"):
         shutil.copytree(root / "mixlaws", tmp_path / folder / "mixlaws")
     scripts = sorted((root / "workflow" / "scripts").glob("*.py"))
@@ -83,7 +83,7 @@ def test_an_edit_of_a_helper_concerns_all_that_reach_it(edited):
 
 def test_a_script_that_does_not_exist_is_named(root):
     script = root / "workflow" / "scripts" / "fit_laws.py"
-    with pytest.raises(DataError, match=r"there is no script .*no_such.py: name one of"):
+    with pytest.raises(DataError, match=r"there is no script .*no_such.py. Name one in"):
         source_digest(script.with_name("no_such.py"))
 
 

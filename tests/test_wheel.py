@@ -1,4 +1,4 @@
-"""The wheel alone, without this repository: what it holds, what it needs, its command."""
+"""The wheel works without this repository: its content, its dependencies, its command."""
 
 import shutil
 import subprocess

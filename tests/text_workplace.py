@@ -1,4 +1,4 @@
-"""Small domains on their way from text to token files, for tests."""
+"""Small domains for tests, which can be taken through all stages from text to token files."""
 
 import json
 from pathlib import Path

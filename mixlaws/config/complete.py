@@ -19,16 +19,16 @@ from mixlaws.errors import ConfigError
 def complete_config(config: Mapping[str, Any]) -> dict[str, Any]:
     """Return the config with every default filled in, as plain built-ins.
 
-    Rules pass parts of it on as params: Snakemake compares no other type with the last run's.
-    Raises ConfigError like `read_sections`.
+    Rules pass parts of it as params, and Snakemake compares only built-ins with the last run.
+    Raises the ConfigError of `read_sections`.
     """
     return read_sections(config).model_dump()
 
 
 def read_sections(config: Mapping[str, Any]) -> Experiment | PublishedExperiment:
-    """Return the sections of a config; one with `published` has sections of its own.
+    """Return the sections of a config; one with `published` has different sections.
 
-    Raises ConfigError listing every problem: key, what is wrong, what was found.
+    Raises ConfigError listing every problem with its key and the value found.
     """
     root = PublishedExperiment if "published" in config else Experiment
     try:
@@ -43,17 +43,17 @@ def read_sections(config: Mapping[str, Any]) -> Experiment | PublishedExperiment
 def read_config(path: Path) -> Experiment | PublishedExperiment:
     """Return the sections of a config file.
 
-    Raises ConfigError when there is no such file, when it is no YAML mapping, for keys that occur
-    twice, and for all that `read_sections` refuses.
+    Raises ConfigError if the file does not exist, if it is not a YAML mapping, if a key occurs
+    twice, and in the cases of `read_sections`.
     """
     if not path.is_file():
-        raise ConfigError(f"there is no config file {path}: name one with --configfile")
+        raise ConfigError(f"there is no config file {path}. Name one with --configfile")
     try:
         config = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         reason = " ".join(str(error).split())
-        raise ConfigError(f"{path} is not valid YAML: {reason}") from error
+        raise ConfigError(f"{path} is not valid YAML: {reason}. Correct the file") from error
     if not isinstance(config, dict):
-        raise ConfigError(f"{path} holds no keys: copy config.yaml and change it")
+        raise ConfigError(f"{path} has no keys. Copy config.yaml and change it")
     check_repeated_keys([path])
     return read_sections(config)

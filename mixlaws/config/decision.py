@@ -1,4 +1,4 @@
-"""Which mixtures are tried, which laws are fitted, and what the optimum may be."""
+"""The config's sections on mixtures, laws, uncertainty and the optimum."""
 
 from __future__ import annotations
 
@@ -19,17 +19,20 @@ from mixlaws.mixtures.lattice import NATURAL, UNIFORM
 
 
 class Mixtures(Section):
-    """Which mixtures the proxies are trained on; uniform and natural are always among them."""
+    """Mixtures to train proxies on; uniform and natural are always included."""
 
     design: Annotated[str, OneOf(tuple(DESIGNS))] = key(
-        "Greedy maximin in sqrt(r), the paper's double-diminishing rule, or a Dirichlet.",
+        "How mixtures are sampled: greedy maximin in sqrt(r), a Dirichlet distribution, or the "
+        "paper's double-diminishing rule.",
         default="maximin",
     )
     count: Integer | None = key(
-        "Sampled mixtures; null takes 2.5 per domain + 2.", default=None, ge=1
+        "Number of sampled mixtures; null takes 2.5 per domain + 2.", default=None, ge=1
     )
     held_out: Integer = key(
-        "Mixtures that are trained and kept out of every fit, to score the laws.", default=2, ge=0
+        "Number of mixtures that are trained but left out of every fit, to score the laws.",
+        default=2,
+        ge=0,
     )
     lattice: Integer = key(
         "Proportions of sampled mixtures and of the rounded optimum are multiples of 1/lattice.",
@@ -43,11 +46,11 @@ class Mixtures(Section):
 
 
 class Laws(Section):
-    """Which laws make the prediction."""
+    """The laws that predict the losses."""
 
     pipeline: Literal["auto", "nested", "joint", "loglog"] = key(
-        "nested: step, size and mixing law in turn; joint: one law in (N, D, r); loglog: straight "
-        "log-log lines; auto: the better of nested and joint by folds.",
+        "nested fits step, size and mixing law in turn; joint fits one law in (N, D, r); loglog "
+        "fits straight log-log lines; auto takes the better of nested and joint on folds.",
         default="auto",
     )
     mixing: Annotated[str, OneOf(("auto", *DECIDING_LAWS))] = key(
@@ -55,7 +58,7 @@ class Laws(Section):
         default="auto",
     )
     early_cut: Number = key(
-        "Share of each run's tokens, from its start, left out of the step law.",
+        "Share of each run's tokens, from its start, that the step law leaves out.",
         default=0.2,
         ge=0,
         lt=1,
@@ -63,9 +66,9 @@ class Laws(Section):
 
 
 class Uncertainty(Section):
-    """How the intervals are made: a bootstrap over mixtures."""
+    """The bootstrap over mixtures that gives the intervals."""
 
-    replicates: Integer = key("Bootstrap refits.", default=200, ge=10)
+    replicates: Integer = key("Number of bootstrap refits.", default=200, ge=10)
     level: Number = key("Coverage of the intervals.", default=0.9, gt=0, lt=1)
 
 
@@ -77,7 +80,7 @@ class Group(Section):
 
 
 class Prior(Section):
-    """A pull of the optimum towards a mixture."""
+    """A penalty that pulls the optimum towards a mixture."""
 
     mixture: Annotated[str, OneOf((UNIFORM, NATURAL))] = key(
         "The mixture that the optimum is pulled to."
@@ -88,11 +91,11 @@ class Prior(Section):
 
 
 class Optimum(Section):
-    """What is minimised, within which limits."""
+    """The objective that the optimum minimises, and its limits."""
 
     maximum_share: Number = key(
-        "0 minimises the weighted mean of the validation losses, 1 the largest of those with a "
-        "weight; between them a mix of both.",
+        "0 minimises the weighted mean of the validation losses, 1 the largest loss with a weight, "
+        "and a value between them a combination of both.",
         default=0,
         ge=0,
         le=1,
@@ -105,9 +108,9 @@ class Optimum(Section):
         "Limits on the summed share of several domains, by a name of your choice.",
         default_factory=dict,
     )
-    prior: Prior | None = optional("Pull the optimum towards a mixture; absent means no pull.")
+    prior: Prior | None = optional("Pulls the optimum towards a mixture; absent means no pull.")
     max_epochs: Number = key(
-        "How often the target may see a domain's available_tokens.",
+        "How many times the target may see a domain's available_tokens.",
         unit="epochs",
         default=4,
         gt=0,

@@ -1,4 +1,4 @@
-"""The config of an experiment that trains, and the checks between its sections."""
+"""The config of an experiment that trains models, with the checks between its sections."""
 
 from __future__ import annotations
 
@@ -19,51 +19,58 @@ def _default_tokenizer() -> Tokenizer:
 
 
 class Experiment(Root):
-    """Every key of a config file. Counts are integers: YAML reads 1e9 as text, 1_000_000 as one."""
+    """Every key of a config file. Write counts as 1_000_000: YAML reads 1e6 as text."""
 
     experiment: Name = key("Name of the experiment; results go to results/{experiment}/.")
     seed: Integer = key(
-        "Decides designs and bootstrap draws; the seeds of training are training.seeds.",
+        "Seed of designs and bootstrap draws; the seeds of training are training.seeds.",
         default=0,
         ge=0,
     )
     domains: Domains = key(
-        "What may be trained on; the order is the order of every proportion vector r.",
+        "Training domains; every proportion vector r has their order.",
         min_length=2,
     )
-    tokenizer: Tokenizer = key("One of train, file and name.", default_factory=_default_tokenizer)
+    tokenizer: Tokenizer = key(
+        "The tokenizer: train one, or give a file or a name.", default_factory=_default_tokenizer
+    )
     tokenization: Tokenization = key(
-        "How the work on the text is divided into jobs. Fixed for a domain once it is tokenized; "
-        "the token files do not depend on it.",
+        "Size of the jobs that read and tokenize text. A domain keeps it once it is tokenized. The "
+        "token files do not depend on it.",
         default_factory=Tokenization,
     )
     duplicates: Duplicates = key(
-        "Which repeated documents are removed; exact repetitions always are.",
+        "Near duplicates to remove; exact duplicates are always removed.",
         default_factory=Duplicates,
     )
-    validation: Validation = key("What is measured.")
+    validation: Validation = key("Validation domains, and their weights in the overall loss.")
     mixtures: Mixtures = key(
-        "Which mixtures the proxies are trained on; uniform and natural are always among them.",
+        "Mixtures to train proxies on; uniform and natural are always included.",
         default_factory=Mixtures,
     )
     sizes: dict[Name, Size] = key(
-        f"Model shapes by name; N is computed. Pythia's need no entry: {', '.join(NAMED_SHAPES)}.",
+        "Model shapes by name; N is computed from the shape. Pythia's sizes need no entry: "
+        f"{', '.join(NAMED_SHAPES)}.",
         default_factory=dict,
     )
-    training: Training = key("How proxies are trained. Steps count optimizer steps.")
-    plan: Plan = key("What `mixlaws plan` counts hours for.", default_factory=Plan)
-    target: Target = key("The run to decide.")
-    laws: Laws = key("Which laws make the prediction.", default_factory=Laws)
-    uncertainty: Uncertainty = key("Bootstrap over mixtures.", default_factory=Uncertainty)
-    optimum: Optimum = key("What is minimised, within which limits.", default_factory=Optimum)
+    training: Training = key("Training of the proxies. Steps are optimizer steps.")
+    plan: Plan = key("The device whose hours `mixlaws plan` estimates.", default_factory=Plan)
+    target: Target = key("The large run whose mixture is to be decided.")
+    laws: Laws = key("The laws that predict the losses.", default_factory=Laws)
+    uncertainty: Uncertainty = key(
+        "The bootstrap over mixtures that gives the intervals.", default_factory=Uncertainty
+    )
+    optimum: Optimum = key(
+        "The objective that the optimum minimises, and its limits.", default_factory=Optimum
+    )
     confirmation: Confirmation | None = optional(
-        "Train the target at the predicted optimum and at these mixtures. Absent means off."
+        "Train the target on the predicted optimum and on other mixtures. Absent means off."
     )
 
     @model_validator(mode="before")
     @classmethod
     def _fill_sizes(cls, config: Any) -> Any:
-        """Write the shapes of sizes that are only named: those of Pythia need no numbers."""
+        """Add the shapes of Pythia's sizes, which a config may name without numbers."""
         if not isinstance(config, dict):
             return config
         sizes, training, target = (config.get(name) for name in ("sizes", "training", "target"))
@@ -71,7 +78,7 @@ class Experiment(Root):
         if not (
             isinstance(training, dict) and isinstance(target, dict) and isinstance(sizes, dict)
         ):
-            return config  # the types of the keys say what is wrong
+            return config  # the checks of the keys report the wrong types
         proxies = training.get("sizes")
         wanted = [*(proxies if isinstance(proxies, list) else []), target.get("size")]
         keys = ("num_layers", "model_width", "num_heads")
@@ -99,7 +106,7 @@ class Experiment(Root):
             yield (
                 "tokenizer",
                 "must be given (file or name) where domains are token files "
-                f"({', '.join(given)}), found train: name the tokenizer.json they were made with",
+                f"({', '.join(given)}), found train. Name the tokenizer.json that made them",
             )
 
     def _domain_problems(self) -> Iterator[Problem]:
@@ -107,8 +114,8 @@ class Experiment(Root):
         if training & extra:
             yield (
                 "validation.domains",
-                f"must not repeat a training domain, found {_listed(training & extra)}: a training "
-                "domain has its own validation split",
+                f"must not repeat a training domain, found {_listed(training & extra)}. Remove it "
+                "here: a training domain is also measured, on its own validation split",
             )
         grouped = {name for group in self.optimum.groups.values() for name in group.domains}
         named = {
@@ -127,8 +134,8 @@ class Experiment(Root):
             if self.training.layout == "neox" and width % 8 and not any(size.problems()):
                 yield (
                     f"sizes.{name}",
-                    "model_width / num_heads must be a multiple of 8 in layout neox, which rotates "
-                    f"a quarter of it, found {width}",
+                    "model_width / num_heads must be a multiple of 8 with training.layout neox, "
+                    f"which rotates a quarter of it, found {width}",
                 )
         for name in self.training.sizes:
             if name not in self.sizes:
@@ -137,7 +144,7 @@ class Experiment(Root):
             yield "target.size", f"must name one of sizes ({_some(self.sizes)}), found {name!r}"
 
     def _extrapolation_problems(self) -> Iterator[Problem]:
-        """Yield a single proxy size that is not the target's: the loss at other N is unknown."""
+        """Yield a problem if the only proxy size is not the target's: no law can extrapolate."""
         proxies, target = self.training.sizes, self.target.size
         if not {*proxies, target} <= self.sizes.keys():
             return
@@ -149,7 +156,7 @@ class Experiment(Root):
             yield (
                 "training.sizes",
                 f"losses of one proxy size ({', '.join(proxies)}) cannot be extrapolated to "
-                f"another size, the target's {target}. Add sizes to training.sizes (two at least, "
+                f"another size, the target's {target}. Add sizes to training.sizes (at least two, "
                 f"better three), or set target.size to {proxies[0]}",
             )
 
@@ -158,13 +165,13 @@ class Experiment(Root):
         if self.confirmation and tokens % batch_tokens:
             yield (
                 "target.tokens",
-                "must be a multiple of training.batch_size * sequence_length "
-                f"({batch_tokens:,}) to be trained, found {tokens:,}",
+                "must be a multiple of training.batch_size * training.sequence_length "
+                f"({batch_tokens:,}) for a confirmation, found {tokens:,}",
             )
         if tokens < (least := self.training.num_steps * batch_tokens):
             yield (
                 "target.tokens",
-                f"must not be below what a proxy sees ({least:,}), found {tokens:,}",
+                f"must not be below the tokens of a proxy ({least:,}), found {tokens:,}",
             )
 
     def _schedule_problems(self) -> Iterator[Problem]:
@@ -201,7 +208,7 @@ class Experiment(Root):
             if training.batch_size % multiple:
                 yield (
                     "training.batch_size",
-                    "must be a multiple of micro_batch_size * devices * num_nodes of "
+                    "must be a multiple of training.micro_batch_size * devices * num_nodes of "
                     f"{stage} ({multiple}), found {training.batch_size}",
                 )
 

@@ -1,7 +1,7 @@
-"""What is written from the models: JSON schemas for editors and docs/config.md for people.
+"""Generate the JSON schemas and docs/config.md from the models of the config.
 
-python -m mixlaws.config.reference            # write them
-python -m mixlaws.config.reference --check    # name those that are out of date
+python -m mixlaws.config.reference            # write the files
+python -m mixlaws.config.reference --check    # list the files that are out of date
 """
 
 from __future__ import annotations
@@ -26,16 +26,16 @@ Schema = Mapping[str, Any]
 _INTRODUCTION = """\
 # Config reference
 
-Every key of a config file. `python -m mixlaws.config.reference` writes this page from the models in
-`mixlaws/config`; edit those. `mixlaws/config/*.schema.json` hold the same for editors that complete
-and check YAML: let the first line of a file in `experiments/` be
+This page lists every key of a config file. `python -m mixlaws.config.reference` generates it from
+the models in `mixlaws/config`; edit those instead of this page. Editors can complete and check YAML
+with the schemas in `mixlaws/config/*.schema.json`: start a file in `experiments/` with the line
 `# yaml-language-server: $schema=../mixlaws/config/experiment.schema.json`.
 
-Counts are integers. YAML reads `1e9` as text: write `1_000_000_000` or `1.0e+9`. NAME is a name of
+Counts are integers. YAML reads `1e9` as text; write `1_000_000_000` or `1.0e+9`. NAME is a name of
 your choice. A key whose default is "absent" may be left out or null.
 """
 _TITLES = {
-    "experiment": "An experiment that trains",
+    "experiment": "An experiment that trains models",
     "published": "An experiment on published losses",
 }
 _LIMITS = {
@@ -44,7 +44,7 @@ _LIMITS = {
     "exclusiveMaximum": "below",
     "maximum": "at most",
 }
-# Of limits inside a list or beside null, pydantic writes its own names.
+# For limits inside a list or beside null, pydantic writes its own names.
 _SPELLINGS = {
     "gt": "exclusiveMinimum",
     "ge": "minimum",
@@ -61,7 +61,7 @@ _TYPES = {
 
 
 def main(arguments: list[str]) -> int:
-    """Write the files, or with --check return 1 and name those that are out of date."""
+    """Write the files, or with --check list those that are out of date and return 1 if any is."""
     stale = [path for path, text in references().items() if not _is(path, text)]
     if arguments == ["--check"]:
         for path in stale:
@@ -78,7 +78,7 @@ def _is(path: Path, text: str) -> bool:
 
 
 def references() -> dict[Path, str]:
-    """Return the text of every file that is written from the models."""
+    """Return the text of every generated file."""
     found = {
         PACKAGE / f"{name}.schema.json": json.dumps(json_schema(root), indent=1) + "\n"
         for name, root in ROOTS.items()
@@ -97,7 +97,7 @@ def json_schema(root: type[Section]) -> dict[str, Any]:
 
 
 def _cleaned(node: Any, leave_out: tuple[str, ...]) -> Any:
-    """Leave out what pydantic makes of names (and our mark); spell its limits as JSON schema."""
+    """Leave out titles and our own marks, and spell pydantic's limits as in JSON schema."""
     if isinstance(node, list):
         return [_cleaned(each, leave_out) for each in node]
     if not isinstance(node, dict):
@@ -105,7 +105,7 @@ def _cleaned(node: Any, leave_out: tuple[str, ...]) -> Any:
     return {
         _SPELLINGS.get(name, name): _cleaned(child, leave_out)
         for name, child in node.items()
-        # A key of a section may have any name; then its schema is a mapping.
+        # A key of a section may be named like one left out, but its schema is a mapping.
         if isinstance(child, dict) or name not in leave_out
     }
 
@@ -114,13 +114,13 @@ def _page(title: str, schema: Schema) -> str:
     """Return the part of the page about one kind of config: a table for each section."""
     tables: dict[str, str] = {}
     for place, section in _sections(schema, schema, ""):
-        # Domains to measure have the keys of domains to train on: one table serves both.
+        # Training and validation-only domains have the same keys, so one table serves both.
         tables.setdefault(json.dumps(section), f"### {place}\n\n{_table(section, schema)}")
     return "\n".join([f"## {title}\n", *tables.values()])
 
 
 def _sections(schema: Schema, node: Schema, place: str) -> Iterator[tuple[str, Schema]]:
-    """Yield every section below a node: where it is in the file, and its schema."""
+    """Yield the place and the schema of every section below a node."""
     for child in node.get("anyOf", []) + node.get("oneOf", []):
         yield from _sections(schema, child, place)
     if "$ref" in node:
@@ -148,7 +148,7 @@ def _table(section: Schema, schema: Schema) -> str:
     lines = ["| key | type | unit | default | meaning |", "|---|---|---|---|---|"]
     for name, node in section["properties"].items():
         description = node.get("description")
-        if description is None and "$ref" in node:  # pydantic writes equal words once
+        if description is None and "$ref" in node:  # pydantic writes equal descriptions once
             description = _resolved(node, schema)["description"]
         default = "required" if name in section.get("required", []) else _default(node)
         cells = [f"`{name}`", _type(node, schema), node.get("unit", ""), default, description or ""]
@@ -163,7 +163,7 @@ def _default(node: Schema) -> str:
 
 
 def _type(node: Schema, schema: Schema) -> str:
-    """Say in words what a value may be."""
+    """Return in words which values a key may have."""
     if "const" in node:
         return f"`{node['const']}`"
     if "enum" in node:

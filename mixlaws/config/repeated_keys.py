@@ -14,7 +14,7 @@ from mixlaws.errors import ConfigError
 def check_repeated_keys(paths: Iterable[str | Path]) -> None:
     """Raise ConfigError naming every key that occurs twice in a config file, with its lines.
 
-    YAML would keep the second of two domains with one name, and nobody would miss the first.
+    If two domains had the same name, YAML would keep the second and silently drop the first.
     """
     problems = [
         f"{path}: {problem}"

@@ -1,4 +1,4 @@
-"""The parts of a config's sections: the base class, the keys and their types."""
+"""The base classes of a config's sections, and the types of their keys."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ from pydantic import (
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 Problem = tuple[str, str]
-"""A key, below the section that complains, and what is wrong with it."""
+"""A key, relative to its section, and what is wrong with it."""
 NAME = "^[A-Za-z0-9][A-Za-z0-9_.-]*$"
 DOMAIN_NAME = "^[A-Za-z0-9][A-Za-z0-9_-]*$"
 
 
 class Section(BaseModel):
-    """A section: each key with its type, default, unit, description and checks.
+    """A section of the config. Each key has its type, default, unit, description and checks.
 
-    `problems` holds the checks between its keys; the root calls it for every section at once.
+    `problems` checks keys against each other; the root calls it for all sections.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -47,12 +47,12 @@ class Section(BaseModel):
         )
 
     def problems(self) -> Iterator[Problem]:
-        """Yield what is wrong between the keys of this section."""
+        """Yield the contradictions between the keys of this section."""
         yield from ()
 
     @model_serializer(mode="wrap")
     def _leave_out_absent(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Leave out optional keys that the config does not have."""
+        """Leave out optional keys that are absent from the config."""
         values: dict[str, Any] = handler(self)
         return {
             key: value
@@ -62,7 +62,7 @@ class Section(BaseModel):
 
 
 class Root(Section):
-    """A whole config: checks all of its sections, and between them, once each key is right."""
+    """A whole config. It calls the checks of all sections once every single key is valid."""
 
     @model_validator(mode="after")
     def _check_all(self) -> Root:
@@ -72,7 +72,7 @@ class Root(Section):
 
 
 def _problems_below(value: Any, place: str) -> Iterator[Problem]:
-    """Yield the problems of every section below a value, by full key."""
+    """Yield the problems of every section in a value, with full keys."""
     if isinstance(value, Section):
         for key, words in value.problems():
             yield ".".join(part for part in (place, key) if part), words
@@ -88,29 +88,29 @@ def _problems_below(value: Any, place: str) -> Iterator[Problem]:
 
 
 def key(description: str, *, unit: str = "", **options: Any) -> Any:
-    """Return a key: what it means, its unit, and pydantic's default and limits."""
+    """Define a key with its description, its unit, and pydantic's default and limits."""
     extra: dict[str, Any] = {"unit": unit} if unit else {}
     return Field(description=description, json_schema_extra=extra, **options)
 
 
 def optional(description: str, *, unit: str = "", **options: Any) -> Any:
-    """Return a key that may be absent (or null) and then has no value at all."""
+    """Define a key that may be absent or null, and is then left out of the complete config."""
     extra: dict[str, Any] = {"absent": True} | ({"unit": unit} if unit else {})
     return Field(default=None, description=description, json_schema_extra=extra, **options)
 
 
 def refuse(words: str) -> PydanticCustomError:
-    """Return the error of a value; `words` follow its key."""
+    """Return the error that refuses a value; `words` are shown after its key."""
     return PydanticCustomError("words", "{words}", {"words": words})
 
 
 def _integral(value: Any) -> Any:
-    """Take 1.0e+9 for the integer that it is."""
+    """Convert an integral float, such as 1.0e+9, to an integer."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _as_given(value: Any, check: Any) -> Any:
-    """Check an integer as a number, and leave it an integer."""
+    """Check an integer as a number, but keep it an integer."""
     checked = check(value)
     return value if isinstance(value, int) else checked
 
@@ -135,7 +135,7 @@ Limit = Annotated[list[Share], Field(min_length=2, max_length=2), AfterValidator
 
 @dataclass(frozen=True)
 class OneOf:
-    """Annotates a key that takes one of a registry's names."""
+    """Annotates a key whose value is one of the names in a registry."""
 
     names: tuple[Any, ...]
 
@@ -145,7 +145,7 @@ class OneOf:
 
 @dataclass(frozen=True)
 class Unique:
-    """Annotates a list that has each entry once."""
+    """Annotates a list without repeated entries."""
 
     def __get_pydantic_core_schema__(
         self, source: Any, handler: GetCoreSchemaHandler

@@ -1,6 +1,6 @@
-"""The config's sections of the sources of text, built from the registry of sources.
+"""The config's sections for the sources of text, built from the registry of sources.
 
-A source states its keys in one place, mixlaws/text/sources; nothing of them is repeated here.
+Each source defines its keys in mixlaws/text/sources; they are not repeated here.
 """
 
 from __future__ import annotations
@@ -19,16 +19,18 @@ _LIMITS = {"minimum": "ge", "minItems": "min_length"}
 
 
 class DomainSection(Section):
-    """Where the text of a domain comes from: the keys of every kind."""
+    """The keys that every kind of source has."""
 
     available_tokens: Integer | None = optional(
-        "Tokens of this domain at hand for the target; absent means no limit.", unit="tokens", ge=1
+        "Tokens of this domain available to the target; absent means no limit.",
+        unit="tokens",
+        ge=1,
     )
 
 
 def _section_of(name: str, source: type[Source]) -> type[Section]:
-    """Return the section of one source, a key for each of its fields."""
-    keys: dict[str, Any] = {"source": (Literal[name], key("Where the text comes from."))}
+    """Return the section of one source, with a key for each of its fields."""
+    keys: dict[str, Any] = {"source": (Literal[name], key("Kind of source of the text."))}
     for each, stated in source.keys().items():
         schema = dict(stated.schema)
         options = {_LIMITS[k]: schema[k] for k in _LIMITS if k in schema and stated.check is None}
@@ -44,12 +46,12 @@ def _section_of(name: str, source: type[Source]) -> type[Section]:
 
 
 def _type_of(schema: dict[str, Any], check: Callable[[Any], str] | None) -> Any:
-    """Return the type of a key from the JSON schema of its value and its own check."""
+    """Return the type of a key from the JSON schema of its value and its check."""
     if "enum" in schema:
         return Literal[tuple(schema["enum"])]
     stated = schema.get("type", [])
     kinds = [stated] if isinstance(stated, str) else [kind for kind in stated if kind != "null"]
-    if "anyOf" in schema:  # the check says which of them a value is
+    if "anyOf" in schema:  # the check tests the value against the alternatives
         found: Any = Annotated[Any, WithJsonSchema({"anyOf": schema["anyOf"]})]
     elif kinds == ["array"]:
         entry = _TYPES[schema["items"]["type"]]
@@ -62,7 +64,7 @@ def _type_of(schema: dict[str, Any], check: Callable[[Any], str] | None) -> Any:
 
 
 def _checked(check: Callable[[Any], str]) -> Callable[[Any], Any]:
-    """Return a validator that refuses a value in the words of a check."""
+    """Return a validator that refuses a value with the message of a check."""
 
     def validate(value: Any) -> Any:
         if problem := check(value):

@@ -1,4 +1,4 @@
-"""The text of an experiment: domains and their sources, the tokenizer, what is measured."""
+"""The config's sections on text: the tokenizer, duplicates and validation."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class TrainTokenizer(Section):
         "Tokens in the vocabulary, the end-of-document token included.", ge=257
     )
     max_bytes: Integer = key(
-        "Text to learn from, the same share from each domain.",
+        "Amount of text to train the tokenizer on, divided equally between domains.",
         unit="bytes",
         default=1_000_000_000,
         ge=1,
@@ -35,10 +35,10 @@ class TrainTokenizer(Section):
 
 
 class Tokenizer(Section):
-    """The tokenizer: one of train, file and name."""
+    """The tokenizer: train one, or give a file or a name."""
 
     train: TrainTokenizer | None = optional(
-        "Train a byte-level BPE on the training split of all domains."
+        "Train a byte-level BPE tokenizer on the training split of all domains."
     )
     file: str | None = optional("Path of a tokenizer.json of the tokenizers library.")
     name: str | None = optional(
@@ -53,29 +53,29 @@ class Tokenizer(Section):
     )
 
     def problems(self) -> Iterator[Problem]:
-        """Yield a complaint unless one tokenizer is given."""
+        """Yield a problem unless exactly one tokenizer is given."""
         given = [name for name in ("train", "file", "name") if getattr(self, name) is not None]
         if len(given) != 1:
             yield "", f"must have one of train, file, name, found {', '.join(given) or 'none'}"
 
 
 class Tokenization(Section):
-    """How the work on the text is divided into jobs."""
+    """Size of the jobs that read and tokenize text."""
 
     part_bytes: Integer = key(
-        "Source files read by one job.", unit="bytes", default=1_073_741_824, ge=1
+        "Size of the source files that one job reads.", unit="bytes", default=1_073_741_824, ge=1
     )
     shard_bytes: Integer = key(
-        "Source files tokenized by one job.", unit="bytes", default=268_435_456, ge=1
+        "Size of the source files that one job tokenizes.", unit="bytes", default=268_435_456, ge=1
     )
     read_speed: Number = key(
-        "Text that a core reads, for the plan; benchmarks/tokenization.py measures it.",
+        "Reading speed of one core, for the plan; benchmarks/tokenization.py measures it.",
         unit="MB a second",
         default=8,
         gt=0,
     )
     tokenize_speed: Number = key(
-        "Text that a core tokenizes, for the plan; benchmarks/tokenization.py measures it.",
+        "Tokenizing speed of one core, for the plan; benchmarks/tokenization.py measures it.",
         unit="MB a second",
         default=3,
         gt=0,
@@ -83,20 +83,20 @@ class Tokenization(Section):
 
 
 class Duplicates(Section):
-    """Which repeated documents are removed."""
+    """Near duplicates to remove; exact duplicates are always removed."""
 
     near: Literal["validation", "all", "none"] = key(
-        "Near duplicates to remove: training documents that resemble validation text, all, or "
-        "none. `all` keeps every document in memory.",
+        "validation removes training documents that resemble validation text, all removes every "
+        "near duplicate and keeps all documents in memory, none removes none.",
         default="validation",
     )
 
 
 class Validation(Section):
-    """What is measured."""
+    """Validation domains, and their weights in the overall loss."""
 
     share: Number = key(
-        "Share of each domain's documents kept for validation, chosen by content hash.",
+        "Share of each training domain's documents kept for validation, chosen by content hash.",
         default=0.1,
         gt=0,
         lt=1,
@@ -107,13 +107,13 @@ class Validation(Section):
         min_length=1,
     )
     num_windows: Integer = key(
-        "Windows of training.sequence_length tokens measured per validation domain.",
+        "Number of windows of training.sequence_length tokens measured per validation domain.",
         default=256,
         ge=1,
     )
 
     def problems(self) -> Iterator[Problem]:
-        """Yield weights that do not sum to 1."""
+        """Yield a problem if the weights do not sum to 1."""
         total = sum(self.weights.values())
         if abs(total - 1) > WEIGHT_TOLERANCE:
             yield "weights", f"must sum to 1, found {total:.6g}"

@@ -1,4 +1,4 @@
-"""What is trained and how: sizes, proxies, the target, and the device of the plan."""
+"""The config's sections on sizes, training, the target, its confirmation and the plan."""
 
 from __future__ import annotations
 
@@ -32,12 +32,14 @@ Seeds = Annotated[list[Annotated[Integer, Field(ge=0)]], Field(min_length=1), Un
 class Size(Section):
     """The shape of a model; N is computed from it."""
 
-    num_layers: Integer = key("Transformer blocks.", ge=1)
+    num_layers: Integer = key("Number of transformer blocks.", ge=1)
     model_width: Integer = key("Width d of the residual stream.", ge=2)
-    num_heads: Integer = key("Attention heads; must divide model_width into even parts.", ge=1)
+    num_heads: Integer = key(
+        "Number of attention heads; must divide model_width into even parts.", ge=1
+    )
 
     def problems(self) -> Iterator[Problem]:
-        """Yield a width that the heads do not divide into even parts."""
+        """Yield a problem if the heads do not divide the width into even parts."""
         if self.model_width % self.num_heads or (self.model_width // self.num_heads) % 2:
             yield (
                 "",
@@ -47,76 +49,79 @@ class Size(Section):
 
 
 class Training(Section):
-    """How proxies are trained. Steps count optimizer steps."""
+    """Training of the proxies. Steps are optimizer steps."""
 
     sizes: Annotated[list[str], Unique()] = key(
         "Sizes of the proxies, each trained on every mixture.", min_length=1
     )
-    seeds: Seeds = key("Seeds of the proxies; one run per (size, mixture, seed).", default=[0])
-    num_steps: Integer = key("Optimizer steps of a proxy.", unit="steps", ge=1)
+    seeds: Seeds = key(
+        "Seeds of the proxies; there is one run per (size, mixture, seed).", default=[0]
+    )
+    num_steps: Integer = key("Number of optimizer steps of a proxy.", unit="steps", ge=1)
     batch_size: Integer = key("Sequences per step, over all devices.", unit="sequences", ge=1)
     sequence_length: Integer = key("Tokens per sequence.", unit="tokens", ge=2)
     learning_rate: Number = key(
-        "Peak rate of the hidden matrices at width 64; it falls as 1 / width.",
+        "Peak learning rate of the hidden matrices at width 64; it scales as 1 / width.",
         default=0.0024,
         gt=0,
     )
     embedding_learning_rate: Number = key(
-        "Peak rate of the embedding, the same at every width.", default=0.05, gt=0
+        "Peak learning rate of the embedding, the same at every width.", default=0.05, gt=0
     )
     warmup_steps: Integer = key(
-        "Steps of linear warm-up to the peak rate.", unit="steps", default=30, ge=0
+        "Length of the linear warm-up to the peak rate.", unit="steps", default=30, ge=0
     )
     weight_decay: Number = key("AdamW's decay of all matrices.", default=0.1, ge=0)
     gradient_clip_norm: Number = key("Largest norm of the gradient.", default=1.0, gt=0)
     averaging_exponent: Number | None = key(
-        "Losses are measured on a power-law average of the weights; a larger exponent forgets "
-        "faster. null measures the weights themselves.",
+        "Exponent of the power-law average of the weights on which losses are measured; a larger "
+        "one forgets faster. null measures the weights themselves.",
         default=10,
         ge=0,
     )
-    num_evaluations: Integer = key("Steps at which losses are measured.", default=8, ge=1)
+    num_evaluations: Integer = key("Number of steps at which losses are measured.", default=8, ge=1)
     first_evaluation: Number = key(
         "Share of the run after which losses are first measured.", default=0.1, gt=0, le=1
     )
     max_epochs: Number = key(
-        "A run that would see a domain more often is refused before any training.",
+        "How many times a run may see a domain; a run that would see it more often is refused "
+        "before any training.",
         unit="epochs",
         default=1,
         gt=0,
     )
     checkpoint_every_seconds: Number = key(
-        "How often a run saves its state; an interrupted run continues from there.",
+        "Interval between saved states; an interrupted run continues from the last one.",
         unit="seconds",
         default=120,
         ge=0,
     )
     evaluation_spacing: Literal["log", "linear"] = key(
-        "How the evaluations are spaced over the steps.",
+        "Spacing of the evaluations over the steps.",
         default=RUN_DEFAULTS["evaluation_spacing"],
     )
     layout: Annotated[str, OneOf(LAYOUTS)] = key(
-        "rope: blocks with RMSNorm and no biases; neox: GPT-NeoX's (Pythia, the paper's parameter "
-        "counts).",
+        "Transformer block: rope has RMSNorm, rotary embeddings and no biases; neox is GPT-NeoX's, "
+        "with the parameter counts of Pythia and the paper.",
         default=RUN_DEFAULTS["layout"],
     )
     tied_embeddings: Flag = key(
-        "Whether the vocabulary head is the embedding; N counts neither.",
+        "Whether the vocabulary head shares the weights of the embedding; N counts neither.",
         default=RUN_DEFAULTS["tied_embeddings"],
     )
     scale_logits: Flag = key(
-        "Multiply the logits by 64 / width, so that one embedding rate serves tied models of any "
-        "width.",
+        "Whether to multiply the logits by 64 / width, so that one embedding rate suits tied "
+        "models of any width.",
         default=RUN_DEFAULTS["scale_logits"],
     )
     schedule: Annotated[str, OneOf(SCHEDULES)] = key(
-        "Rate after the warm-up: constant, constant and then down (wsd), or a cosine. Laws refuse "
-        "a mix of them.",
+        "Learning rate after the warm-up: constant, constant and then decaying (wsd), or a cosine. "
+        "Runs of different schedules cannot be fitted together.",
         default=RUN_DEFAULTS["schedule"],
     )
     schedule_horizon: Integer | None = key(
-        "Step at which the schedule ends. null is the target's last step for a cosine (proxies are "
-        "prefixes of it) and the run's own for wsd.",
+        "Step at which the schedule ends. null means the target's last step for a cosine, of which "
+        "proxies train the first part, and the run's own last step for wsd.",
         unit="steps",
         default=RUN_DEFAULTS["schedule_horizon"],
         ge=1,
@@ -128,31 +133,31 @@ class Training(Section):
         le=1,
     )
     decay_share: Number = key(
-        "Share of the horizon over which the rate of wsd falls.",
+        "Share of the horizon over which the rate of wsd decays.",
         default=RUN_DEFAULTS["decay_share"],
         gt=0,
         le=1,
     )
     precision: Literal["auto", "32-true", "bf16-mixed"] = key(
-        "auto is bf16-mixed on an accelerator and 32-true on a CPU.",
+        "Precision of training; auto is bf16-mixed on an accelerator and 32-true on a CPU.",
         default=RUN_DEFAULTS["precision"],
     )
     match_repetition: Flag = key(
-        "Where available_tokens makes the target repeat a domain, give the proxies a part of its "
-        "text so that they repeat it as often.",
+        "If available_tokens makes the target repeat a domain, whether to give proxies only a part "
+        "of its text, so that they repeat it as often.",
         default=True,
     )
     accelerator: Literal["auto", "cpu", "gpu"] = key(
-        "What runs are trained on. auto takes a GPU where there is one and asks a cluster for one "
-        "per device; cpu asks for none and uses none; gpu refuses to train without one.",
+        "Device of the runs. auto uses a GPU if there is one and requests one per device from a "
+        "cluster; cpu neither requests nor uses one; gpu refuses to train without one.",
         default="auto",
     )
     compile: Literal["auto", True, False] = key(
-        "torch.compile; auto on an accelerator only.", default="auto"
+        "Whether to use torch.compile; auto uses it on an accelerator only.", default="auto"
     )
     micro_batch_size: Integer | None = key(
-        "Sequences per forward pass and device; must divide the batch. null finds the largest that "
-        "fits.",
+        "Sequences per forward pass and device; must divide the batch. null finds the largest "
+        "number that fits.",
         unit="sequences",
         default=None,
         ge=1,
@@ -160,59 +165,60 @@ class Training(Section):
     devices: Integer = key("Devices per run and node.", default=1, ge=1)
     num_nodes: Integer = key("Nodes per run.", default=1, ge=1)
     strategy: Annotated[str, OneOf(STRATEGIES)] = key(
-        "How several devices share a run; fsdp splits the state of models that do not fit one "
-        "device.",
+        "How several devices share a run: ddp copies the model to each, fsdp splits models that do "
+        "not fit one device; auto is for one device.",
         default="auto",
     )
     launcher: Annotated[str, OneOf(LAUNCHERS)] = key(
-        "Who starts the processes of a run on several devices; local starts them itself and reads "
-        "no scheduler's variables.",
+        "Program that starts the processes of a run on several devices; with local the run starts "
+        "them itself and ignores a scheduler's variables.",
         default="local",
     )
     divergence_margin: Number | None = key(
-        "A run stops when its smoothed loss is this far above the least so far; null only stops at "
-        "nan.",
+        "A run stops as diverged if its smoothed loss exceeds the lowest so far by this much; with "
+        "null it stops only at nan.",
         unit="nats",
         default=2,
         gt=0,
     )
     keep_states: Flag = key(
-        "Keep the last states of finished runs, to export their models.", default=False
+        "Whether to keep the last states of finished runs, to export their models.", default=False
     )
 
     @property
     def batch_tokens(self) -> int:
-        """Return the tokens of one step."""
+        """Return the number of tokens per step."""
         return self.batch_size * self.sequence_length
 
     def problems(self) -> Iterator[Problem]:
-        """Yield keys that the schedule has no use for, and devices that cannot share a run."""
+        """Yield keys that contradict the schedule, and several devices without a strategy."""
         if self.schedule == "constant":
             if self.schedule_horizon:
                 yield "schedule_horizon", "must be null with schedule constant, which has no end"
         elif self.averaging_exponent is not None:
             yield (
                 "averaging_exponent",
-                f"must be null with schedule {self.schedule}, found {self.averaging_exponent:g}: a "
-                "falling rate averages the weights itself",
+                f"must be null with schedule {self.schedule}, found {self.averaging_exponent:g}. "
+                "A decaying rate has the effect of averaging the weights",
             )
         if self.devices * self.num_nodes > 1 and self.strategy == "auto":
             yield "strategy", no_strategy(self.devices * self.num_nodes)
 
 
 def no_strategy(devices: int) -> str:
-    """Return what is wrong with strategy auto on several devices."""
+    """Return the problem of strategy auto on several devices."""
     return f"must be ddp or fsdp on {devices} devices, found auto"
 
 
 class Plan(Section):
-    """What `mixlaws plan` counts hours for."""
+    """The device whose hours `mixlaws plan` estimates."""
 
     device: Annotated[str, OneOf(tuple(PEAK_FLOPS))] = key(
         "The device whose hours are estimated.", default="H200"
     )
     utilisation: Number | None = key(
-        "MFU to plan with; null takes one per size, measured on one H100 from 70M up.",
+        "Model FLOPs utilisation to plan with; null takes one by size, measured on one H100 from "
+        "70M up.",
         default=None,
         gt=0,
         le=1,
@@ -220,26 +226,28 @@ class Plan(Section):
 
 
 class Target(Section):
-    """The run to decide."""
+    """The large run whose mixture is to be decided."""
 
-    size: str = key("A name in sizes.")
+    size: str = key("Name of its size, one of sizes.")
     tokens: Integer = key("Training tokens D.", unit="tokens", ge=1)
 
 
 class Confirmation(Section):
-    """Train the target at the predicted optimum and at other mixtures."""
+    """Train the target on the predicted optimum and on other mixtures."""
 
     mixtures: Annotated[list[Annotated[str, OneOf((UNIFORM, NATURAL))]], Unique()] = key(
-        "Mixtures to train beside the optimum."
+        "Mixtures to train in addition to the optimum."
     )
-    seeds: Seeds = key("Seeds of the target's runs; the noise is measured between them.")
+    seeds: Seeds = key("Seeds of the target's runs; the noise is measured between seeds.")
     devices: Integer | None = optional(
         "Devices per target run and node; training.devices if left out.", ge=1
     )
     num_nodes: Integer | None = optional(
         "Nodes per target run; training.num_nodes if left out.", ge=1
     )
-    strategy: Annotated[str, OneOf(STRATEGIES)] | None = optional("training.strategy if left out.")
+    strategy: Annotated[str, OneOf(STRATEGIES)] | None = optional(
+        "Strategy of the target's runs; training.strategy if left out."
+    )
     launcher: Annotated[str, OneOf(LAUNCHERS)] | None = optional(
-        "training.launcher if left out; srun needs a cluster's job."
+        "Launcher of the target's runs; training.launcher if left out. srun needs a cluster's job."
     )

@@ -31,9 +31,11 @@ _LIMITS = {
     "less_than_equal": ("at most", "le"),
 }
 _PATTERNS = {
-    NAME: "letters, digits, dots, hyphens and underscores, a letter or digit first",
-    DOMAIN_NAME: "letters, digits, hyphens and underscores, a letter or digit first",
-    "^[0-9a-f]{64}$": "a sha256: 64 digits from 0 to 9 and a to f",
+    NAME: "must consist of letters, digits, dots, hyphens and underscores, and start with a letter "
+    "or digit",
+    DOMAIN_NAME: "must consist of letters, digits, hyphens and underscores, and start with a "
+    "letter or digit",
+    "^[0-9a-f]{64}$": "must be a sha256: 64 digits from 0 to 9 and a to f",
 }
 _SHORT = reprlib.Repr()
 _SHORT.maxstring = _SHORT.maxother = 80
@@ -45,10 +47,10 @@ def explain(root: type[Section], errors: Sequence[ErrorDetails]) -> list[str]:
 
 
 def child_of(annotation: Any, part: Any) -> tuple[Any, bool]:
-    """Return the annotation one step down a config, and whether the step is no key of the file.
+    """Return the annotation one step down a config, and whether the step is a kind of source.
 
-    `part` is a key, a place in a list, or the kind of a source, which pydantic puts between a
-    domain and its keys.
+    `part` is a key, a position in a list, or the kind of a source, which pydantic inserts between a
+    domain and its keys and which is not a key of the file.
     """
     for each in alternatives(annotation):
         if isinstance(each, type) and issubclass(each, Section):
@@ -65,7 +67,7 @@ def child_of(annotation: Any, part: Any) -> tuple[Any, bool]:
 
 
 def alternatives(annotation: Any) -> list[Any]:
-    """Return the types that an annotation allows, null left out."""
+    """Return the types that an annotation allows, without null."""
     if get_origin(annotation) is Annotated:
         return alternatives(get_args(annotation)[0])
     if get_origin(annotation) in (Union, UnionType):
@@ -88,13 +90,13 @@ def _lines(root: type[Section], error: ErrorDetails) -> Iterator[str]:
         found = f", found {_found(context['tag'])}" if "tag" in context else ", found none"
         yield f"{place}.source: must be one of {tags.replace(chr(39), '')}{found}"
     elif kind == "string_pattern_mismatch" and error["loc"][-1] == "[key]":
-        yield f"{place}: the name must be {_PATTERNS[context['pattern']]}"
+        yield f"{place}: the name {_PATTERNS[context['pattern']]}"
     else:
         yield f"{place}: {_words(kind, context, value, error['msg'])}"
 
 
 def _words(kind: str, context: Mapping[str, Any], value: Any, message: str) -> str:
-    """Say what a value must be and what was found."""
+    """Return what a value must be and what was found."""
     if kind == "words":
         return str(context["words"])
     if kind in _KINDS:
@@ -116,19 +118,19 @@ def _words(kind: str, context: Mapping[str, Any], value: Any, message: str) -> s
             f"found {context['actual_length']}"
         )
     if kind == "string_pattern_mismatch":
-        return f"must be {_PATTERNS[context['pattern']]}, found {_found(value)}"
+        return f"{_PATTERNS[context['pattern']]}, found {_found(value)}"
     return f"{message}, found {_found(value)}"
 
 
 def _found(value: Any) -> str:
-    """Return a value as the file has it, cut short."""
+    """Return a value as it is written in the file, shortened."""
     if value is None or isinstance(value, bool):
         return {None: "null", True: "true", False: "false"}[value]
     return _SHORT.repr(value)
 
 
 def _hint(kind: str, value: Any) -> str:
-    """Return what to write for a number that YAML takes for text."""
+    """Return advice for a number that YAML takes for text."""
     if not (isinstance(value, str) and kind in ("int_type", "float_type")):
         return ""
     try:
@@ -139,7 +141,7 @@ def _hint(kind: str, value: Any) -> str:
 
 
 def _place(root: type[Section], loc: Sequence[int | str]) -> tuple[str, Any]:
-    """Return the key as the file has it, and the annotation of what holds it."""
+    """Return the key as it is written in the file, and the annotation of its section."""
     here: Any = root
     holder: Any = root
     names = []
@@ -164,7 +166,7 @@ def _sections(annotation: Any) -> list[type[Section]]:
 
 
 def _tags(holder: Any, part: Any) -> Iterator[str]:
-    """Yield the kinds of source that there are below a key."""
+    """Yield the kinds of source that are allowed below a key."""
     for section in _sections(child_of(holder, part)[0]):
         yield from get_args(section.model_fields["source"].annotation)
 
@@ -177,7 +179,7 @@ def _description(holder: Any, name: Any) -> str:
 
 
 def _nearest(name: str, holder: Any) -> str:
-    """Return the keys that may have been meant, or all that there are."""
+    """Return the keys with similar names, or all known keys if there are none."""
     known = sorted({key for section in _sections(holder) for key in section.model_fields})
     if near := difflib.get_close_matches(name, known):
         return f"Did you mean {' or '.join(near)}?"

@@ -1,4 +1,4 @@
-"""Every figure of an experiment: tables in, Figure out, all in one style."""
+"""The figures of an experiment; each draws tables of the results in a common style."""
 
 from __future__ import annotations
 
@@ -34,15 +34,15 @@ FIGURES = (
     optimum.SPEC,
     cost.SPEC,
 )
-"""In the order in which a section of the page shows them."""
+"""All figures; each section of the page shows its own in this order."""
 
 
 def draw_figures(results: str | Path, config: Mapping[str, Any], output: str | Path) -> None:
     """Draw the figures of an experiment into the folder `output`, each with its table.
 
-    `config` is complete. A figure whose files are absent (a pipeline without step laws, no
-    confirmation) is left out. The same results give the same bytes, but for cost.svg, which shows
-    seconds. Raises DataError for a file that every experiment must have, ConfigError for more
-    domains than colours.
+    `config` contains all defaults. A figure is left out if its files are absent, because the
+    pipeline has no step law or there is no confirmation. Equal results give equal bytes, except for
+    cost.svg, which shows seconds. Raises DataError if a file is missing that every experiment has,
+    and ConfigError if there are more domains than colours.
     """
     draw_all(FIGURES, View(Results(results), config), output)

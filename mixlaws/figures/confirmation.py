@@ -47,7 +47,7 @@ def confirmation_rows(record: Mapping[str, Any], baselines: Sequence[str]) -> pd
 
 
 def plot_confirmation(table: pd.DataFrame) -> Figure:
-    """Predicted intervals against each seed: overall losses left, the optimum's gains right."""
+    """Plot predicted intervals and the result of each seed: overall losses left, gains right."""
     figure = Figure(figsize=(WIDTH, 3.1), layout="constrained")
     left, right = figure.subplots(1, 2, width_ratios=[3, 2])
     _draw_confirmed(left, table[table["quantity"] == "loss"])
@@ -61,7 +61,7 @@ def plot_confirmation(table: pd.DataFrame) -> Figure:
         key("predicted, with interval", marker="_", markersize=12, mew=2, color=INK),
         key("observed, one per seed", marker="o", markersize=5, color=MUTED),
     ]
-    if (noise := table["noise"].iloc[0]) is not None:  # known from two seeds on
+    if (noise := table["noise"].iloc[0]) is not None:  # known if there are two seeds or more
         right.axhspan(
             -NOISE_FACTOR * noise, NOISE_FACTOR * noise, color=MUTED, alpha=0.15, linewidth=0
         )
@@ -71,7 +71,7 @@ def plot_confirmation(table: pd.DataFrame) -> Figure:
 
 
 def _draw_confirmed(axes: Axes, rows: pd.DataFrame) -> None:
-    """Draw each mixture's interval and its seeds side by side."""
+    """Draw the interval of each mixture, and its seeds beside each other."""
     mixtures = list(dict.fromkeys(rows["mixture"]))
     first = rows.drop_duplicates("mixture")
     places = np.arange(len(mixtures), dtype=float)

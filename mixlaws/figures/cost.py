@@ -1,4 +1,4 @@
-"""What each stage cost."""
+"""The cost of each stage."""
 
 from __future__ import annotations
 
@@ -13,20 +13,21 @@ from mixlaws.presentation import format_flops, format_seconds
 from mixlaws.results import Results
 
 TRAINING_RULES = ("train_proxy", "train_confirmation")
-"""Rules whose seconds come from their runs."""
+"""Rules whose seconds come from the records of their runs."""
 
 
 def draw(view: View) -> Drawn | None:
-    """Draw the figure, if anything was measured."""
+    """Draw the figure, if any cost was recorded."""
     costs = stage_costs(view.results)
     return None if costs.empty else (plot_cost(costs), costs)
 
 
 def stage_costs(results: Results) -> pd.DataFrame:
-    """Return one row a stage: jobs, seconds summed over its jobs, FLOPs where models are trained.
+    """Return one row per stage: its number of jobs, their seconds, and FLOPs if it trains models.
 
-    Seconds of the training stages come from the runs, all their attempts included; the others'
-    from the cost that each job wrote (provenance.record_cost). Imported runs have no seconds.
+    The seconds of training stages come from the runs and include all attempts. Those of other
+    stages come from the cost that each job recorded (provenance.record_cost). Imported runs have
+    no seconds.
     """
     rows = []
     for rule, seconds in results.job_seconds().items():
@@ -41,7 +42,7 @@ def stage_costs(results: Results) -> pd.DataFrame:
 
 
 def plot_cost(table: pd.DataFrame) -> Figure:
-    """Seconds per stage on the left, training FLOPs on the right."""
+    """Plot the seconds of each stage on the left and its training FLOPs on the right."""
     figure = Figure(figsize=(WIDTH, 0.3 * len(table) + 1.1), layout="constrained")
     seconds, flops = figure.subplots(1, 2, sharey=True)
     bars = seconds.barh(table["stage"], table["seconds"], color=MUTED)

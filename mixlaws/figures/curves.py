@@ -1,4 +1,4 @@
-"""Shared by the figures of the step law and of the size law."""
+"""Drawing shared by the figures of the step law and the size law."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ NUM_POINTS = 40
 
 @dataclass(frozen=True)
 class Target:
-    """The target of the extrapolation."""
+    """The size and tokens to which the laws extrapolate."""
 
     size: str
     num_params: int
@@ -21,7 +21,7 @@ class Target:
 
 
 def draw_part(axes: Axes, part: pd.DataFrame, x: str, kind: str, colour: str) -> None:
-    """Draw points or a line; an extrapolated line is always dashed."""
+    """Draw points or a line; an extrapolated line is dashed."""
     if kind in ("law", "extrapolated"):
         style = "--" if kind == "extrapolated" else "-"
         axes.plot(part[x], part["loss"], linestyle=style, color=colour, linewidth=1.3)

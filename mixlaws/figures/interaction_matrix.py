@@ -1,4 +1,4 @@
-"""How each training domain changes each validation loss."""
+"""The effect of each training domain on each validation loss."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ MAX_ANNOTATED = 12
 
 
 def draw(view: View) -> Drawn | None:
-    """Draw the figure, if the interaction was worked out."""
+    """Draw the figure, if the interaction was computed."""
     interaction = view.measured_rows(view.results.interaction)
     if interaction is None:
         return None
@@ -22,7 +22,7 @@ def draw(view: View) -> Drawn | None:
 
 
 def plot_interaction_matrix(table: pd.DataFrame) -> Figure:
-    """Change of each validation loss (rows) per +10 points of each domain's share (columns)."""
+    """Plot the change of each validation loss (rows) per +10 points of each share (columns)."""
     rows = list(dict.fromkeys(table["validation_domain"]))
     columns = list(dict.fromkeys(table["domain"]))
     matrix = table.pivot(index="validation_domain", columns="domain", values="effect")

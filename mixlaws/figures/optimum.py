@@ -1,4 +1,4 @@
-"""The recommended mixture beside those it is compared with."""
+"""The recommended mixture and the mixtures that it is compared with."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def draw(view: View) -> Drawn:
 def optimum_shares(
     compared: pd.DataFrame, optimum: Mapping[str, Any], domains: Sequence[str]
 ) -> pd.DataFrame:
-    """Return one row a domain: the optimum's share and interval, near-optimal range, baselines."""
+    """Return each domain's share in the optimum and baselines, its interval, near-optimal range."""
     named = compared[compared["kind"].isin([*baseline_kinds(compared), BEST])]
     rows = []
     for domain in domains:
@@ -40,9 +40,9 @@ def optimum_shares(
 
 
 def plot_optimum(table: pd.DataFrame, colours: Mapping[str, str]) -> Figure:
-    """Share of each domain in the optimum, with its interval, beside the compared mixtures.
+    """Plot each domain's share in the optimum, with its interval, beside the compared mixtures.
 
-    These are the columns of `optimum_shares` beyond SHARES.
+    The compared mixtures are the columns of `optimum_shares` that are not in SHARES.
     """
     figure = Figure(figsize=(WIDTH * 0.85, 0.42 * len(table) + 1.3), layout="constrained")
     axes = figure.subplots()

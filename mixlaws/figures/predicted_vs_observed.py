@@ -1,4 +1,4 @@
-"""Predicted against observed losses of the proxies."""
+"""Predicted and observed losses of the proxies."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ KEYS = ["size", "mixture", "tokens", "validation_domain"]
 
 
 def draw(view: View) -> Drawn | None:
-    """Draw the figure for the law that decides, if laws were scored."""
+    """Draw the figure for the chosen law, if laws were scored."""
     predictions, scores = view.results.predictions, view.results.scores
     if predictions is None or scores is None:
         return None
@@ -45,7 +45,7 @@ def draw(view: View) -> Drawn | None:
 
 
 def observed_losses(losses: pd.DataFrame, weights: Mapping[str, float]) -> pd.DataFrame:
-    """Return the mean loss over seeds by size, mixture, tokens and domain, the overall one too."""
+    """Return the mean loss over seeds by size, mixture, tokens and domain, overall included."""
     observed = losses.groupby(KEYS, sort=False)["loss"].mean().rename("observed").reset_index()
     weight = observed["validation_domain"].map(weights).fillna(0.0)
     weighted = observed.assign(observed=weight * observed["observed"])
@@ -56,9 +56,9 @@ def observed_losses(losses: pd.DataFrame, weights: Mapping[str, float]) -> pd.Da
 def compared_losses(
     predictions: pd.DataFrame, observed: pd.DataFrame, num_params: Mapping[str, int]
 ) -> pd.DataFrame:
-    """Join predictions with observed losses, at the last tokens of the largest proxy size.
+    """Join predicted and observed losses at the end of the runs of the largest proxy size.
 
-    Predictions for the target are left out. Raises DataError listing the predictions without an
+    Predictions for the target are left out. Raises DataError listing predictions without an
     observed loss.
     """
     scale = predictions["size"].map(num_params) * predictions["tokens"]
@@ -67,14 +67,14 @@ def compared_losses(
         rows = missing[["size", "mixture", "tokens"]].drop_duplicates()
         names = [f"{m} of size {s} at {int(d):,} tokens" for s, m, d in rows.values.tolist()]
         raise DataError(
-            "Some predictions in laws/predictions.csv have no loss in losses.parquet: "
-            f"{'; '.join(names)}. Rerun score_laws."
+            "some predictions in laws/predictions.csv have no loss in losses.parquet: "
+            f"{'; '.join(names)}. Rerun score_laws"
         )
     return joined
 
 
 def plot_predicted_vs_observed(table: pd.DataFrame, colours: Mapping[str, str]) -> Figure:
-    """One panel per validation domain; only what was kept out of the fit is scored."""
+    """Plot one panel per validation domain, scored on predictions that were not fitted."""
     domains = [d for d in colours if d in set(table["validation_domain"])]
     domains.sort(key=lambda domain: domain != OVERALL)
     figure, grid = panels(len(domains), height=2.5)
@@ -95,7 +95,7 @@ def plot_predicted_vs_observed(table: pd.DataFrame, colours: Mapping[str, str]) 
 
 
 def _draw_kind(axes: Axes, part: pd.DataFrame, kind: str, colour: str) -> None:
-    """Draw points of one kind, with their intervals where there are any."""
+    """Draw the points of one kind, with their intervals if they have any."""
     bounded = part.dropna(subset=["lower", "upper"])
     axes.errorbar(
         bounded["observed"],
@@ -111,7 +111,7 @@ def _draw_kind(axes: Axes, part: pd.DataFrame, kind: str, colour: str) -> None:
 
 
 def _score(rows: pd.DataFrame) -> str:
-    """Return MAE and R2 of the predictions that were kept out of the fit."""
+    """Return MAE and R2 of the predictions that were not fitted, as text."""
     kept = rows[rows["kind"].isin(OUT_OF_SAMPLE)]
     if kept.empty:
         return ""

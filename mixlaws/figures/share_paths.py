@@ -1,4 +1,4 @@
-"""The predicted loss along the share of each domain."""
+"""The predicted loss as a function of each domain's share."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ PATH_TOLERANCE = 1e-4
 
 
 def share_paths(surface: pd.DataFrame, compared: pd.DataFrame) -> pd.DataFrame:
-    """Return the predicted loss along each domain's share, the others in the optimum's ratios.
+    """Return the predicted loss along each domain's share, with the optimum's ratios of the others.
 
-    Columns: domain, share, overall, overall_lower, overall_upper. The path of a domain is made of
-    the rows of `surface` whose other shares have the ratios of the optimum.
+    Columns: domain, share, overall, overall_lower, overall_upper. The path of a domain consists of
+    the rows of `surface` in which the other shares have the same ratios as in the optimum.
     """
     columns = [str(c) for c in surface if str(c).startswith("r_")]
     optimum = compared.loc[compared["kind"] == OPTIMUM, columns].to_numpy(dtype=float)[0]
@@ -54,10 +54,10 @@ def share_paths(surface: pd.DataFrame, compared: pd.DataFrame) -> pd.DataFrame:
 def plot_share_paths(
     paths: pd.DataFrame, compared: pd.DataFrame, tolerance: float, colours: Mapping[str, str]
 ) -> Figure:
-    """Predicted overall loss along each domain's share; one panel suffices for two domains.
+    """Plot the predicted overall loss along each domain's share; two domains share one panel.
 
-    `tolerance` (nats) is how far above the optimum the near-optimal set reaches: there the line
-    is thick.
+    The line is thick where the loss is within `tolerance` (nats) of the optimum: these mixtures are
+    near-optimal.
     """
     domains = list(dict.fromkeys(paths["domain"]))
     shown = domains[:1] if len(domains) == 2 else domains
@@ -84,19 +84,19 @@ def plot_share_paths(
 
 
 def _draw_path(axes: Axes, path: pd.DataFrame, bound: float, colour: str) -> None:
-    """Draw one domain's path with its interval, thick where it is near-optimal."""
+    """Draw the path of one domain with its interval; the line is thick where it is near-optimal."""
     share = 100 * path["share"]
     low, high = path["overall_lower"], path["overall_upper"]
     axes.fill_between(share, low, high, color=colour, alpha=0.15, linewidth=0)
     axes.plot(share, path["overall"], color=colour, linewidth=1.3)
     near = path["overall"].where(path["overall"] <= bound)
     axes.plot(share, near, color=colour, linewidth=4, alpha=0.6)
-    # A domain without which the loss explodes would flatten every other panel's scale.
+    # The axis is cut off, because a loss that explodes without one domain would flatten all panels.
     axes.set_ylim(low.min() - 0.02, low.min() + 1.3 * (path["overall"].quantile(0.9) - low.min()))
 
 
 def _mark_trained(axes: Axes, compared: pd.DataFrame, domain: str) -> list[Line2D]:
-    """Mark the trained mixtures along the lower edge; return their legend entries."""
+    """Mark the trained mixtures at the lower edge; return their legend entries."""
     entries = []
     baselines = baseline_markers(baseline_kinds(compared))
     for kind in (*TRAINED_KINDS, *baselines):

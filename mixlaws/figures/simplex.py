@@ -1,4 +1,4 @@
-"""The predicted overall loss over the mixtures."""
+"""The predicted overall loss as a function of the mixture."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from mixlaws.figures.view import View
 
 
 def draw(view: View) -> Drawn | None:
-    """Draw a triangle for three domains, else the loss along the share of each domain."""
+    """Draw a triangle for three domains, and otherwise the loss along each domain's share."""
     surface = view.results.surface
     if surface is None:
         return None

@@ -1,4 +1,4 @@
-"""The size law: loss against parameters."""
+"""The size law: loss as a function of parameters."""
 
 from __future__ import annotations
 
@@ -44,10 +44,10 @@ def size_curves(
     num_params: Mapping[str, int],
     target: Target,
 ) -> pd.DataFrame:
-    """Return every mixture's size law and the losses it was fitted to, at the target's tokens.
+    """Return the size law of every mixture, and the losses that it was fitted to.
 
-    Those losses are the step laws' values, averaged over seeds. Columns: mixture,
-    validation_domain, kind (fitted, law or extrapolated), num_params, loss.
+    The losses are the step laws' values at the target's tokens, averaged over seeds. Columns:
+    mixture, validation_domain, kind (fitted, law or extrapolated), num_params, loss.
     """
     columns = (step_laws[name] for name in ("E", "B", "beta", "reference_tokens"))
     loss = power_law(*columns).predict(float(target.tokens))
@@ -70,7 +70,7 @@ def size_curves(
 def plot_size_law(
     table: pd.DataFrame, shown: str, colours: Mapping[str, str], target: Target
 ) -> Figure:
-    """Loss over parameters, one panel per validation domain; mixture `shown` is highlighted."""
+    """Plot loss over parameters, one panel per validation domain; highlight mixture `shown`."""
     domains = list(dict.fromkeys(table["validation_domain"]))
     figure, grid = panels(len(domains), share=True)
     ticks = sorted({*table.loc[table["kind"] == "fitted", "num_params"], target.num_params})

@@ -1,4 +1,4 @@
-"""FigureSpec: a figure with its words; and drawing a folder of them."""
+"""FigureSpec, which describes one figure, and drawing a folder of figures."""
 
 from __future__ import annotations
 
@@ -16,34 +16,35 @@ from mixlaws.results import FigureFolder
 
 View = TypeVar("View")
 Drawn = tuple[Figure, pd.DataFrame]
-"""A figure and the table of what it shows."""
+"""A figure, and the table with its data."""
 
 
 @dataclass(frozen=True)
 class FigureSpec(Generic[View]):
-    """One figure: its words, its place on the page, and the function that draws it."""
+    """One figure: its title and caption, its section, and the function that draws it."""
 
     name: str
-    """Of its files."""
+    """Name of its files, without suffix."""
     section: str
-    """Id of the page's section that shows it."""
+    """Id of the section of the page that shows it."""
     title: str
     caption: str | Callable[[View], str]
-    """A text, or a function of the view if it depends on the results."""
+    """The caption, or a function that makes it from the results."""
     draw: Callable[[View], Drawn | None]
-    """Returns None if the results lack what the figure shows."""
+    """Function that draws the figure, or returns None if the results lack its data."""
 
     def words(self, view: View) -> dict[str, str]:
-        """Return what the index says of the figure."""
+        """Return the figure's entry in the index."""
         caption = self.caption if isinstance(self.caption, str) else self.caption(view)
         words = {"name": self.name, "section": self.section}
         return words | {"title": self.title, "caption": caption}
 
 
 def draw_all(specs: Iterable[FigureSpec[View]], view: View, folder: str | Path) -> None:
-    """Draw the figures that the results allow into a folder, each with its table.
+    """Draw all figures for which the results have data into a folder, each with its table.
 
-    An index in the folder holds their words for the page. Equal results give equal bytes.
+    An index in the folder has their titles and captions for the page. Equal results give equal
+    bytes.
     """
     use_style()
     output = FigureFolder(folder)

@@ -1,4 +1,4 @@
-"""The step law: loss against training tokens."""
+"""The step law: loss as a function of training tokens."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ def draw(view: View) -> Drawn | None:
 def step_curves(
     losses: pd.DataFrame, laws: pd.DataFrame, mixture: str, target: Target
 ) -> pd.DataFrame:
-    """Return one mixture's losses and step laws: kind is fitted, left out, law or extrapolated.
+    """Return the losses and step laws of one mixture.
 
-    A loss before its law's first tokens was left out of the fit. Columns: size,
-    validation_domain, kind, tokens, loss.
+    Columns: size, validation_domain, kind, tokens, loss. The kind is fitted, left out (a loss
+    before the first tokens of the law), law or extrapolated.
     """
     keys = ["size", "seed", "validation_domain"]
     laws = laws[laws["mixture"] == mixture]
@@ -63,7 +63,7 @@ def step_curves(
 
 
 def plot_step_law(table: pd.DataFrame, sizes: Sequence[str]) -> Figure:
-    """Loss over tokens, one panel per validation domain; dashed where extrapolated."""
+    """Plot loss over tokens, one panel per validation domain; dashed where extrapolated."""
     domains = list(dict.fromkeys(table["validation_domain"]))
     colours = size_colours(sizes)
     figure, grid = panels(len(domains), share=True)

@@ -1,4 +1,4 @@
-"""The look of every figure: its style, its colours, and how it is saved."""
+"""The style of all figures: fonts, colours, legends, and saving."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from mixlaws.laws.overall import OVERALL
 from mixlaws.presentation import INKS, format_count
 from mixlaws.tables import write_table
 
-# Greedy farthest points in OKLab, as seen with and without red-green blindness, among colours
-# with a contrast of at least 2.2 to white and 2.7 to the page's dark background.
+# Chosen greedily as the farthest points in OKLab, seen with and without red-green blindness, among
+# colours with a contrast of at least 2.2 to white and 2.7 to the page's dark background.
 DOMAIN_PALETTE = (
     *("#2f7fd0", "#e0762a", "#2f9e62", "#b04fc0", "#c83c4a", "#1fa7b8", "#9a7a1c", "#f090c0"),
     *("#006868", "#a8b800", "#987888", "#a0a8f8", "#007000", "#b8a888", "#705088", "#785840"),
@@ -32,13 +32,13 @@ DOMAIN_PALETTE = (
 )
 SIZE_RAMP = "blend:#e8a010,#c83c4a,#6048c0"
 INK, MUTED, GRID = INKS["ink"], INKS["muted"], INKS["grid"]
-# On top of filled contours, whatever the page's background.
+# Colours for use on filled contours; the page does not swap them.
 WHITE, BLACK = "#ffffff", "#000000"
 MARKERS = {"optimum": "*", "best observed": "^", "held-out": "D", "sample": "o"}
-"""By kind of mixture, except baselines."""
+"""Markers by kind of mixture, except baselines."""
 BASELINE_MARKERS = ("s", "v", "P", "X", "<", ">")
 WIDTH = 9.0
-"""Inches; the width of the page's text."""
+"""Width of the page's text, inches."""
 LOSS_LABEL = "loss L (nats per token)"
 TOKENS_LABEL = "training tokens D"
 OVERALL_LABEL = "predicted overall loss L (nats per token)"
@@ -46,7 +46,7 @@ PARAMS_LABEL = "parameters N"
 
 
 def use_style() -> None:
-    """Set the style of all figures. Call it once, before drawing."""
+    """Set the style of all figures. Call this once before drawing."""
     sns.set_theme(
         context="paper",
         style="ticks",
@@ -88,27 +88,27 @@ def use_style() -> None:
 
 
 def domain_colours(domains: Sequence[str]) -> dict[str, str]:
-    """Return one colour per domain by its place in the config, and ink for the overall loss.
+    """Return one colour per domain, by its position, and the colour INK for the overall loss.
 
     `domains` are the training domains, then the validation-only ones. Raises ConfigError if
     there are more domains than colours.
     """
     if len(domains) > len(DOMAIN_PALETTE):
         raise ConfigError(
-            f"Too many domains to draw: domains and validation.domains name {len(domains)}, and "
+            f"too many domains to draw: domains and validation.domains name {len(domains)}, and "
             f"there are {len(DOMAIN_PALETTE)} colours. Merge domains, or extend DOMAIN_PALETTE in "
-            "mixlaws/figures/style.py."
+            "mixlaws/figures/style.py"
         )
     return dict(zip(domains, DOMAIN_PALETTE, strict=False)) | {OVERALL: INK}
 
 
 def baseline_markers(names: Iterable[str]) -> dict[str, str]:
-    """Return a marker for each baseline by its place; from the seventh on they repeat."""
+    """Return a marker for each baseline, by its position; they repeat from the seventh on."""
     return dict(zip(names, cycle(BASELINE_MARKERS), strict=False))
 
 
 def size_colours(sizes: Sequence[str]) -> dict[str, str]:
-    """Return one colour per size; `sizes` come sorted by their parameters."""
+    """Return one colour per size; `sizes` are sorted by parameters."""
     ramp = sns.color_palette(SIZE_RAMP, max(len(sizes), 2)).as_hex()
     return dict(zip(sizes, ramp, strict=False))
 
@@ -116,7 +116,7 @@ def size_colours(sizes: Sequence[str]) -> dict[str, str]:
 def panels(
     count: int, *, columns: int = 4, height: float = 2.3, share: bool = False
 ) -> tuple[Figure, list[Axes]]:
-    """Return a figure with `count` panels, row by row; `share` gives all the same axes."""
+    """Return a figure and its `count` panels, row by row; with `share` they share their axes."""
     rows = math.ceil(count / columns)
     columns = math.ceil(count / rows)
     width = WIDTH if columns > 2 else WIDTH * (0.4 + 0.2 * columns)
@@ -128,7 +128,7 @@ def panels(
 
 
 def label_outer(grid: Sequence[Axes], x_label: str, y_label: str) -> None:
-    """Label x under the lowest panel of each column, y beside the first of each row."""
+    """Label x under the lowest panel of each column, and y beside the first panel of each row."""
     places = [(axes, axes.get_subplotspec()) for axes in grid]
     cells = [(axes, spec.rowspan.start, spec.colspan.start) for axes, spec in places if spec]
     lowest = {column: row for _, row, column in sorted(cells, key=lambda cell: cell[1])}
@@ -160,12 +160,12 @@ def legend_below(figure: Figure, handles: Sequence[Line2D], columns: int = 4) ->
 
 
 def key(label: str, **style: object) -> Line2D:
-    """Return a legend entry: a line, or a marker where `marker` is given without a line."""
+    """Return a legend entry: a marker, a line, or both, as given by `style`."""
     return Line2D([], [], label=label, **({"color": MUTED, "linestyle": "none"} | style))  # type: ignore[arg-type]
 
 
 def error_bars(table: pd.DataFrame, value: str) -> np.ndarray:
-    """Return (2, n) distances of the columns lower and upper from `value`, never negative."""
+    """Return the distances (2, n) of the columns lower and upper from `value`, not negative."""
     distances = [table[value] - table["lower"], table["upper"] - table[value]]
     return np.clip(np.array(distances, dtype=float), 0, None)
 

@@ -1,4 +1,4 @@
-"""The predicted loss over the mixtures of three domains, as a triangle."""
+"""The predicted loss over the mixtures of three domains, drawn as a triangle."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from mixlaws.mixtures.lattice import OPTIMUM
 from mixlaws.results import HELD_OUT
 
 CORNERS = np.array([[0.0, 0.0], [1.0, 0.0], [0.5, np.sqrt(3) / 2]])
-"""Places of the mixtures of one domain alone: left, right, top."""
+"""Coordinates of the mixtures of only one domain: left, right, top."""
 NUM_LEVELS = 13
 COLOUR_MAP = "crest_r"
 LABELLED_SHARES = (0.25, 0.5, 0.75)
@@ -41,7 +41,7 @@ POINTS: dict[str, dict[str, Any]] = {
     OPTIMUM: {"markersize": 16},
 }
 BASELINE_SIZES = {"s": 6.5}
-"""A square looks larger than other markers of the same size."""
+"""Size of square markers, which look larger than others of the same size."""
 BASELINE_SIZE = 7.5
 OUTLINED = [Stroke(linewidth=3.6, foreground=BLACK), Normal()]
 
@@ -49,9 +49,9 @@ OUTLINED = [Stroke(linewidth=3.6, foreground=BLACK), Normal()]
 def plot_ternary(
     surface: pd.DataFrame, compared: pd.DataFrame, tolerance: float, colours: Mapping[str, str]
 ) -> Figure:
-    """Contours of the predicted overall loss, the trained mixtures and the optimum.
+    """Plot contours of the predicted overall loss, the trained mixtures and the optimum.
 
-    `tolerance` (nats) is how far above the optimum the near-optimal set reaches: the light line.
+    A light line encloses the near-optimal mixtures, within `tolerance` (nats) of the optimum.
     """
     columns = [str(column) for column in surface if str(column).startswith("r_")]
     figure = Figure(figsize=(WIDTH * 0.72, 5.4), layout="constrained")
@@ -78,9 +78,10 @@ def plot_ternary(
 
 
 def _levels(loss: np.ndarray) -> np.ndarray:
-    """Return contour levels that are close together near the minimum, where it matters.
+    """Return contour levels that are close together near the minimum.
 
-    The highest tenth is above the top level: without a needed domain the loss can explode.
+    The highest tenth of the losses is above the top level, because the loss can explode where a
+    domain is missing.
     """
     top = np.quantile(loss, 0.9)
     return loss.min() + max(top - loss.min(), 1e-6) * np.linspace(0, 1, NUM_LEVELS) ** 1.7

@@ -1,4 +1,4 @@
-"""Tokens of each domain, training and validation split."""
+"""The tokens of each domain in the training and the validation split."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from mixlaws.presentation import format_count
 
 
 def draw(view: View) -> Drawn | None:
-    """Draw the figure; an experiment that imported its losses has no text."""
+    """Draw the figure, if the experiment has text and did not import its losses."""
     accounting = view.results.accounting
     if accounting is None:
         return None
@@ -23,7 +23,7 @@ def draw(view: View) -> Drawn | None:
 
 
 def plot_tokens_per_domain(accounting: pd.DataFrame, colours: Mapping[str, str]) -> Figure:
-    """Tokens kept per domain: the training split solid, the validation split pale."""
+    """Plot the kept tokens per domain: the training split solid, the validation split pale."""
     domains = list(dict.fromkeys(accounting["domain"]))
     figure = Figure(figsize=(WIDTH * 0.8, 0.42 * len(domains) + 1.1), layout="constrained")
     axes = figure.subplots()

@@ -1,4 +1,4 @@
-"""Loss and accuracy of the runs over training."""
+"""The loss and accuracy of the runs during training."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from mixlaws.figures.view import View
 
 MEASURES = {"loss": "loss L (nats per token)", "accuracy": "next-token accuracy"}
 NUM_RANGES = 6
-"""With more validation domains than this, the ranges are left out: they would overlap."""
+"""With more validation domains than this, ranges would overlap and are left out."""
 
 
 def draw(view: View) -> Drawn:
@@ -25,9 +25,9 @@ def draw(view: View) -> Drawn:
 
 
 def training_curves(losses: pd.DataFrame, sizes: Sequence[str]) -> pd.DataFrame:
-    """Return mean, lowest and highest loss and accuracy over the mixtures, per size and tokens.
+    """Return mean, lowest and highest loss and accuracy over the mixtures, by size and tokens.
 
-    Losses that others measured may come without accuracy.
+    Imported losses may have no accuracy.
     """
     keys = ["size", "tokens", "validation_domain"]
     measures = [measure for measure in MEASURES if measure in losses]
@@ -39,7 +39,7 @@ def training_curves(losses: pd.DataFrame, sizes: Sequence[str]) -> pd.DataFrame:
 
 
 def plot_training_curves(table: pd.DataFrame, colours: Mapping[str, str]) -> Figure:
-    """Loss (above) and accuracy (below) over tokens, one column per size, one line per domain."""
+    """Plot loss (above) and accuracy (below) over tokens: a column per size, a line per domain."""
     sizes = list(dict.fromkeys(table["size"]))
     measures = [measure for measure in MEASURES if measure in set(table["measure"])]
     width, height = max(4.5, min(WIDTH, 3.2 * len(sizes))), 2.6 * len(measures)
@@ -61,7 +61,7 @@ def plot_training_curves(table: pd.DataFrame, colours: Mapping[str, str]) -> Fig
 
 
 def _draw_curves(axes: Axes, part: pd.DataFrame, colours: Mapping[str, str]) -> None:
-    """Draw each validation domain's mean over the mixtures and, if they are few, its range."""
+    """Draw each domain's mean over the mixtures, and its range if there are few domains."""
     shared = {"data": part, "x": "tokens", "y": "mean", "hue": "validation_domain"}
     sns.lineplot(ax=axes, palette=dict(colours), legend=False, errorbar=None, **shared)
     groups = part.groupby("validation_domain", sort=False)

@@ -16,9 +16,9 @@ from mixlaws.results import BASELINE, BEST_OBSERVED, HELD_OUT, Results
 
 
 class View:
-    """The results of an experiment, with domains in the config's order and their colours.
+    """The results of an experiment, with its domains in the config's order, and their colours.
 
-    `config` is complete. Raises ConfigError for more domains than colours.
+    `config` contains all defaults. Raises ConfigError if there are more domains than colours.
     """
 
     def __init__(self, results: Results, config: Mapping[str, Any]) -> None:
@@ -29,7 +29,7 @@ class View:
         self.colours = domain_colours(self.measured)
 
     def measured_rows(self, table: pd.DataFrame | None) -> pd.DataFrame | None:
-        """Return a table with its validation domains in order; None if it is None or empty."""
+        """Return a table with its validation domains in order, or None if it is absent or empty."""
         if table is None or table.empty:
             return None
         return ordered_rows(table, "validation_domain", self.measured)
@@ -72,9 +72,9 @@ class View:
 
     @cached_property
     def reference(self) -> str:
-        """Return the mixture whose laws are drawn: the first baseline that was fitted.
+        """Return the mixture whose laws are drawn: the first fitted baseline.
 
-        If there is none, it is the best observed mixture, or else the first fitted one.
+        Without a fitted baseline, it is the best observed mixture or else the first fitted one.
         """
         best = self.optimum["baselines"].get(BEST_OBSERVED, {}).get("mixture")
         fitted = [] if self.step_law is None else list(self.step_law["mixture"])
@@ -109,6 +109,6 @@ def compared_mixtures(
 
 
 def baseline_kinds(compared: pd.DataFrame) -> list[str]:
-    """Return the kinds in `compared_mixtures` that are baselines, in the table's order."""
+    """Return the ids of the baselines in `compared_mixtures`, in the order of the table."""
     others = {*TRAINED_KINDS, BEST, OPTIMUM}
     return [str(kind) for kind in dict.fromkeys(compared["kind"]) if kind not in others]

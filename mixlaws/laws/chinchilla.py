@@ -1,4 +1,4 @@
-"""Chinchilla's law of loss in size and tokens, for many curves at once."""
+"""Chinchilla's law: loss as a function of size and tokens, fitted to many curves at once."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ LOG_RANGE = 12.0
 NUM_PARAMETERS = 5
 NUM_REWEIGHTINGS = 2
 IRREDUCIBLE_STARTS = (0.3, 0.7)
-"""Starts of E, as parts of the lowest loss."""
+"""Starting values of E, as fractions of the lowest loss."""
 
 
 @dataclass(frozen=True)
 class ChinchillaPriors:
-    """What is believed of the parameters; each prior counts as one observation.
+    """Priors on the parameters; each prior counts as one observation.
 
     ln alpha ~ N(ln size_exponent, exponent_sd), ln beta ~ N(ln token_exponent, exponent_sd),
-    E ~ N(irreducible, irreducible_sd), both as parts of the curve's lowest loss.
+    E ~ N(irreducible, irreducible_sd), the last two as fractions of the curve's lowest loss.
     """
 
     size_exponent: float = 0.3
@@ -138,8 +138,8 @@ def _check_counts(losses: np.ndarray) -> None:
     counts = np.isfinite(losses).sum(axis=1)
     if counts.min() < NUM_PARAMETERS:
         raise FitError(
-            f"curve {counts.argmin()} has only {counts.min()} losses for the {NUM_PARAMETERS} "
-            "parameters of L(N, D): add sizes or checkpoints"
+            f"curve {counts.argmin()} has only {counts.min()} losses, too few for the "
+            f"{NUM_PARAMETERS} parameters of L(N, D). Add sizes or checkpoints"
         )
 
 
@@ -150,7 +150,7 @@ def _scaled_logs(x: np.ndarray, observed: np.ndarray) -> tuple[np.ndarray, float
 
 
 def _starts(losses: np.ndarray, priors: ChinchillaPriors) -> np.ndarray:
-    """Return starts (S C, 5): what E leaves is half of size and half of tokens."""
+    """Return starts (S C, 5) that divide the loss above E equally between size and tokens."""
     lowest, mean = np.nanmin(losses, axis=1), np.nanmean(losses, axis=1)
     starts = []
     for part in IRREDUCIBLE_STARTS:

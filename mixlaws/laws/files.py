@@ -1,7 +1,7 @@
-"""The fitted law as a file: law.json holds all that a prediction at any mixture needs.
+"""Write and read law.json, which holds everything needed to predict the loss of any mixture.
 
-A program in any language evaluates a law from its name, the formula in that law's docstring and
-the parameters, which are given per validation domain and, where they differ by it, per domain.
+Any language can evaluate a law from its name, the formula in that law's docstring and the
+parameters. Parameters are given per validation domain, and also per domain if they depend on it.
 """
 
 from __future__ import annotations
@@ -29,22 +29,22 @@ JOINT_PREFIX = "joint-"
 
 @dataclass(frozen=True, eq=False)
 class FittedLaw:
-    """The law at the target, with what its intervals need."""
+    """A law at the target, with the noise and errors from which intervals are made."""
 
     law: Law
     pipeline: Pipeline
-    """What fitted it."""
+    """The pipeline that fitted the law."""
     target: Target
     domains: tuple[str, ...]
     columns: Columns
     noise: np.ndarray
-    """(V,) root mean square of what the law leaves of the losses that it was fitted to, nats."""
+    """(V,) root mean square of the residuals of the fit, nats."""
     errors: FoldErrors
-    """Errors on losses that it was not fitted to."""
+    """Errors on losses that the law was not fitted to."""
     level: float
-    """Of the intervals."""
+    """Coverage of the intervals."""
     num_mixtures: int
-    """Mixtures that it was fitted to."""
+    """Number of mixtures that the law was fitted to."""
 
 
 def save_law(folder: str | Path, fitted: FittedLaw) -> None:
@@ -53,19 +53,19 @@ def save_law(folder: str | Path, fitted: FittedLaw) -> None:
 
 
 def load_law(folder: str | Path) -> Law:
-    """Return the law of a folder's law.json; a joint law has `at` for any other target."""
+    """Return the law in a folder's law.json, at the target that it was fitted for."""
     return load_fitted(folder).law
 
 
 def load_fitted(folder: str | Path) -> FittedLaw:
-    """Return what `save_law` wrote; raise DataError naming the file when it is another thing."""
+    """Read what `save_law` wrote; raise DataError naming the file if it is not a fitted law."""
     path = Path(folder) / LAW_FILE
     record = read_json(path)
     try:
         return fitted_law(record)
     except (KeyError, TypeError, AttributeError, IndexError) as error:
         raise DataError(
-            f"{path} is no fitted law of this version ({type(error).__name__}: {error}). Delete "
+            f"{path} is not a fitted law of this version ({type(error).__name__}: {error}). Delete "
             "it and rerun fit_laws"
         ) from error
 
@@ -120,7 +120,7 @@ def fitted_law(record: Mapping[str, Any]) -> FittedLaw:
 
 
 def exact_parameters(law: Law) -> dict[str, np.ndarray]:
-    """Return the parameters, (V,) or (V, K), from which `law_of` makes the law again."""
+    """Return the parameters, (V,) or (V, K), from which `law_of` rebuilds the law."""
     return law.law.exact_parameters() if isinstance(law, JointAtTarget) else law.parameters()
 
 
@@ -131,7 +131,7 @@ def law_of(
     validation_domains: tuple[str, ...],
     target: Target,
 ) -> Law:
-    """Return the law of a name with its exact parameters, at a target."""
+    """Build the law with this name from its exact parameters, at a target."""
     if name.startswith(JOINT_PREFIX):
         form = name.removeprefix(JOINT_PREFIX)
         law = JointLaw.from_exact_parameters(form, parameters, domains, validation_domains)
@@ -140,12 +140,12 @@ def law_of(
 
 
 def as_one(pipeline: Pipeline, laws: list[Law]) -> Law:
-    """Return what a pipeline makes of its laws: the mean of several forms, or the one law."""
+    """Combine a pipeline's laws: the joint pipeline takes the mean of its forms."""
     return Ensemble(tuple(laws)) if pipeline.name == "joint" else laws[0]
 
 
 def _record_of(law: Law, fitted: FittedLaw) -> dict[str, Any]:
-    """Return one law's name, parameters and, of a joint law, the terms that its form has."""
+    """Return a law's name and parameters, and for a joint law also the terms of its form."""
     rows, domains = fitted.columns.validation_domains, fitted.domains
     record: dict[str, Any] = {"name": law.name, "convex": law.convex}
     if isinstance(law, JointAtTarget):
@@ -170,7 +170,7 @@ def _vector(record: Mapping[str, float], names: tuple[str, ...]) -> np.ndarray:
 def _array(
     record: Mapping[str, Any], rows: tuple[str, ...], domains: tuple[str, ...]
 ) -> np.ndarray:
-    """Return (V,), or (V, K) where the parameter differs by domain."""
+    """Return a parameter as (V,), or as (V, K) if it depends on the domain."""
     if isinstance(record[rows[0]], Mapping):
         return np.array([_vector(record[row], domains) for row in rows])
     return _vector(record, rows)

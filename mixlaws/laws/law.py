@@ -1,4 +1,4 @@
-"""What a law is: losses and their slopes as functions of the proportions."""
+"""The protocol of a law: losses and their slopes as functions of the proportions."""
 
 from __future__ import annotations
 
@@ -73,5 +73,5 @@ class Ensemble:
 
 
 def members(law: Law) -> tuple[Law, ...]:
-    """Return the laws that an ensemble is the mean of, or the law alone."""
+    """Return the laws of an ensemble, or a tuple of the law itself if it is none."""
     return law.laws if isinstance(law, Ensemble) else (law,)

@@ -1,4 +1,4 @@
-"""Least squares in batches: many small fits at once, in float64, with their evidence."""
+"""Solve many small least-squares problems at once, in float64, and record how well each went."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from dataclasses import dataclass
 import numpy as np
 
 Evaluate = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
-"""(theta (b, p), rows (b,)) -> residuals (b, n), Jacobian (b, n, p) of those problems."""
+"""(theta (b, p), rows (b,)) -> residuals (b, n) and Jacobian (b, n, p) of these problems."""
 
 NUM_BOUND_ROUNDS = 3
-"""Solves of one step, each with the parameters that hit a limit in the one before held there."""
+"""How often one step is solved; each time, parameters that hit a limit are held there."""
 TOLERANCE = 1e-8
 HUBER_CUT = 1.345
-"""In units of the residuals' scale: 95 % efficiency under Gaussian noise (Huber 1964)."""
+"""In units of the residuals' scale; gives 95 % efficiency under Gaussian noise (Huber 1964)."""
 AGREEMENT = 1e-3
-"""Two starts agree if their costs differ by less than this part of the best cost."""
+"""Two starts agree if their costs differ by less than this fraction of the best cost."""
 
 
 @dataclass(frozen=True, eq=False)
 class Fit:
-    """The evidence of a batch of B fits: what is needed to judge them.
+    """The evidence needed to judge a batch of B fits.
 
     A batch is one fit per curve (power laws) or per validation domain (mixing laws).
     """
@@ -31,9 +31,9 @@ class Fit:
     cost: np.ndarray
     """(B,) half the weighted sum of squares, priors included, of the best start."""
     num_starts: int
-    """Local fits tried for each of the B."""
+    """Number of local fits tried for each of the B."""
     num_agreeing: np.ndarray
-    """(B,) starts that reached the best cost: 1 of many is a warning."""
+    """(B,) number of starts that reached the best cost; 1 of many is a warning."""
     at_bound: tuple[tuple[str, ...], ...]
     """For each of the B, the names of the parameters that ended at a bound."""
 
@@ -42,7 +42,7 @@ class Fit:
 class Prior:
     """A Gaussian prior on the parameters, in units of the residual variance.
 
-    Adds (theta - mean)' precision (theta - mean) / 2 to the cost.
+    It adds (theta - mean)' precision (theta - mean) / 2 to the cost.
     """
 
     mean: np.ndarray
@@ -51,13 +51,13 @@ class Prior:
     """(B, p, p) or (p, p), symmetric."""
 
     def repeat(self, num_starts: int) -> Prior:
-        """Return the prior of a batch (B, ...) that is started `num_starts` times in a row."""
+        """Return the prior of a batch (B, ...) repeated once for each start."""
         return Prior(
             np.tile(self.mean, (num_starts, 1)), np.tile(self.precision, (num_starts, 1, 1))
         )
 
     def of(self, rows: np.ndarray, num_params: int) -> tuple[np.ndarray, np.ndarray]:
-        """Return mean (b, p) and precision (b, p, p) of some problems of the batch."""
+        """Return mean (b, p) and precision (b, p, p) for the problems `rows` of the batch."""
         mean = self.mean if self.mean.ndim == 1 else self.mean[rows]
         precision = self.precision if self.precision.ndim == 2 else self.precision[rows]
         shape = (len(rows), num_params)
@@ -66,7 +66,7 @@ class Prior:
 
 @dataclass(frozen=True, eq=False)
 class Bounds:
-    """Limits of each parameter, and the parameters' names for the evidence."""
+    """Lower and upper limits of the parameters, and their names for the evidence."""
 
     lower: np.ndarray
     """(B, p) or (p,)."""
@@ -75,7 +75,7 @@ class Bounds:
     names: tuple[str, ...]
 
     def of(self, rows: np.ndarray, num_params: int) -> tuple[np.ndarray, np.ndarray]:
-        """Return the limits (b, p) of some problems of the batch."""
+        """Return the limits (b, p) for the problems `rows` of the batch."""
         lower = self.lower if self.lower.ndim == 1 else self.lower[rows]
         upper = self.upper if self.upper.ndim == 1 else self.upper[rows]
         shape = (len(rows), num_params)
@@ -102,10 +102,10 @@ def minimise(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Solve B bounded least-squares problems of p parameters by Levenberg-Marquardt.
 
-    `start` has shape (B, p). `linear` is the place of a parameter that the residuals are linear
-    in (a law's irreducible loss): it is set to its best value after every step, so that the
-    steps follow the projected cost (variable projection). A problem stops when a step lowers
-    its cost by less than TOLERANCE of it, or when no step lowers it. Returns theta (B, p) and
+    `start` has shape (B, p). `linear` is the index of a parameter in which the residuals are
+    linear (a law's irreducible loss). It is set to its best value after every step, so that the
+    steps follow the projected cost (variable projection). A problem stops when a step lowers its
+    cost by less than a fraction TOLERANCE, or when no step lowers it. Returns theta (B, p) and
     cost (B,), half the sum of squares with the prior.
     """
     every = np.arange(len(start))
@@ -133,7 +133,7 @@ def minimise(
 def best_of_starts(
     theta: np.ndarray, cost: np.ndarray, num_starts: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Keep the best of `num_starts` fits: rows are ordered start by start.
+    """Keep the best of `num_starts` fits; rows are ordered start by start.
 
     Returns theta (B, p), cost (B,) and the number of starts that agree with the best (B,).
     """
@@ -162,7 +162,7 @@ def flag_names(flags: np.ndarray, names: Sequence[str]) -> tuple[tuple[str, ...]
 
 
 def huber_weights(residuals: np.ndarray) -> np.ndarray:
-    """Return Huber's weights (B, n) of residuals (B, n), nan where not observed: weight 0.
+    """Return Huber's weights (B, n) for residuals (B, n); a nan (not observed) gets weight 0.
 
     The scale is each row's median absolute residual.
     """
@@ -174,7 +174,7 @@ def huber_weights(residuals: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class _Linearised:
-    """A batch of problems, to be linearised at parameters."""
+    """A batch of problems that can be linearised at any parameters."""
 
     evaluate: Evaluate
     prior: Prior
@@ -182,7 +182,7 @@ class _Linearised:
     linear: int | None
 
     def at(self, theta: np.ndarray, rows: np.ndarray) -> _Local:
-        """Linearise problems `rows` at theta (b, p), whose linear parameter is set in place."""
+        """Linearise the problems `rows` at theta (b, p); set its linear parameter in place."""
         residuals, jacobian = self.evaluate(theta, rows)
         if self.linear is not None:
             residuals = residuals + self._project(theta, rows, residuals, jacobian)
@@ -216,14 +216,14 @@ def _step(
 ) -> np.ndarray:
     """Return theta after a damped Gauss-Newton step inside the bounds.
 
-    Parameters that the step would carry past a limit are put on it, and the others solved for
-    again, given that: a clipped step would move them as if the limit were not there.
+    A parameter that the step would carry past a limit is held at the limit, and the step is solved
+    again for the others. Clipping alone would move them as if there were no limit.
     """
     lower, upper = bounds.of(rows, theta.shape[1])
     diagonal = np.arange(theta.shape[1])
     scale = state.normal[:, diagonal, diagonal]
     normal = state.normal.copy()
-    # The floor keeps a parameter that no residual depends on from making the matrix singular.
+    # Without the floor, a parameter that no residual depends on would make the matrix singular.
     floor = 1e-12 * scale.max(axis=1, keepdims=True) + 1e-300
     normal[:, diagonal, diagonal] += damping[:, None] * scale + floor
     held = np.zeros(theta.shape, dtype=bool)

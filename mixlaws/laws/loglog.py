@@ -1,10 +1,10 @@
 """The log-log recipe: one straight line per mixture, with a common slope.
 
-The simplest way in use to carry mixtures to a large model: log loss is linear in log size and
-log tokens, with slopes common to all mixtures and an offset of its own for each; the offsets
-are regressed on the shares by any mixing law. It has no irreducible loss, so far out it
-promises too much: every result carries the distance of the extrapolation and an interval that
-widens with it.
+This is the simplest common way to extrapolate mixtures to a large model. Log loss is linear in
+log size and log tokens. All mixtures share the slopes, and each has its own offset. A mixing law
+is fitted to the offsets. The recipe has no irreducible loss, so it is too optimistic far from the
+observations: every result states the distance of the extrapolation and an interval that widens
+with it.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ from mixlaws.laws.observations import Observations, Target, check_size_reach
 
 @dataclass(frozen=True)
 class LogLogSettings:
-    """The choices of the log-log recipe."""
+    """Settings of the log-log recipe."""
 
     regressors: Literal["size-and-tokens", "compute"] = "size-and-tokens"
-    """ln N and ln D with a slope each, or one slope for ln(N D) with N from FLOPs per token."""
+    """One slope each for ln N and ln D, or one slope for ln(N D) with N from FLOPs per token."""
     early_cut: float = 0.5
-    """Checkpoints before this part of the run's tokens are left out."""
+    """Checkpoints before this fraction of the run's tokens are left out."""
     mixing_priors: MixingPriors = field(default_factory=MixingPriors)
 
 
@@ -39,11 +39,11 @@ class LogLogFit:
     """ln L_mi = offset_mi + sum_f slope_fi (x_f - x_f at the target), and its mixing law.
 
     F regressors, M mixtures, V validation domains. A regressor that does not vary within any
-    mixture has no identifiable slope and is left out: losses then are for the observed value.
+    mixture has no identifiable slope and is left out; the losses are then for its observed value.
     """
 
     mixing: Law
-    """At the target, fitted to `losses`."""
+    """The mixing law at the target, fitted to `losses`."""
     mixing_fit: Fit
     mixtures: np.ndarray
     """(M,) ids, the rows of `proportions` and `losses`."""
@@ -52,11 +52,11 @@ class LogLogFit:
     losses: np.ndarray
     """(M, V) nats at the target: exp of the offsets."""
     log_sd: np.ndarray
-    """(M, V) sd of ln loss at the target: of the slopes times the distance, and of the offset."""
+    """(M, V) sd of ln loss at the target, from the offset and from slope times distance."""
     slopes: dict[str, np.ndarray]
-    """(V,) by the regressor's name: num_params and tokens, or compute."""
+    """Slopes (V,) by regressor: num_params and tokens, or compute."""
     distance: dict[str, float]
-    """Target over largest observed, for num_params and tokens, or compute."""
+    """The target's value over the largest observed one, by regressor."""
 
     def interval(self, level: float) -> tuple[np.ndarray, np.ndarray]:
         """Return lower and upper limits (M, V), nats, of the losses at the target."""
@@ -66,13 +66,13 @@ class LogLogFit:
 
 @dataclass(frozen=True, eq=False)
 class _Lines:
-    """Regressors x (n, F) about the target, ln losses y (n, V), mixture numbers (n,)."""
+    """Regressors x (n, F) relative to the target, ln losses y (n, V), mixture numbers (n,)."""
 
     x: np.ndarray
     y: np.ndarray
     mixture: np.ndarray
     num_runs: np.ndarray
-    """(M,) runs of each mixture: checkpoints of one run are not independent."""
+    """(M,) number of runs of each mixture; the checkpoints of one run are not independent."""
 
     def means(self, values: np.ndarray) -> np.ndarray:
         """Return the mean (M, ...) of values (n, ...) over each mixture."""
@@ -88,10 +88,10 @@ def fit_loglog(
     mixing: str = "additive",
     settings: LogLogSettings | None = None,
 ) -> LogLogFit:
-    """Fit the lines, carry every mixture to the target and fit a mixing law there.
+    """Fit the lines, extrapolate every mixture to the target and fit a mixing law there.
 
-    Raises FitError if there are fewer than two mixtures, nothing that varies within one, or a
-    single size that is not the target's.
+    Raises FitError if there are fewer than two mixtures, if no regressor varies within a mixture,
+    or if the only observed size is not the target's.
     """
     check_size_reach(observations, target)
     settings = settings or LogLogSettings()
@@ -161,20 +161,20 @@ def _check_spread(lines: _Lines, names: list[str]) -> np.ndarray:
         raise FitError(
             f"the log-log lines cannot be fitted to {len(lines.num_runs)} mixtures with "
             f"{len(lines.y)} losses. They need at least two mixtures, each seen at several values "
-            f"of {' or '.join(names)}: add sizes, or raise training.num_evaluations"
+            f"of {' or '.join(names)}. Add sizes, or raise training.num_evaluations"
         )
     return varies
 
 
 def _fit_lines(lines: _Lines, varies: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return slopes (F, V), and ln losses at the target with their sd, (M, V) each."""
+    """Return slopes (F, V), and the ln losses at the target and their sd, each (M, V)."""
     x = lines.x[:, varies]
     x_mean, y_mean = lines.means(x), lines.means(lines.y)
     within = x - x_mean[lines.mixture]
     inverse = np.linalg.pinv(within.T @ within)
     slopes = inverse @ within.T @ (lines.y - y_mean[lines.mixture])
     residuals = lines.y - y_mean[lines.mixture] - within @ slopes
-    # Clustered by mixture: the checkpoints of a run, and the sizes of a mixture, share noise.
+    # Errors are clustered by mixture: its checkpoints and sizes share noise.
     scores = np.zeros((len(x_mean), *slopes.shape))
     np.add.at(scores, lines.mixture, within[:, :, None] * residuals[:, None, :])
     num_mixtures = len(x_mean)

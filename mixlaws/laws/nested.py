@@ -16,20 +16,20 @@ from mixlaws.laws.observations import Observations, Target, check_size_reach
 from mixlaws.laws.power import PowerLaw, PowerPriors, fit_power_laws
 
 Sharing = Literal["curve", "row", "validation_domain", "all"]
-"""Which curves share an exponent: none; those of one run or mixture; those of one validation
-domain; all."""
+"""Which curves share an exponent: none, those of one run or mixture (row), those of one validation
+domain, or all."""
 
 MIN_CHECKPOINTS = 3
 SIZE_PRIORS = PowerPriors(exponent=0.3, irreducible_sd=0.25)
-"""Three or four sizes cannot tell an irreducible loss from a small exponent."""
+"""Three or four sizes cannot separate an irreducible loss from a small exponent."""
 
 
 @dataclass(frozen=True)
 class NestedSettings:
-    """The choices of the nested pipeline. PAPER_SETTINGS are those of the authors."""
+    """Settings of the nested pipeline. PAPER_SETTINGS are those of the authors."""
 
     early_cut: float = 0.3
-    """Checkpoints before this part of the run's tokens are left out (the last three stay)."""
+    """Checkpoints before this fraction of the run's tokens are left out, except the last three."""
     step_sharing: Sharing = "curve"
     size_sharing: Sharing = "validation_domain"
     step_priors: PowerPriors = field(default_factory=PowerPriors)
@@ -44,14 +44,14 @@ PAPER_SETTINGS = NestedSettings(
     step_priors=PowerPriors(exponent_sd=10.0),
     size_priors=PowerPriors(exponent_sd=10.0, bounds=(0.3, 0.8)),
 )
-"""One step exponent per run over its validation domains, one size exponent over everything, and
-no priors (run.sh: tie_alpha=valid, tie_alpha=all). The size exponent stays in the range of the
-authors' starts: four sizes do not identify it, and left free it falls to 0.1."""
+"""One step exponent per run for all its validation domains, one size exponent for everything, and
+no priors (run.sh: tie_alpha=valid, tie_alpha=all). The size exponent is limited to the range of
+the authors' starts: four sizes do not identify it, and without limits it falls to 0.1."""
 
 
 @dataclass(frozen=True, eq=False)
 class Curves:
-    """One power law per (row, validation domain): rows are runs (steps) or mixtures (sizes)."""
+    """One power law per (row, validation domain); a row is a run (step law) or a mixture (size)."""
 
     size: np.ndarray
     """(R,) size labels; empty strings for size laws."""
@@ -60,9 +60,9 @@ class Curves:
     seed: np.ndarray
     """(R,) seeds; -1 for size laws."""
     first: np.ndarray
-    """(R,) smallest x that was fitted: tokens, or parameters."""
+    """(R,) smallest fitted x: tokens (step laws) or parameters (size laws)."""
     num_points: np.ndarray
-    """(R,)."""
+    """(R,) number of fitted points."""
     law: PowerLaw
     """R V curves, row by row."""
     fit: Fit
@@ -81,9 +81,9 @@ class NestedFit:
     """The laws of the three stages and the losses they extrapolate to the target."""
 
     step: Curves | None
-    """None if every run has a checkpoint at the target's tokens: that loss is used."""
+    """None if every run has a checkpoint at the target's tokens; its loss is used instead."""
     size: Curves | None
-    """None if there is one size: the target's own."""
+    """None if the only size is the target's."""
     mixing: Law
     mixing_fit: Fit
     mixtures: np.ndarray
@@ -91,7 +91,7 @@ class NestedFit:
     proportions: np.ndarray
     """(M, K)."""
     losses: np.ndarray
-    """(M, V) nats at the target, extrapolated: what the mixing law was fitted to."""
+    """(M, V) losses extrapolated to the target, nats; the mixing law is fitted to them."""
 
 
 def fit_nested(
@@ -103,11 +103,12 @@ def fit_nested(
 ) -> NestedFit:
     """Fit step, size and mixing laws and predict every mixture at the target.
 
-    Seeds are averaged after the step law. A mixture seen at one size borrows the exponent of
-    its validation domain, and the irreducible part of its loss from the other mixtures. Raises
-    FitError for a run that is too short for a step law, for a single size that is not the
-    target's, and for mixtures at one size when no exponent is shared between mixtures, or when no
-    mixture was seen at several sizes.
+    Seeds are averaged after the step law. A mixture seen at one size borrows the exponent of its
+    validation domain, and takes the irreducible part of its loss from the other mixtures.
+
+    Raises FitError if a run is too short for a step law, if the only size is not the target's, if
+    mixtures seen at one size share no exponent with others, or if no mixture was seen at several
+    sizes.
     """
     check_size_reach(observations, target)
     settings = settings or NestedSettings()
@@ -123,14 +124,14 @@ def fit_nested(
 
 @dataclass(frozen=True, eq=False)
 class _Runs:
-    """The observations run by run: R runs of at most P checkpoints, V validation domains."""
+    """The observations grouped by run: R runs of at most P checkpoints, V validation domains."""
 
     first_row: np.ndarray
-    """(R,) a row of `source` that belongs to the run."""
+    """(R,) index of a row of `source` that belongs to the run."""
     tokens: np.ndarray
     """(R, P), nan beyond the run's checkpoints."""
     losses: np.ndarray
-    """(R, P, V), nan likewise."""
+    """(R, P, V), nan beyond the run's checkpoints."""
     source: Observations
 
     @classmethod
@@ -150,16 +151,16 @@ class _Runs:
         return cls(first_row, tokens, losses, source)
 
     def reach(self, tokens: float) -> bool:
-        """Tell whether every run has a checkpoint at these tokens."""
+        """Return whether every run has a checkpoint at this number of tokens."""
         return bool(np.isclose(self.tokens, tokens, rtol=1e-6).any(axis=1).all())
 
     def observed_at(self, tokens: float) -> np.ndarray:
-        """Return the losses (R, V) of the checkpoints at these tokens."""
+        """Return the losses (R, V) of the checkpoints at this number of tokens."""
         place = np.nanargmin(np.abs(self.tokens - tokens), axis=1)
         return self.losses[np.arange(len(place)), place]
 
     def kept(self, early_cut: float) -> np.ndarray:
-        """Flag (R, P) the checkpoints that the step law is fitted to."""
+        """Return a mask (R, P) of the checkpoints that the step law is fitted to."""
         observed = np.isfinite(self.tokens)
         last = np.nanmax(self.tokens, axis=1, keepdims=True)
         from_end = observed.sum(axis=1, keepdims=True) - np.arange(self.tokens.shape[1])
@@ -176,7 +177,7 @@ def _fit_steps(runs: _Runs, settings: NestedSettings) -> Curves:
         named = [f"{source.size[i]}/{source.mixture[i]}/seed-{source.seed[i]}" for i in short]
         raise FitError(
             f"the runs {', '.join(named)} have fewer checkpoints than the {MIN_CHECKPOINTS} that a "
-            "step law needs: raise training.num_evaluations"
+            "step law needs. Raise training.num_evaluations"
         )
     tokens = np.where(kept, runs.tokens, np.nan)
     losses = np.where(kept[..., None], runs.losses, np.nan).swapaxes(1, 2)
@@ -237,8 +238,9 @@ def _fit_sizes(table: _Table, settings: NestedSettings) -> Curves:
         )
     if len(alone) and settings.size_sharing in ("curve", "row"):
         raise FitError(
-            f"{', '.join(alone)}, seen at one size, cannot borrow an exponent with size_sharing="
-            f"{settings.size_sharing!r}: use 'validation_domain' or 'all'"
+            f"the mixtures {', '.join(alone)} were seen at one size only and cannot borrow an "
+            f"exponent with size_sharing={settings.size_sharing!r}. Use 'validation_domain' or "
+            "'all'"
         )
     groups = _groups(settings.size_sharing, losses.shape[:2])
     curves, priors = losses.reshape(-1, losses.shape[2]), settings.size_priors
@@ -259,10 +261,10 @@ def _fit_sizes(table: _Table, settings: NestedSettings) -> Curves:
 
 
 def _borrow_irreducible(table: _Table, law: PowerLaw, priors: PowerPriors) -> np.ndarray:
-    """Return the prior mean (M V,) of E over the lowest loss of each curve.
+    """Return the prior mean (M V,) of E, as a fraction of each curve's lowest loss.
 
-    One size cannot tell E from A: a mixture seen at one gets the others' mean part of the loss
-    at that size.
+    One size cannot separate E from A. A mixture seen at one size therefore gets the mean fraction
+    that E has in the other mixtures' losses at that size.
     """
     num_validation = table.losses.shape[2]
     seen = np.isfinite(table.losses[:, :, 0])
@@ -276,7 +278,7 @@ def _borrow_irreducible(table: _Table, law: PowerLaw, priors: PowerPriors) -> np
 
 
 def _groups(sharing: Sharing, shape: tuple[int, ...]) -> np.ndarray:
-    """Number (R V,) the groups of curves that share an exponent, for shape (R, V)."""
+    """Return the number (R V,) of the group with which each curve shares its exponent."""
     row, validation_domain = np.indices(shape[:2])
     numbers = {
         "curve": row * shape[1] + validation_domain,

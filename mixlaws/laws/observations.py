@@ -1,4 +1,4 @@
-"""Losses as arrays: what every law is fitted to (numpy only; `losses.py` makes them)."""
+"""The losses that laws are fitted to, as arrays (made by `mixlaws.losses.arrays`)."""
 
 from __future__ import annotations
 
@@ -13,8 +13,7 @@ from mixlaws.errors import FitError
 class Observations:
     """The loss of every validation domain, one row per (run, step).
 
-    A run is one (size, mixture, seed). Row-aligned arrays have length n; K training domains,
-    V validation domains.
+    A run is one (size, mixture, seed). n rows, K training domains, V validation domains.
     """
 
     domains: tuple[str, ...]
@@ -38,9 +37,9 @@ class Observations:
     tokens: np.ndarray
     """(n,) D, training tokens seen."""
     effective_tokens: np.ndarray
-    """(n,) S, tokens weighted by learning rate / peak rate; `tokens` if constant or unknown."""
+    """(n,) S, tokens weighted by learning rate / peak rate; D if it is constant or unknown."""
     annealing: np.ndarray
-    """(n,) 1 - learning rate / peak rate; 0 where the schedule is constant or unknown."""
+    """(n,) A, 1 - learning rate / peak rate; 0 if the rate is constant or unknown."""
     losses: np.ndarray
     """(n, V) nats per token."""
 
@@ -58,7 +57,7 @@ class Observations:
 
 @dataclass(frozen=True)
 class Target:
-    """The run to predict: one point in (N, D), with the schedule's state at its end."""
+    """The run to predict: one point in (N, D), with the state of its schedule at the end."""
 
     num_params: float
     """N, non-embedding parameters."""
@@ -73,11 +72,11 @@ class Target:
 
 
 def check_size_reach(observations: Observations, target: Target) -> None:
-    """Raise FitError when the only observed size is not the target's."""
+    """Raise FitError if there is only one observed size and it is not the target's."""
     observed = np.unique(observations.num_params)
     if len(observed) == 1 and not np.isclose(observed[0], target.num_params):
         raise FitError(
             f"losses of one size ({observed[0]:,.0f} parameters) cannot be extrapolated to another "
-            f"size, the target's {target.num_params:,.0f}. Observe a second size, or predict at "
-            "the observed one"
+            f"size, the target's {target.num_params:,.0f}. Train a second size, or predict at the "
+            "observed one"
         )

@@ -1,4 +1,4 @@
-"""The overall loss: the validation domains, their weights, and the errors of predictions."""
+"""The overall loss: validation domains, their weights, and the errors of predicted losses."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Columns:
 
     validation_domains: tuple[str, ...]
     weights: np.ndarray
-    """(V,) s."""
+    """(V,) weights s in the overall loss."""
 
     @classmethod
     def of(cls, weights: Mapping[str, float], validation_domains: Sequence[str]) -> Columns:
@@ -44,14 +44,14 @@ class Columns:
         return np.column_stack([losses, self.overall(losses)])
 
     def overall(self, losses: np.ndarray) -> np.ndarray:
-        """Return (m,): the weighted sum of losses (m, V), which may be infinite at weight 0."""
+        """Return the weighted sum (m,) of losses (m, V); a loss of weight 0 may be infinite."""
         used = self.weights > 0
         return np.asarray(losses[:, used] @ self.weights[used])
 
 
 @dataclass(frozen=True, eq=False)
 class FoldErrors:
-    """Errors that the bootstrap cannot see, measured where the truth was known; overall last."""
+    """Errors that a bootstrap misses, measured on known losses; the overall loss comes last."""
 
     level: np.ndarray
     """(V + 1,) root mean square error of a predicted loss, nats."""

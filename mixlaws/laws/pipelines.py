@@ -1,6 +1,6 @@
-"""The pipelines, settings given: from observations to a law at the target.
+"""The pipelines: each fits a law at the target to observations.
 
-Which pipeline and which settings is chosen elsewhere (`scoring/choice.py`).
+`mixlaws.scoring.choice` chooses the pipeline and its settings.
 """
 
 from __future__ import annotations
@@ -22,24 +22,24 @@ from mixlaws.laws.observations import Observations, Target
 
 
 class Pipeline(Protocol):
-    """What turns observations into a law at the target; picklable."""
+    """Fits a law at the target to observations. A pipeline can be pickled."""
 
     @property
     def name(self) -> str:
-        """Return the name that the config uses."""
+        """Return the pipeline's name in the config."""
         ...
 
     def fit(self, observations: Observations, target: Target, start: Law | None = None, /) -> Law:
-        """Return the law at the target; `start`, an earlier one, may save time.
+        """Return the law at the target; starting from an earlier law, `start`, may save time.
 
-        Raises FitError when the observations do not suffice.
+        Raises FitError if there are too few observations.
         """
         ...
 
 
 @dataclass(frozen=True)
 class Nested:
-    """Step law, size law and mixing law, one after the other (the paper's algorithm 1)."""
+    """Fits a step law, a size law and a mixing law in turn (the paper's algorithm 1)."""
 
     name: ClassVar[str] = "nested"
     mixing: str = "additive"
@@ -56,14 +56,14 @@ class Nested:
 
 @dataclass(frozen=True)
 class Joint:
-    """One law in size, tokens and proportions; the mean over several forms."""
+    """Fits one law in size, tokens and proportions per form and takes the mean of the forms."""
 
     name: ClassVar[str] = "joint"
     forms: tuple[str, ...] = DEFAULT_FORMS
     settings: JointSettings = field(default_factory=JointSettings)
 
     def fit(self, observations: Observations, target: Target, start: Law | None = None) -> Law:
-        """Return the ensemble of the forms at the target; `start` is where the fits begin."""
+        """Return the ensemble of the forms at the target; the fits begin at `start`."""
         return Ensemble(
             tuple(law.at(target) for law, _ in self.fit_forms(observations, start).values())
         )
@@ -71,7 +71,7 @@ class Joint:
     def fit_forms(
         self, observations: Observations, start: Law | None = None
     ) -> dict[str, tuple[JointLaw, Fit]]:
-        """Return the law of each form, at any size and number of tokens, with its evidence."""
+        """Return the law of each form, which holds at any size and tokens, with its evidence."""
         earlier = {} if start is None else _joint_laws(start)
         return {
             form: fit_joint(
@@ -83,7 +83,7 @@ class Joint:
 
 @dataclass(frozen=True)
 class LogLog:
-    """Straight lines in log size and log tokens, then a mixing law."""
+    """Fits straight lines in log size and log tokens, then a mixing law."""
 
     name: ClassVar[str] = "loglog"
     mixing: str = "additive"
@@ -101,7 +101,7 @@ class LogLog:
 PIPELINES: dict[str, type[Nested | Joint | LogLog]] = {
     pipeline.name: pipeline for pipeline in (Nested, Joint, LogLog)
 }
-"""By the name that the config uses."""
+"""The pipelines by their name in the config."""
 
 
 def _joint_laws(start: Law) -> dict[str, JointLaw]:
@@ -109,17 +109,17 @@ def _joint_laws(start: Law) -> dict[str, JointLaw]:
 
 
 def pipeline_record(pipeline: Pipeline) -> dict[str, Any]:
-    """Return a pipeline with all its settings as plain JSON; an infinite number is "inf"."""
+    """Return a pipeline with all its settings as JSON values; infinity becomes "inf"."""
     return {"name": pipeline.name, **_plain(pipeline)}
 
 
 def make_pipeline(record: Mapping[str, Any]) -> Pipeline:
-    """Return the pipeline that `pipeline_record` wrote; raise DataError if there is none such."""
+    """Rebuild a pipeline from its record; raise DataError if this version does not know it."""
     name = record.get("name")
     if name not in PIPELINES:
         raise DataError(
-            f"there is no pipeline {name!r}: a fitted law names one of {', '.join(PIPELINES)}. "
-            "Fit it again with this version"
+            f"the fitted law names an unknown pipeline, {name!r}; there are "
+            f"{', '.join(PIPELINES)}. Fit it again with this version"
         )
     given = {key: value for key, value in record.items() if key != "name"}
     return _restored(PIPELINES[name](), given)
@@ -135,7 +135,7 @@ def _plain(value: Any) -> Any:
 
 
 def _restored(default: Any, record: Any) -> Any:
-    """Return JSON values in the types of a default."""
+    """Convert JSON values to the types of a default value."""
     if not is_dataclass(default):
         if isinstance(default, tuple):
             return tuple(record)
@@ -144,7 +144,7 @@ def _restored(default: Any, record: Any) -> Any:
     if set(record) != set(names):
         raise DataError(
             f"the settings {', '.join(sorted(set(record) ^ set(names)))} of a fitted law are "
-            "unknown or missing: it was written by another version. Fit it again with this one"
+            "unknown or missing: another version wrote it. Fit it again with this version"
         )
     kind: Any = type(default)
     return kind(**{name: _restored(getattr(default, name), record[name]) for name in names})

@@ -1,8 +1,8 @@
-"""Power laws: the step law L(D), the size law L(N), and Chinchilla's L(N, D).
+"""Power laws: the step law L(D) and the size law L(N).
 
-L(x) = E + A (x / reference)^-alpha, with E >= 0 and A >= 0 (paper, equation 3). For a given
-exponent both E and A follow in closed form, so the fit is a search over one number: a grid on
-ln alpha, then finer grids about the best point. There is nothing to start badly.
+L(x) = E + A (x / reference)^-alpha, with E >= 0 and A >= 0 (paper, equation 3). Given the
+exponent, E and A have a closed form, so the fit searches over one number: on a grid of ln alpha,
+then on finer grids around the best point. The fit does not depend on a starting point.
 """
 
 from __future__ import annotations
@@ -21,26 +21,26 @@ ZOOM_SIZE = 7
 NUM_ZOOMS = 9
 NUM_REWEIGHTINGS = 4
 FALLBACK_NOISE = 0.01
-"""nats; used when there are as many parameters as losses, so that no residual tells the noise."""
+"""nats; used if there are no more losses than parameters, so that residuals show no noise."""
 
 
 @dataclass(frozen=True)
 class PowerPriors:
-    """What is believed of the parameters before seeing a curve.
+    """Priors on the parameters.
 
     The exponent: ln alpha ~ N(ln exponent, exponent_sd). The irreducible loss:
-    E ~ N(irreducible, irreducible_sd), both as parts of the curve's lowest observed loss, used
-    where the points cannot identify three parameters (three or four sizes). A prior counts as
-    one observation with noise `noise`.
+    E ~ N(irreducible, irreducible_sd), both as fractions of the curve's lowest observed loss; it
+    is needed where the points cannot identify three parameters (three or four sizes). A prior
+    counts as one observation with noise `noise`.
     """
 
     exponent: float = 0.45
     exponent_sd: float = 0.25
     irreducible: float | np.ndarray = 0.5
-    """One number, or one for each curve (C,)."""
+    """One number for all curves, or one per curve (C,)."""
     irreducible_sd: float = np.inf
     noise: float | None = None
-    """sd of one loss about its curve, nats; None: estimated from the residuals, pooled."""
+    """sd of one loss about its curve, nats; None estimates it from all residuals."""
     bounds: tuple[float, float] = EXPONENT_BOUNDS
     """Limits of the exponent."""
 
@@ -49,8 +49,8 @@ class PowerPriors:
 class PowerLaw:
     """L(x) = E + A (x / reference)^-alpha for C curves.
 
-    E and alpha trade off when the observed x span less than a decade: compare predictions
-    between curves, not E.
+    E and alpha trade off if the observed x span less than a decade. Then compare the curves'
+    predictions, not their E.
     """
 
     E: np.ndarray
@@ -60,7 +60,7 @@ class PowerLaw:
     alpha: np.ndarray
     """(C,) exponent."""
     reference: float | np.ndarray
-    """Unit of x: the geometric mean of the observed ones; (C,) where curves are of several fits."""
+    """Unit of x: the geometric mean of the observed x; (C,) if the curves are of several fits."""
 
     def predict(self, x: np.ndarray | float) -> np.ndarray:
         """Return losses (C,) for a scalar x, else (C, m) for x of shape (m,) or (C, m)."""
@@ -72,13 +72,13 @@ class PowerLaw:
 
 
 def power_law(E: ArrayLike, A: ArrayLike, alpha: ArrayLike, reference: ArrayLike) -> PowerLaw:
-    """Return the curves of a law table: of one row's numbers, or of its columns (C,)."""
+    """Return the curve of one row of a law table, or the curves of its columns (C,)."""
     return PowerLaw(*(np.atleast_1d(np.asarray(part, float)) for part in (E, A, alpha, reference)))
 
 
 @dataclass(frozen=True, eq=False)
 class _Curves:
-    """C curves of P points, with what is believed of them; a missing point has weight 0."""
+    """C curves of P points, with their priors; a missing point has weight 0."""
 
     z: np.ndarray
     """(C, P) ln(x / reference)."""
@@ -87,10 +87,10 @@ class _Curves:
     weights: np.ndarray
     """(C, P)."""
     groups: np.ndarray
-    """(C,) which curves share an exponent, numbered from 0."""
+    """(C,) number of the group with which a curve shares its exponent, from 0."""
     priors: PowerPriors
     noise: float
-    """nats: the weight of the priors against one observation."""
+    """nats; sets the weight of a prior relative to one observation."""
 
     @property
     def irreducible(self) -> tuple[np.ndarray, np.ndarray]:
@@ -110,9 +110,9 @@ def fit_power_laws(
 ) -> tuple[PowerLaw, Fit]:
     """Fit one power law to each of C curves.
 
-    `x` is (P,) or (C, P), positive; `losses` is (C, P), nan where not observed. `groups` (C,)
-    numbers the curves that share an exponent (default: each has its own). `priors` defaults to
-    PowerPriors(). `robust` reweights by Huber's function, for the checkpoints of a run. Raises
+    `x` is (P,) or (C, P), positive; `losses` is (C, P), nan where not observed. Curves with the
+    same number in `groups` (C,) share an exponent; by default each has its own. `priors` defaults
+    to PowerPriors(). `robust` reweights by Huber's function, for the checkpoints of a run. Raises
     FitError for a curve without an observed point, or an x that is not positive.
     """
     curves, reference = _prepare(x, losses, groups, priors or PowerPriors())
@@ -134,12 +134,12 @@ def _prepare(
     if not observed.any(axis=1).all():
         raise FitError(
             f"the curves {np.flatnonzero(~observed.any(axis=1)).tolist()} of a power law have no "
-            "observed loss: leave them out"
+            "observed loss. Leave them out"
         )
     if not (x[observed] > 0).all():
         raise FitError(
-            f"a power law has no loss at {x[observed].min():g} parameters or tokens: leave out the "
-            "losses of untrained models"
+            f"a power law is not defined at {x[observed].min():g} parameters or tokens. Leave out "
+            "the losses of untrained models"
         )
     reference = float(np.exp(np.log(x[observed]).mean()))
     curves = _Curves(
@@ -160,7 +160,7 @@ class _Exponents:
     best: np.ndarray
     """(C,) exponent of each curve."""
     basin: np.ndarray
-    """(C,) points of the coarse grid from which going downhill leads to the best one."""
+    """(C,) number of points of the coarse grid from which a descent ends at the best point."""
 
 
 def _search(curves: _Curves) -> _Exponents:
@@ -182,7 +182,7 @@ def _search(curves: _Curves) -> _Exponents:
 
 
 def _group_costs(curves: _Curves, grid: np.ndarray) -> np.ndarray:
-    """Return the cost (num_groups, G) with E and A at their best, for ln alpha (num_groups, G)."""
+    """Return the cost (num_groups, G) at ln alpha (num_groups, G), with the best E and A."""
     per_curve = np.empty((len(curves.losses), grid.shape[1]))
     for g in range(grid.shape[1]):
         per_curve[:, g] = _solve_linear(curves, np.exp(grid[curves.groups, g]))[2]
@@ -201,7 +201,7 @@ def _solve_linear(curves: _Curves, alpha: np.ndarray) -> tuple[np.ndarray, np.nd
     total = w.sum(axis=1) + precision
     level = ((w * y).sum(axis=1) + precision * mean) / total
     centre = (w * basis).sum(axis=1) / total
-    # About its weighted mean, so that a nearly constant basis (small alpha) loses no digits.
+    # Centred on its weighted mean, so that a nearly constant basis (small alpha) loses no digits.
     spread = (w * (basis - centre[:, None]) ** 2).sum(axis=1) + precision * centre**2
     slope = (w * (basis - centre[:, None]) * (y - level[:, None])).sum(axis=1)
     slope -= precision * centre * (mean - level)
@@ -250,7 +250,7 @@ def _law_and_evidence(
 
 
 def _basin_sizes(costs: np.ndarray) -> np.ndarray:
-    """Count the grid points (of G) that lie in the valley of the lowest cost; costs (g, G)."""
+    """Return the number (g,) of grid points in the valley of the lowest cost, of costs (g, G)."""
     best = costs.argmin(axis=1)[:, None]
     place = np.arange(costs.shape[1])
     rises = np.diff(costs, axis=1) >= 0

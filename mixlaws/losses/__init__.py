@@ -1,1 +1,1 @@
-"""Losses: what was measured, by our own runs or by anyone's."""
+"""Losses measured by our own runs or published by others."""

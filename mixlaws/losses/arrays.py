@@ -1,4 +1,4 @@
-"""From tables to arrays: the only place where observations are made."""
+"""Turn the tables of a swarm into observations. Nothing else makes them."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from mixlaws.runs.schedules import make_schedule
 
 
 def make_observations(swarm: Swarm) -> Observations:
-    """Return the losses as arrays, one row per (size, mixture, seed, step), sorted by it.
+    """Return the losses as arrays, one row per (size, mixture, seed, step), in this order.
 
-    Losses, runs and mixtures are joined by name. Raises DataError for mixtures of several phases,
-    and when runs of different schedules would be fitted together.
+    Losses, runs and mixtures are joined by name. Raises DataError if a mixture has several phases,
+    or if the runs have different schedules.
     """
     key, domains = [*RUN_KEY, "step"], list(swarm.validation_domains)
     wide = swarm.losses.pivot(index=[*key, "tokens"], columns="validation_domain", values="loss")
@@ -34,7 +34,7 @@ def make_observations(swarm: Swarm) -> Observations:
         mixture=joined["mixture"].to_numpy(dtype=str),
         seed=joined["seed"].to_numpy(dtype=int),
         step=joined["step"].to_numpy(dtype=int),
-        # The order in memory is fixed: the last bits of sums and products depend on it.
+        # The memory order is fixed, because the last bits of sums and products depend on it.
         proportions=np.asarray(shares, dtype=float, order="F"),
         num_params=joined["num_params"].to_numpy(dtype=float),
         compute_params=_compute_params(joined),
@@ -50,17 +50,17 @@ def _static_shares(swarm: Swarm, mixtures: pd.Series) -> pd.DataFrame:
     table = swarm.mixtures[swarm.mixtures["id"].isin(mixtures)]
     if several := table.loc[table.duplicated("id"), "id"].drop_duplicates().tolist():
         raise DataError(
-            f"the mixtures {', '.join(several)} change during the run (several phases), and the "
-            "laws hold for constant proportions only. Leave out the runs of these mixtures"
+            f"the mixtures {', '.join(several)} change during the run (several phases); laws are "
+            "for constant proportions only. Leave out the runs of these mixtures"
         )
     return table.set_index("id")[share_columns(swarm.domains)].loc[mixtures]
 
 
 def knows_compute(runs: pd.DataFrame) -> bool:
-    """Say whether the run table gives the FLOPs per token of its runs and of any target.
+    """Return whether the FLOPs per token of the runs and of any target are known.
 
-    That takes flops_per_token and, for the target, vocabulary_size. Without either,
-    `compute_params` is num_params for runs and target alike, so that the two stay comparable.
+    The runs need the column flops_per_token, the target needs vocabulary_size. If one is missing,
+    `compute_params` is num_params for both, so that runs and target stay comparable.
     """
     return {"flops_per_token", "vocabulary_size"} <= set(runs)
 
@@ -72,10 +72,10 @@ def _compute_params(rows: pd.DataFrame) -> np.ndarray:
 
 
 def schedule_of(runs: pd.DataFrame) -> dict[str, Any]:
-    """Return the schedule settings that all runs share, None where the table has none.
+    """Return the schedule settings that all runs share; a setting that is not stated is None.
 
-    A table without any schedule means a constant one. Raises DataError when runs differ: points
-    of different schedules lie on different curves.
+    A table without a schedule means a constant one. Raises DataError if the schedules of the runs
+    differ, because their points lie on different curves.
     """
     if "schedule" not in runs:
         return {"schedule": "constant", "warmup_steps": 0}
@@ -90,7 +90,7 @@ def schedule_of(runs: pd.DataFrame) -> dict[str, Any]:
         ]
         raise DataError(
             f"the runs have {len(distinct)} learning-rate schedules and cannot be fitted together: "
-            f"{'; '.join(map(str, shown))}. Keep one schedule in an experiment"
+            f"{'; '.join(map(str, shown))}. Keep the runs of one schedule"
         )
     row = distinct.iloc[0].to_dict()
     stated = {str(name): value for name, value in row.items() if pd.notna(value)}
@@ -113,10 +113,10 @@ def _schedule_state(rows: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _num_steps(rows: pd.DataFrame) -> pd.Series:
-    """Return the length of each row's run: its last step where the run table does not say."""
+    """Return the number of steps of each row's run; by default, its last measured step."""
     return rows.get("num_steps", rows.groupby(RUN_KEY)["step"].transform("max"))
 
 
 def _batch_tokens(rows: pd.DataFrame) -> pd.Series:
-    """Return the tokens of one step of each row's run."""
+    """Return the number of tokens per step of each row's run."""
     return rows.get("batch_tokens", rows["tokens"] / rows["step"])

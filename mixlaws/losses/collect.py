@@ -22,9 +22,9 @@ def collect_losses(
     to_losses: str | Path,
     to_runs: str | Path,
 ) -> None:
-    """Join losses.csv, run.json and timing.json of many runs into a loss and a run table.
+    """Join losses.csv, run.json and timing.json of many runs into a loss table and a run table.
 
-    Raises DataError when a loss file changed after its run, and when the runs saw different text.
+    Raises DataError if a loss file changed after its run, or if the runs saw different text.
     """
     verify_losses(losses, records)
     write_table(join_losses(losses), to_losses)
@@ -32,7 +32,7 @@ def collect_losses(
 
 
 def verify_losses(paths: Sequence[str | Path], records: Sequence[str | Path]) -> None:
-    """Raise DataError naming every loss file that is not the one its run wrote."""
+    """Raise DataError naming every loss file that changed after its run."""
     changed = [
         str(path)
         for path, record in zip(paths, records, strict=True)
@@ -41,8 +41,8 @@ def verify_losses(paths: Sequence[str | Path], records: Sequence[str | Path]) ->
     if changed:
         raise DataError(
             f"{len(changed)} loss files changed after their runs: the sha256 differs from the one "
-            f"in run.json beside {', '.join(changed)}. Delete these runs' folders and rerun, which "
-            "trains them again"
+            f"in run.json beside {', '.join(changed)}. Delete the folders of these runs and rerun "
+            "to train them again"
         )
 
 
@@ -53,10 +53,10 @@ def join_losses(paths: Sequence[str | Path]) -> pd.DataFrame:
 
 
 def join_runs(records: Sequence[str | Path], timings: Sequence[str | Path]) -> pd.DataFrame:
-    """Join run.json and timing.json of many runs into one row a run.
+    """Join run.json and timing.json of many runs into a table with one row per run.
 
-    Proportions are not repeated here: mixtures.csv has them. Raises DataError when the runs saw
-    different text, naming what differs.
+    The proportions are in mixtures.csv and not repeated here. Raises DataError naming the
+    differences if the runs saw different text.
     """
     rows = []
     found = [read_json(path) for path in records]
@@ -64,6 +64,6 @@ def join_runs(records: Sequence[str | Path], timings: Sequence[str | Path]) -> p
     for record, timing in zip(found, map(read_json, timings), strict=True):
         row = {column: record[column] for column in RUN_COLUMNS}
         row |= {name: timing[name] for name in ("seconds", "tokens_per_second")}
-        # No run of ours starts from another model yet.
+        # Our own runs never start from another model.
         rows.append(row | {"initial": "", "text_fingerprint": text_fingerprint(record)})
     return pd.DataFrame(rows).sort_values(RUN_KEY, ignore_index=True)

@@ -1,4 +1,4 @@
-"""Published files, verified: downloaded at a pinned commit or read from a local copy."""
+"""Get published files, from a pinned commit or a local copy, and verify their sha256."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ NUM_RETRIES = 3
 
 
 def download_logs(published: Mapping[str, Any], cache: str | Path, output: str | Path) -> None:
-    """Get and verify every published file, and write their sums to `output` (JSON)."""
+    """Get and verify every published file, and write their sha256 to `output` (JSON)."""
     published_files(published, cache)
     write_json(published["files"], output)
 
 
 def published_files(published: Mapping[str, Any], cache: str | Path) -> dict[str, Path]:
-    """Return the verified local path of every file of `published.files`, by its name there.
+    """Return the verified local path of every file in `published.files`, by its name there.
 
-    `published.folder` is a local copy of them. Without it, the files are downloaded from
-    `published.url` into `cache`, and a file there with the right sum is not downloaded again.
-    Raises DataError with the file, its expected and found sha256, and the config key.
+    If `published.folder` is set, the files are read from there. Otherwise they are downloaded from
+    `published.url` into `cache`; a file that is already there with the right sha256 is not
+    downloaded again. Raises DataError if a file is missing, differs or cannot be downloaded.
     """
     if published.get("folder"):
         return verified_files(Path(published["folder"]), published["files"])
@@ -34,21 +34,21 @@ def published_files(published: Mapping[str, Any], cache: str | Path) -> dict[str
 
 
 def verified_files(folder: Path, sums: Mapping[str, str]) -> dict[str, Path]:
-    """Return folder/name for every name of `sums`; raise DataError where its sha256 differs."""
+    """Return folder/name for every name in `sums`; raise DataError if its sha256 differs."""
     for name, expected in sums.items():
         path = folder / name
-        found = file_sha256(path) if path.is_file() else "missing"
+        found = file_sha256(path) if path.is_file() else "no such file"
         if found != expected:
             raise DataError(
-                f"{name} in {folder} is not the published file: its sha256 is {found} instead of "
-                f"{expected}. Point published.folder to an unchanged copy, or leave it empty to "
+                f"{name} in {folder} is not the published file: expected sha256 {expected}, found "
+                f"{found}. Point published.folder to an unchanged copy, or leave it empty to "
                 "download the files"
             )
     return {name: folder / name for name in sums}
 
 
 def _download(url: str, name: str, sha256: str, cache: Path) -> Path:
-    # Imported here so that a local copy needs neither pooch nor a network.
+    # Imported here, because a local copy needs neither pooch nor a network.
     import pooch
 
     files = pooch.create(

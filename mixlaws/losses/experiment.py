@@ -1,4 +1,4 @@
-"""The losses of one experiment, opened for analysis: observations, target, weights, baselines."""
+"""Open the losses of one experiment: its observations, target, weights and baselines."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ SCHEDULE_NAMES = ("schedule", "schedule_horizon", "final_rate", "decay_share")
 
 @dataclass(frozen=True, eq=False)
 class Experiment:
-    """An experiment as laws and decisions read it."""
+    """The inputs of an experiment's laws and decisions."""
 
     observations: Observations
     held_out: tuple[str, ...]
     """Ids of the mixtures that are left out of every fit."""
     baselines: dict[str, list[float]]
-    """Proportions of the baseline mixtures by id, in the order of the domains; often none."""
+    """Proportions of the baseline mixtures by id, in the order of the domains; may be empty."""
     columns: Columns
     target: Target
     target_options: dict[str, Any]
@@ -50,7 +50,7 @@ class Experiment:
         }
 
     def distance(self) -> dict[str, float]:
-        """Return how far the laws extrapolate: the target's N and D over the largest observed."""
+        """Return the distance of the extrapolation: the target's N and D over the largest seen."""
         return {
             "num_params": float(self.target.num_params / self.observations.num_params.max()),
             "tokens": float(self.target.tokens / self.observations.tokens.max()),
@@ -65,11 +65,11 @@ def open_experiment(
     target: Mapping[str, Any],
     weights: Mapping[str, float],
 ) -> Experiment:
-    """Read the tables of an experiment; `target` and `weights` are the config's.
+    """Read the tables of an experiment; `target` and `weights` come from the config.
 
-    The runs may be anyone's: baselines, seeds, schedules, vocabulary_size and flops_per_token are
-    optional. Raises DataError when the tables do not fit together, when their runs saw different
-    text or schedules, and when a weighted validation domain was not measured.
+    The runs may be imported: baselines, seeds, schedules, vocabulary_size and flops_per_token are
+    optional. Raises DataError if the tables do not fit together, if the runs saw different text or
+    schedules, or if a weighted validation domain was not measured.
     """
     swarm = Swarm.read(losses, runs, mixtures)
     check_runs(swarm.runs, runs)
@@ -91,7 +91,7 @@ def open_experiment(
 
 
 def check_schedule(trained: Mapping[str, Any], target: Mapping[str, Any]) -> None:
-    """Raise DataError when the runs' schedule is not the one that the target is predicted for."""
+    """Raise DataError if the runs and the target have different learning-rate schedules."""
     asked = {"schedule": "constant", **target}
     is_constant = asked["schedule"] == "constant" == trained["schedule"]
     names = ["schedule"] if is_constant else [*SCHEDULE_NAMES, "warmup_steps"]
@@ -106,10 +106,10 @@ def check_schedule(trained: Mapping[str, Any], target: Mapping[str, Any]) -> Non
 
 
 def make_target(target: Mapping[str, Any], vocabulary_size: int | None) -> Target:
-    """Return the config's target as a point in (N, D), with its schedule's state at its end.
+    """Return the config's target as a point in (N, D), with the state of its schedule at the end.
 
-    Without a `vocabulary_size` its FLOPs are unknown, and `compute_params` is N, as for the runs
-    (`arrays.knows_compute`).
+    Without a `vocabulary_size` its FLOPs are unknown; `compute_params` is then N, as it is for the
+    runs (`arrays.knows_compute`).
     """
     names = [name for name in Shape.__dataclass_fields__ if name in target]
     shape = Shape(**{name: target[name] for name in names})
@@ -137,11 +137,11 @@ def supply(
     accounting: str | Path | None,
     measured_factor: float,
 ) -> dict[str, float | None]:
-    """Return the tokens of each domain that limit the target; None where nothing does.
+    """Return the number of tokens of each domain available to the target; None means no limit.
 
-    `available_tokens` (the config's) come first. A confirmation trains on the text at hand: where
-    `measured_factor` is above 0, the training tokens counted in `accounting`, times this factor,
-    limit the other domains. Imported runs have no accounting (None).
+    The config's `available_tokens` take precedence. A confirmation trains on the experiment's own
+    text, so if `measured_factor` is above 0, the other domains are limited to the training tokens
+    counted in `accounting`, times this factor. Imported runs have no accounting (None).
     """
     if accounting is None or not measured_factor:
         return {domain: stated or None for domain, stated in available_tokens.items()}

@@ -1,4 +1,4 @@
-"""Fingerprints of the training text: runs on different text are never analysed together."""
+"""Fingerprints of the training text, to refuse to analyse runs on different text together."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ _NUM_NAMED = 3
 
 
 def text_fingerprint(record: Mapping[str, Any]) -> str:
-    """Return one digest (12 hex digits) of all token files that a run's record names."""
+    """Return a digest (12 hex digits) of all token files in a run's record."""
     text = json.dumps([record["fingerprints"], record["token_files"]], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
 def check_records(records: Sequence[Mapping[str, Any]]) -> None:
-    """Raise DataError when runs saw different text, naming token files, differences and runs.
+    """Raise DataError if runs saw different text, naming token files, differences and runs.
 
-    `records` are the contents of run.json. A difference is in the list of sources, the filter (all
-    options that choose documents), the tokenizer, the version of the code that made the tokens, or
-    the tokens' sha256 alone: the list of sources has the sizes of files, not their bytes.
+    `records` are the contents of run.json. Text may differ in its sources, its filter (all options
+    that choose documents), its tokenizer, the version of the code that made the tokens, or only in
+    the sha256 of the tokens: sources are compared by the sizes of their files, not their contents.
     """
     found: dict[tuple[str, str], dict[str, list[str]]] = {}
     for record in records:
@@ -41,8 +41,8 @@ def check_records(records: Sequence[Mapping[str, Any]]) -> None:
     ]
     if problems:
         raise DataError(
-            f"the runs saw different text: {'; '.join(problems)}. Delete the runs on the text that "
-            "you do not want, and rerun"
+            f"the runs saw different text: {'; '.join(problems)}. Delete the runs on unwanted text "
+            "and rerun"
         )
 
 
@@ -52,7 +52,7 @@ def _some(names: Sequence[str]) -> str:
 
 
 def check_runs(runs: pd.DataFrame, path: object) -> None:
-    """Raise DataError when the runs' text_fingerprint differs; imported runs may have none."""
+    """Raise DataError if the text_fingerprint of the runs differs; imported runs may lack it."""
     if "text_fingerprint" not in runs or runs["text_fingerprint"].nunique() <= 1:
         return
     groups = runs.groupby("text_fingerprint", sort=False)
@@ -63,5 +63,5 @@ def check_runs(runs: pd.DataFrame, path: object) -> None:
     listed = " and ".join(f"{digest} in {runs}" for digest, runs in names.items())
     raise DataError(
         f"the runs saw different text: text_fingerprint in {path} is {listed}. Their run.json "
-        "files show what differs. Keep the runs on one text"
+        "files show what differs. Keep only runs on the same text"
     )

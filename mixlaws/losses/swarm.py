@@ -1,4 +1,4 @@
-"""A swarm: the losses of a set of runs, whoever trained them, with the runs and their mixtures."""
+"""A swarm: a set of runs, our own or published, with their losses and mixtures."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ _NUM_LISTED = 20
 class Swarm:
     """Losses, runs and mixtures as tables (columns: `mixlaws.losses.tables`).
 
-    The tables fit together: construction raises DataError otherwise (`check`). What only published
-    data have is empty for our own runs.
+    Construction raises DataError if the tables do not fit together (`check`). The weights, base
+    losses and dropped checkpoints belong to published data; they are empty for our own runs.
     """
 
     losses: pd.DataFrame
@@ -45,7 +45,7 @@ class Swarm:
     base_losses: dict[str, float] = field(default_factory=dict)
     """Loss of the model that training continued from, by validation domain."""
     dropped: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=DROPPED_COLUMNS))
-    """size, run, step, num_validation_domains, reason: every checkpoint that was left out."""
+    """Every checkpoint that was left out: size, run, step, num_validation_domains, reason."""
 
     def __post_init__(self) -> None:
         self.check()
@@ -57,7 +57,7 @@ class Swarm:
 
     @property
     def validation_domains(self) -> tuple[str, ...]:
-        """Return the validation domains: in the order of the weights, else of the losses."""
+        """Return the validation domains, in the order of the weights or, without, of the losses."""
         return tuple(self.weights or dict.fromkeys(self.losses["validation_domain"]))
 
     @property
@@ -71,21 +71,21 @@ class Swarm:
         rows = self.mixtures.loc[self.mixtures["id"] == mixture, share_columns(self.domains)]
         if len(rows) != 1:
             raise DataError(
-                f"the mixture table has {len(rows)} rows of {mixture!r} instead of one. "
+                f"the mixture table has {len(rows)} rows for {mixture!r} instead of one. "
                 "Correct the mixture's id"
             )
         return rows.to_numpy(dtype=float)[0]
 
     def check(self) -> None:
-        """Raise DataError that lists everything by which the tables do not fit together."""
+        """Raise DataError that lists every contradiction between the tables."""
         if problems := list(_problems(self)):
             raise DataError(
                 f"losses, runs and mixtures do not fit together: {'; '.join(problems)}. "
-                "Add what is missing, or remove the rows that need it"
+                "Add the missing rows, or remove the rows that need them"
             )
 
     def save(self, folder: str | Path) -> None:
-        """Write the swarm into a folder: the three tables, what was dropped, and study.json."""
+        """Write the swarm into a folder: the three tables, dropped.csv and study.json."""
         folder = Path(folder)
         write_table(self.losses, folder / LOSSES)
         write_table(self.runs, folder / RUNS)
@@ -136,7 +136,7 @@ def _problems(swarm: Swarm) -> Iterator[str]:
 
 
 def _without(table: pd.DataFrame, other: pd.DataFrame) -> pd.DataFrame:
-    """Return the runs of a table that another one lacks."""
+    """Return the rows of a table whose runs are not in another table."""
     keys = [pd.MultiIndex.from_frame(each[RUN_KEY]) for each in (table, other)]
     return table[~keys[0].isin(keys[1])]
 
@@ -151,7 +151,7 @@ def _incomplete(losses: pd.DataFrame, measured: Sequence[str]) -> Iterator[str]:
 
 
 def _named(what: str, rows: pd.DataFrame | pd.Series | list[str]) -> Iterator[str]:
-    """Yield one problem that lists the rows that have it; nothing if none has."""
+    """Yield a problem with a list of the rows that have it; yield nothing if there are none."""
     listed = rows if isinstance(rows, list) else rows.to_numpy(dtype=object).tolist()
     if listed:
         more = f" and {len(listed) - _NUM_LISTED} more" if len(listed) > _NUM_LISTED else ""

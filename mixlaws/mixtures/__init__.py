@@ -1,1 +1,1 @@
-"""Mixtures of domains, and designs that choose which ones to train."""
+"""Mixtures of domains, and designs that choose the mixtures to train."""

@@ -21,17 +21,17 @@ from mixlaws.mixtures.lattice import (
 MAX_HELD_OUT = 32
 MAX_ENUMERATED = 50_000
 POOL_SIZE = 20_000
-# Held-out mixtures are drawn from the interior: fits are scored where they are used.
+# Held-out mixtures come from the interior of the limits, because laws are used there.
 HELD_OUT_CONCENTRATION = 3.0
-# From sparse to dense mixtures, so that a space-filling design finds points of every kind.
+# The pool has sparse and dense mixtures, so that a space-filling design finds both.
 POOL_CONCENTRATIONS = (0.2, 0.5, 1.0, 2.0, 5.0)
-# The paper's Algorithm 2 halves the levels until they fall below this share.
+# The paper's algorithm 2 halves the levels until they fall below this share.
 DIMINISHING_STEP = 1 / 16
 _HELD_OUT_STREAM, _SAMPLE_STREAM = 0, 1
 
 
 def default_count(num_domains: int) -> int:
-    """Return how many mixtures to sample: 2.5 per domain + 4, less the two baselines."""
+    """Return the default number of sampled mixtures: 2.5 per domain + 4, minus two baselines."""
     return math.ceil(2.5 * num_domains + 4) - 2
 
 
@@ -42,7 +42,7 @@ class Design:
     name: str
     """A key of DESIGNS."""
     count: int
-    """Sampled mixtures."""
+    """Number of sampled mixtures."""
     num_held_out: int
     lattice: int
     """Sampled and held-out proportions are multiples of 1/lattice."""
@@ -51,13 +51,13 @@ class Design:
 
 
 def choose_mixtures(design: Design) -> list[Mixture]:
-    """Return the sampled, the held-out and the uniform mixture, in this order.
+    """Return the sampled mixtures, the held-out ones and the uniform one, in this order.
 
-    The natural mixture is missing: its shares are known only once the text is tokenized. Raises
-    ConfigError when the limits leave fewer mixtures than asked for.
+    The natural mixture is not included, because its shares are unknown until the text is tokenized.
+    Raises ConfigError if there are fewer mixtures within the limits than requested.
     """
     lattice, limits, seed = design.lattice, design.limits, design.seed
-    # Sampled and held-out mixtures differ from the lattice point next to uniform.
+    # No sampled or held-out mixture is the lattice point nearest to uniform.
     middle = round_to_lattice([1 / len(limits)] * len(limits), lattice, limits)
     held_out = _distinct(
         _interior(lattice, limits, seed), MAX_HELD_OUT, taken=[middle], strict=False
@@ -67,7 +67,8 @@ def choose_mixtures(design: Design) -> list[Mixture]:
     if design.num_held_out > len(held_out):
         raise ConfigError(
             f"mixtures.held_out asks for {design.num_held_out} mixtures, but only {len(held_out)} "
-            "are within mixtures.limits on this lattice. Lower it, or make mixtures.lattice finer"
+            "are within mixtures.limits on this lattice. Lower mixtures.held_out, or raise "
+            "mixtures.lattice"
         )
     named = [(f"mix-{i:03d}", "sample", counts) for i, counts in enumerate(sample, start=1)]
     named += [
@@ -84,7 +85,7 @@ def choose_mixtures(design: Design) -> list[Mixture]:
 def _distinct(
     candidates: Iterator[np.ndarray], count: int, *, taken: Sequence[np.ndarray], strict: bool
 ) -> list[np.ndarray]:
-    """Return the first `count` candidates that are new."""
+    """Return the first `count` candidates that are neither taken nor repeated."""
     seen = {tuple(counts) for counts in taken}
     chosen: list[np.ndarray] = []
     for counts in candidates:
@@ -96,8 +97,8 @@ def _distinct(
     if strict and len(chosen) < count:
         raise ConfigError(
             f"mixtures.count asks for {count} mixtures, but only {len(chosen)} are within "
-            "mixtures.limits on this lattice. Lower it, widen the limits, or make mixtures.lattice "
-            "finer"
+            "mixtures.limits on this lattice. Lower mixtures.count, widen the limits, or raise "
+            "mixtures.lattice"
         )
     return chosen
 
@@ -110,7 +111,7 @@ def _draws(
     draws = generator.dirichlet([concentration] * len(pairs), size=count)
     exact = (pairs[:, 0] + (1 - pairs[:, 0].sum()) * draws) * lattice
     counts = np.floor(exact).astype(int)
-    # Round up the largest remainders, as many as each row lacks.
+    # Round up the largest remainders of each row until its counts sum to the lattice.
     rank = np.argsort(np.argsort(counts - exact, axis=1, kind="stable"), axis=1)
     counts += rank < (lattice - counts.sum(axis=1))[:, None]
     lowest, highest = lattice_limits(lattice, limits)
@@ -118,21 +119,21 @@ def _draws(
 
 
 def _interior(lattice: int, limits: Limits, seed: int) -> Iterator[np.ndarray]:
-    """Yield mixtures well inside the limits, drawn from a random stream of their own."""
+    """Yield mixtures well inside the limits; their random stream is independent of the sample's."""
     generator = np.random.default_rng([seed, _HELD_OUT_STREAM])
     yield from _draws(lattice, limits, generator, HELD_OUT_CONCENTRATION, POOL_SIZE // 10)
 
 
 def maximin(lattice: int, limits: Limits, seed: int, uniform: np.ndarray) -> Iterator[np.ndarray]:
-    """Yield lattice points, each the farthest from all before it and from uniform.
+    """Yield lattice points, each the farthest from uniform and from all earlier ones.
 
-    Distances are between square roots of shares, because losses bend most at small shares.
+    Distances are between square roots of shares, because losses curve most at small shares.
     """
     pool = _pool(lattice, limits, seed)
     points = np.sqrt(pool / lattice)
     distance = np.linalg.norm(points - np.sqrt(uniform / lattice), axis=1)
     while distance.max() > 0:
-        # Ties (a symmetric lattice has many) are broken by the pool's order, up to rounding noise.
+        # A symmetric lattice has many ties. The first one in the pool wins; 1e-12 absorbs rounding.
         index = int(np.argmax(distance >= distance.max() - 1e-12))
         yield pool[index]
         distance = np.minimum(distance, np.linalg.norm(points - points[index], axis=1))
@@ -170,7 +171,7 @@ def dirichlet(lattice: int, limits: Limits, seed: int, _: np.ndarray) -> Iterato
 def double_diminishing(
     lattice: int, limits: Limits, seed: int, _: np.ndarray
 ) -> Iterator[np.ndarray]:
-    """Yield the paper's candidates (Algorithm 2): one with a zero share after three without."""
+    """Yield the candidates of the paper's algorithm 2; every fourth one has a zero share."""
     candidates = diminishing_candidates({domain: pair[1] for domain, pair in limits.items()})
     generator = np.random.default_rng([seed, _SAMPLE_STREAM])
     order = generator.permutation(len(candidates))
@@ -185,11 +186,11 @@ def double_diminishing(
 
 
 def diminishing_candidates(highest: Mapping[str, float]) -> np.ndarray:
-    """Return (n, K) candidate proportions of the paper's Algorithm 2, columns in given order.
+    """Return the candidates (n, K) of the paper's algorithm 2, domains in the order of `highest`.
 
-    The share of a domain is its upper limit rounded down to 1/16, or a half, a quarter, ... of
-    that, or zero instead of less than 1/16. The domain with the smallest limit takes what is left,
-    if its limit allows.
+    The largest share of a domain is its upper limit rounded down to a multiple of 1/16. It may also
+    have a half of that, a quarter, and so on down to 1/16, or zero. The domain with the smallest
+    limit gets the remainder, if its limit allows.
     """
     domains = sorted(highest, key=lambda domain: -highest[domain])
     partial: list[tuple[float, ...]] = [()]
@@ -203,7 +204,7 @@ def diminishing_candidates(highest: Mapping[str, float]) -> np.ndarray:
 
 
 def _levels(highest: float) -> list[float]:
-    """Return the shares that one domain may take, largest first, zero last."""
+    """Return the shares that one domain may have, from the largest to zero."""
     level = DIMINISHING_STEP * math.floor(min(highest, 1.0) / DIMINISHING_STEP)
     levels = []
     while level >= DIMINISHING_STEP:

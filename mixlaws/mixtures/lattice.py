@@ -1,4 +1,4 @@
-"""Mixtures: proportions on a lattice."""
+"""Mixtures, and the lattice on which their proportions lie."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ import numpy as np
 
 from mixlaws.errors import ConfigError
 
-# Names of mixtures that have no number.
+# Mixtures that have a name instead of a number.
 UNIFORM = "uniform"
-"""Equal shares, or the nearest to them within the limits."""
+"""Equal shares, or the nearest shares within the limits."""
 NATURAL = "natural"
-"""Each domain's share of all tokens that its source holds: known once the text is tokenized."""
+"""Each domain's share of the tokens of all sources, known once the text is tokenized."""
 OPTIMUM = "optimum"
-"""The best proportions for the target, on the lattice: known once the laws are fitted."""
+"""The best proportions for the target, on the lattice, known once the laws are fitted."""
 
 Limits = Mapping[str, Sequence[float]]
 """Lower and upper limit of each domain's share, in the order of the domains."""
@@ -23,7 +23,7 @@ Limits = Mapping[str, Sequence[float]]
 
 @dataclass(frozen=True)
 class Mixture:
-    """A named choice of proportions."""
+    """Proportions with an id."""
 
     id: str
     kind: str
@@ -32,9 +32,10 @@ class Mixture:
 
 
 def round_to_lattice(shares: Sequence[float], lattice: int, limits: Limits) -> np.ndarray:
-    """Return integer counts that sum to `lattice`, nearest to the shares within the limits.
+    """Return the counts of the lattice point nearest to the shares and within the limits.
 
-    Raises ConfigError when no lattice point lies within the limits.
+    The counts are integers that sum to `lattice`. Raises ConfigError if no lattice point lies
+    within the limits.
     """
     lowest, highest = lattice_limits(lattice, limits)
     exact = np.asarray(shares, dtype=float) * lattice
@@ -47,7 +48,7 @@ def round_to_lattice(shares: Sequence[float], lattice: int, limits: Limits) -> n
 
 
 def lattice_limits(lattice: int, limits: Limits) -> tuple[np.ndarray, np.ndarray]:
-    """Return the limits as integer counts; raise ConfigError when they exclude every mixture."""
+    """Return the limits as integer counts; raise ConfigError if no mixture is within them."""
     pairs = np.array([limits[domain] for domain in limits], dtype=float)
     lowest = np.ceil(pairs[:, 0] * lattice - 1e-9).astype(int)
     highest = np.floor(pairs[:, 1] * lattice + 1e-9).astype(int)
@@ -55,22 +56,22 @@ def lattice_limits(lattice: int, limits: Limits) -> tuple[np.ndarray, np.ndarray
         raise ConfigError(
             f"no mixture on the 1/{lattice} lattice is within the limits {dict(limits)}: rounded "
             f"to the lattice, the lower limits sum to {lowest.sum()}/{lattice} and the upper ones "
-            f"to {highest.sum()}/{lattice}. Widen the limits, or make mixtures.lattice finer"
+            f"to {highest.sum()}/{lattice}. Widen the limits, or raise mixtures.lattice"
         )
     return lowest, highest
 
 
 def equal_shares(limits: Limits) -> dict[str, float]:
-    """Return 1/K for each of K domains, or the nearest shares within the limits.
+    """Return 1/K for each of K domains, or the nearest shares (Euclidean) within the limits.
 
-    Nearest in the Euclidean sense: all shares are shifted by the same amount and clipped to the
-    limits. The limits must leave a mixture.
+    The nearest shares are all shifted by the same amount and clipped to the limits. There must be
+    a mixture within the limits.
     """
     share = 1 / len(limits)
     low, high = np.array([limits[domain] for domain in limits], dtype=float).T
     if (low <= share).all() and (share <= high).all():
         return dict.fromkeys(limits, share)
-    # The sum grows with the shift and is linear between the points where a share meets a limit.
+    # The sum increases with the shift, and is linear between shifts at which a share meets a limit.
     shifts = np.unique(np.concatenate([low - share, high - share]))
     sums = np.clip(share + shifts[:, None], low, high).sum(axis=1)
     shares = np.clip(share + np.interp(1.0, sums, shifts), low, high)

@@ -1,1 +1,1 @@
-"""The figures and tables of Data Mixing Laws (arXiv:2403.16952), from its published losses."""
+"""Reproduce the figures and tables of Data Mixing Laws (arXiv:2403.16952) from published losses."""

@@ -1,4 +1,4 @@
-"""Algorithm 1 on RedPajama: step law, size law, mixing law and search, beside the observations."""
+"""Algorithm 1 on RedPajama: step law, size law, mixing law and search, compared with the losses."""
 
 from __future__ import annotations
 
@@ -53,18 +53,18 @@ class Extrapolation:
     fit: NestedFit
     target: Target
     named: dict[str, np.ndarray]
-    """Proportions (K,) of the mixtures that were run at the target: default and optimised."""
+    """Proportions (K,) of the mixtures trained at the target: default and optimised."""
     observed: dict[str, np.ndarray]
-    """Their losses (G + 1,) there, overall last."""
+    """Observed losses (G + 1,) of these mixtures at the target, the overall loss last."""
     boosted: dict[str, BoostedLaw]
-    """The paper's mixing law by panel: implicit domains, boosted."""
+    """The paper's mixing law by panel: boosted, with implicit domains."""
     settings: Settings
 
 
 def extrapolate(
     swarm: Swarm, groups: Mapping[str, Sequence[str]], settings: Settings
 ) -> Extrapolation:
-    """Fit the nested pipeline as the paper does, to the mixtures that have all sizes."""
+    """Fit the nested pipeline as the paper does, to the mixtures trained at all sizes."""
     panels = Panels.of(swarm, groups)
     target = target_at(swarm, **settings["target"])
     seen = make_observations(swarm)
@@ -87,7 +87,7 @@ def extrapolate(
 
 
 def _fit_boosted(fit: NestedFit, panels: Panels, settings: Settings) -> dict[str, BoostedLaw]:
-    """Fit one boosted law a panel to the extrapolated losses."""
+    """Fit one boosted law per panel to the extrapolated losses."""
     losses = np.column_stack([fit.losses, fit.losses @ panels.weights])
     priors = MixingPriors(num_terms=settings["num_implicit"])
     return {
@@ -106,8 +106,8 @@ def extrapolate_losses(
 ) -> None:
     """Run the pipeline on the study in a folder and write its tables to `outputs`, by name.
 
-    Names: step_law, size_law, extrapolated, target_predictions, candidates, optima,
-    sharing_sensitivity, fitting_points.
+    The names are step_law, size_law, extrapolated, target_predictions, candidates, optima,
+    sharing_sensitivity and fitting_points.
     """
     found = extrapolate(Swarm.load(study), groups, settings)
     grid = candidates(found)
@@ -133,10 +133,10 @@ def law_tables(found: Extrapolation) -> dict[str, pd.DataFrame]:
 
 
 def target_predictions(found: Extrapolation) -> pd.DataFrame:
-    """Return predicted and observed losses at the target, panel by panel.
+    """Return predicted and observed losses at the target for every panel.
 
-    Columns: law, role, panel, predicted, observed. The paper's law is the boosted implicit one,
-    fitted to each panel; the exponential law is explicit: fitted to each group, summed by weight.
+    Columns: law, role, panel, predicted, observed. The paper's law, boosted implicit, is fitted to
+    each panel. The exponential law is fitted to each group; weighted predictions are summed.
     """
     proportions = np.array([found.named[role] for role in ROLES])
     boosted = np.column_stack([law.predict(proportions) for law in found.boosted.values()])
@@ -158,14 +158,14 @@ def _explicit(fit: NestedFit, panels: Panels, proportions: np.ndarray) -> np.nda
 
 
 def extrapolated_losses(found: Extrapolation) -> pd.DataFrame:
-    """Return the overall loss that step and size laws give each mixture at the target."""
+    """Return the overall loss of each mixture at the target, predicted by step and size laws."""
     overall = found.fit.losses @ found.panels.weights
     shares = {f"r_{d}": found.fit.proportions[:, j] for j, d in enumerate(found.swarm.domains)}
     return pd.DataFrame({"mixture": found.fit.mixtures, "loss": overall} | shares)
 
 
 def candidates(found: Extrapolation) -> pd.DataFrame:
-    """Return the paper's candidate mixtures with the overall loss that each law predicts.
+    """Return the paper's candidate mixtures, each with the overall loss predicted by each law.
 
     Columns: r_<domain>, sampled (whether it is a sample mixture), boosted implicit, exponential.
     """
@@ -184,9 +184,9 @@ def candidates(found: Extrapolation) -> pd.DataFrame:
 
 
 def optima(found: Extrapolation, grid: pd.DataFrame) -> pd.DataFrame:
-    """Return the mixtures of least predicted loss: on the grid, and exactly within the limits.
+    """Return the mixtures with the lowest predicted loss on the grid and anywhere in the limits.
 
-    Columns: law, search, loss, gap (Frank-Wolfe, nats; nan on the grid), r_<domain>.
+    Columns: law, search (grid or exact), loss, gap (Frank-Wolfe, nats), r_<domain>.
     """
     columns = [f"r_{domain}" for domain in found.swarm.domains]
     rows = []
@@ -206,11 +206,11 @@ def optima(found: Extrapolation, grid: pd.DataFrame) -> pd.DataFrame:
 
 
 def sharing_sensitivity(found: Extrapolation) -> pd.DataFrame:
-    """Return the predictions under every way to share the exponents, observed losses beside.
+    """Return the predictions for every way to share exponents between curves.
 
     Columns: validation (groups or overall), step_sharing, size_sharing, size_exponents (the
-    authors' range or free), default, optimised, gain, and rank: the place of the optimised mixture
-    among the extrapolated losses of the sample mixtures.
+    authors' range or free), default, optimised, gain, extrapolated_optimised, rank (of the
+    optimised mixture among the extrapolated losses), step_exponent, size_exponent (medians).
     """
     runs = complete_runs(found.swarm, found.settings["sizes"], found.settings["steps"])
     grouped = found.panels.group(runs)
@@ -227,7 +227,7 @@ def sharing_sensitivity(found: Extrapolation) -> pd.DataFrame:
 
 def _sharings(validation: str) -> Iterator[tuple[dict[str, str], NestedSettings]]:
     ranges = {"authors' starts": PAPER_SETTINGS.size_priors.bounds, "free": EXPONENT_BOUNDS}
-    # With one curve a run, a run's curves and one curve are the same; so are a domain's and all.
+    # With one curve per run, sharing by row is sharing by curve, and sharing by domain is all.
     steps: tuple[Sharing, ...] = ("curve", "row", "validation_domain", "all")
     sizes: tuple[Sharing, ...] = ("validation_domain", "all")
     if validation == OVERALL:
@@ -266,9 +266,10 @@ def _median(exponents: np.ndarray | None) -> float:
 
 
 def fitting_points(found: Extrapolation) -> pd.DataFrame:
-    """Return the sample mixtures at the largest proxy's last step: in-sample and left out in turn.
+    """Return predictions of the sample mixtures' losses at the last step of the largest proxy.
 
-    Columns: law (exponential), kind (fitted or left out), mixture, panel, predicted, observed.
+    Columns: law (exponential), kind (fitted: in-sample, or left out: by a fit to all others),
+    mixture, panel, predicted, observed.
     """
     size, step = found.settings["sizes"][-1], found.settings["steps"][1]
     rows = cross_section(found.swarm, size, step)

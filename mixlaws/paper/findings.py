@@ -1,4 +1,4 @@
-"""What the results of the reproduction say in words: the first screen of its page."""
+"""The findings of the reproduction in words, for the first screen of its page."""
 
 from __future__ import annotations
 
@@ -154,7 +154,7 @@ def _gain_finding(found: PaperResults) -> Finding:
 
 
 def _baseline_finding(found: PaperResults) -> Finding:
-    """Say what the smallest models alone would have chosen."""
+    """Return the finding about the mixture that the smallest models alone would choose."""
     stability = found.table("redpajama", "rank_stability")
     small = stability[stability["size"] == stability["size"].iloc[0]].iloc[-1]
     same = small["best"] == found.settings["extrapolation"]["optimised"]

@@ -1,4 +1,4 @@
-"""Figures 4 and 5: how five domains interact, and explicit against implicit aggregation."""
+"""Figures 4 and 5: how five domains interact; explicit and implicit aggregation compared."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from mixlaws.paper.points import Panels, Settings, cross_section
 from mixlaws.tables import write_table
 
 FREE = MixingPriors(noise=2e-3, slope_sd=20.0)
-"""The authors' fit of t is almost unregularised; so is this one."""
+"""Priors that, like the authors' fit, hardly regularise t."""
 IN_SAMPLE = "in-sample, the paper's"
 SAME_HELD_OUT = "the paper's, held out"
 REPEATED = "held out, repeated"
@@ -35,7 +35,7 @@ def fit_five_domains(
     interactions: str | Path,
     aggregation: str | Path,
 ) -> None:
-    """Write the tables of figures 4 (`interactions`) and 5 of the study in a folder."""
+    """Write the tables of figures 4 (`interactions`) and 5 (`aggregation`) for a study's folder."""
     swarm = Swarm.load(study)
     write_table(interaction_matrix(swarm, groups, settings, seed), interactions)
     write_table(compare_aggregations(swarm, groups, settings, seed), aggregation)
@@ -46,7 +46,7 @@ def interaction_matrix(
 ) -> pd.DataFrame:
     """Return t_ij, with mean zero over the training domains, and 90 % intervals.
 
-    Columns: validation_group, domain, t, lower, upper (bootstrap over mixtures). A constant added
+    Columns: validation_group, domain, t, lower, upper (bootstrap over mixtures). Adding a constant
     to a row of t only scales k, so the losses determine only differences within a row.
     """
     panels = Panels.of(swarm, groups)
@@ -86,11 +86,11 @@ class _Data:
 def compare_aggregations(
     swarm: Swarm, groups: Mapping[str, Sequence[str]], settings: Settings, seed: int
 ) -> pd.DataFrame:
-    """Return absolute errors of the overall loss, law by law, mixture by mixture.
+    """Return the absolute errors of the overall loss by law and mixture.
 
-    Columns: law, num_implicit (0: explicit), scoring, split, mixture, error. Three scorings: as in
-    the paper (fitted to all mixtures, errors of six of them: in-sample), with these six held out,
-    and on random splits of the same sizes.
+    Columns: law, num_implicit (0: explicit), scoring, split, mixture, error. There are three
+    scorings: as in the paper (fitted to all mixtures and scored in-sample on six of them), with
+    these six held out, and with random splits of the same sizes.
     """
     panels = Panels.of(swarm, groups)
     rows = cross_section(swarm, settings["size"], settings["step"])
@@ -121,12 +121,12 @@ def compare_aggregations(
 
 
 def _find(proportions: np.ndarray, listed: np.ndarray) -> np.ndarray:
-    """Return (n,): whether each row is listed; raise ConfigError for a listed row not found."""
+    """Return whether each row (n,) is listed; raise ConfigError if a listed one is not found."""
     near = np.abs(proportions[:, None] - listed[None]).max(axis=2) < 1e-9
     if not near.any(axis=0).all():
         absent = listed[~near.any(axis=0)].tolist()
         raise ConfigError(
-            "published.figures.aggregation.evaluation_mixtures has mixtures that no run has: "
+            "no run has these mixtures of published.figures.five_domains.evaluation_mixtures: "
             f"{absent}. Correct them"
         )
     return near.any(axis=1)

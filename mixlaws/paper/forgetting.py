@@ -1,4 +1,4 @@
-"""Figure 10: the critical proportion of continual pre-training and the curves it is read from."""
+"""Figure 10: the critical proportion of continual pre-training, and the curves that give it."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def fit_continual(
     level: float,
     outputs: Mapping[str, str | Path],
 ) -> None:
-    """Write what figure 10 shows of the study in a folder.
+    """Write the tables of figure 10 for the study in a folder.
 
     `outputs` has the paths of the tables critical, curves and laws, and of record (JSON).
     """
@@ -56,7 +56,7 @@ def continual_curves(swarm: Swarm, settings: Settings) -> pd.DataFrame:
 
 
 def base_losses(swarm: Swarm, settings: Settings) -> dict[str, float]:
-    """Return the losses of the model that training started from: original and new domain."""
+    """Return the losses of the initial model on the original and the new domain."""
     original = sum(swarm.base_losses[name] * weight for name, weight in swarm.weights.items())
     return {"original": float(original), "new": swarm.base_losses[settings["new_domain"]]}
 
@@ -64,8 +64,8 @@ def base_losses(swarm: Swarm, settings: Settings) -> dict[str, float]:
 def critical_proportions(swarm: Swarm, settings: Settings, seed: int, level: float) -> pd.DataFrame:
     """Return the critical proportion after each number of steps.
 
-    The run at the paper's critical proportion is left out. Columns: step, procedure (paper: c from
-    a grid; then ours by form), value, lower, upper (only for ours, over all forms).
+    The run at the paper's critical proportion is left out. Columns: step, procedure (the paper's,
+    with c from a grid, and ours by form), value, lower, upper (only for ours, over all forms).
     """
     curves = continual_curves(swarm, settings)
     original = curves[
@@ -90,9 +90,9 @@ def critical_proportions(swarm: Swarm, settings: Settings, seed: int, level: flo
 
 
 def share_laws(swarm: Swarm, settings: Settings) -> pd.DataFrame:
-    """Return the laws of both domains over the share at the last step.
+    """Return the laws of both domains as functions of the share, at the last step.
 
-    Columns: domain, form, share, loss: curves fitted without the held-out run.
+    Columns: domain, form, share, loss. The curves are fitted without the held-out run.
     """
     curves = continual_curves(swarm, settings)
     last = curves[(curves["step"] == settings["steps"][-1])]
@@ -126,7 +126,7 @@ def continual_record(swarm: Swarm, settings: Settings) -> dict[str, dict[str, fl
 
 
 def held_out_errors(swarm: Swarm, settings: Settings) -> dict[str, float]:
-    """Return predicted minus observed loss of the held-out run by domain, exponential form."""
+    """Return predicted minus observed loss of the held-out run, by domain (exponential form)."""
     last = continual_curves(swarm, settings)
     last = last[last["step"] == settings["steps"][-1]]
     errors = {}

@@ -17,7 +17,7 @@ from mixlaws.scoring.predictors import mixing_predictor
 from mixlaws.tables import write_table
 
 FORMS = {"M1": "M1", "M2": "M2", "M3": "M3", "M4": "exponential"}
-"""The paper's name of each form, and ours."""
+"""Our names of the forms, by the paper's."""
 BESIDE = {"additive": "additive", "linear": "linear", "mean": "mean"}
 RANDOM = "random"
 PAPER_SPLIT = "paper"
@@ -31,7 +31,7 @@ def compare_forms(study: str | Path, settings: Settings, seed: int, output: str 
 def form_errors(swarm: Swarm, settings: Settings, seed: int) -> pd.DataFrame:
     """Return mean absolute errors by split, form and validation domain.
 
-    The split `paper` validates on the runs that settings name; `num_splits` random splits of the
+    The split `paper` validates on the runs named in the settings. `num_splits` random splits of the
     same sizes follow. Columns: split, form, validation_domain, fitted_mae, validation_mae.
     """
     rows = cross_section(swarm, settings["size"], settings["step"])
@@ -81,7 +81,10 @@ def _random_errors(losses: np.ndarray) -> np.ndarray:
 
 
 def form_summary(table: pd.DataFrame) -> pd.DataFrame:
-    """Return per form and validation domain the paper's split and the median of the others."""
+    """Return the errors of the paper's split and the median over the other splits.
+
+    There is one row per form and validation domain.
+    """
     key = ["form", "validation_domain"]
     ours = table[table["split"] == PAPER_SPLIT].set_index(key)
     repeated = table[table["split"] != PAPER_SPLIT].groupby(key, sort=False)["validation_mae"]

@@ -1,4 +1,4 @@
-"""The joint laws on the same losses: predictions with intervals, forward folds, the optimum."""
+"""The joint laws on the paper's losses: predictions with intervals, forward folds, the optimum."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ from mixlaws.scoring.joint_folds import JointChoice, choose_joint
 JOINT, PAPER = "joint", "nested, the paper's"
 ROLES = ("default", "optimised")
 NO_OPTIONS: dict[str, Any] = {"limits": {}, "groups": {}, "max_epochs": 1.0, "maximum_share": 0.0}
-"""The config's `optimum` where the target reads no token twice and the weighted sum counts."""
+"""Options as in the config's `optimum`: no token is repeated, the weighted mean loss counts."""
 
 
 def proxy_runs(study: Swarm, settings: Settings) -> Observations:
-    """Return what the joint laws may see: the proxies, and the default mixture among them."""
+    """Return the proxies that the joint laws are fitted to; they include the default mixture."""
     seen = make_observations(study)
     largest = settings["sizes"][-1]
     named = [*seen.mixture[seen.size == largest], settings.get("default", "")]
@@ -45,21 +45,21 @@ def proxy_runs(study: Swarm, settings: Settings) -> Observations:
 
 
 def choose(study: Swarm, settings: Settings) -> JointChoice:
-    """Return early cut, schedule term and forms, chosen by folds over the proxies."""
+    """Choose early cut, schedule term and forms by folds over the proxies."""
     weights = np.array(list(study.weights.values()))
     choice, _ = choose_joint(proxy_runs(study, settings), weights=weights)
     return choice
 
 
 def save_choice(choice: JointChoice, path: str | Path) -> None:
-    """Write what the folds chose as JSON."""
+    """Write the choice of the folds as JSON."""
     settings = choice.settings
     record = {"early_cut": settings.early_cut, "schedule": settings.schedule}
     write_json(record | {"forms": list(choice.forms)}, path)
 
 
 def read_choice(path: str | Path) -> JointChoice:
-    """Read what `save_choice` wrote."""
+    """Read the choice that `save_choice` wrote."""
     record = read_json(path)
     settings = JointSettings(early_cut=record["early_cut"], schedule=record["schedule"])
     return JointChoice(settings, tuple(record["forms"]))
@@ -68,10 +68,10 @@ def read_choice(path: str | Path) -> JointChoice:
 def joint_predictions(
     study: Swarm, groups: Mapping[str, Sequence[str]], settings: Settings, choice: JointChoice
 ) -> pd.DataFrame:
-    """Return predicted and observed losses of every run at the target's size, panel by panel.
+    """Return predicted and observed losses of every run at the target's size, for every panel.
 
-    No fit has seen that size. Columns: mixture, step, panel, predicted, observed. Mixtures that
-    the proxies have seen carry their own offsets (two tiers).
+    No law is fitted to this size. Columns: mixture, step, panel, predicted, observed. Mixtures
+    seen by proxies are predicted with their own offsets (two tiers).
     """
     panels = Panels.of(study, groups)
     law, _ = fit_joint_ensemble(
@@ -96,9 +96,9 @@ def joint_predictions(
 
 
 def forward_folds(study: Swarm, settings: Settings, choice: JointChoice) -> pd.DataFrame:
-    """Score nested and joint laws on a larger size and on later steps, among the proxies.
+    """Score nested laws, joint laws and baselines on the proxies' largest size and later steps.
 
-    Columns: law, fold, size, mae, bias of the overall loss, nats; baselines included.
+    Columns: law, fold, size, and mae and bias of the overall loss, nats.
     """
     weights = np.array(list(study.weights.values()))
     runs = complete_runs(study, settings["sizes"], settings["steps"])
@@ -130,10 +130,10 @@ def bound_target(
     uncertainty: Mapping[str, Any],
     processes: int = 1,
 ) -> dict[str, Any]:
-    """Return what optimum.json holds (`decide_mixture`), and `gain`: default minus optimised.
+    """Return the content of optimum.json (`decide_mixture`) and `gain`, default minus optimised.
 
-    Mixtures are predicted as unseen ones (one tier). Intervals are bootstraps over mixtures,
-    widened by the errors on the forward folds.
+    All mixtures are predicted as unseen ones (one tier). The intervals come from a bootstrap over
+    mixtures and are widened by the errors on the forward folds.
     """
     evidence = _gather(study, settings, choice, uncertainty, processes)
     named: dict[str, Any] = {role: study.shares(settings[role]) for role in ROLES}

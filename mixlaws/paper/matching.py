@@ -1,4 +1,4 @@
-"""Figure 8: the number of steps after which one mixture reaches the last loss of another."""
+"""Figure 8: the number of steps that one mixture needs to reach the last loss of another."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ class Curve:
     """The overall loss of one run."""
 
     steps: np.ndarray
-    """(P,) increasing."""
+    """(P,) increasing steps."""
     losses: np.ndarray
-    """(P,) nats."""
+    """(P,) losses, nats."""
 
     def since(self, first_step: int) -> Curve:
-        """Return the part from a step on."""
+        """Return the part of the curve from a step on."""
         late = self.steps >= first_step
         return Curve(self.steps[late], self.losses[late])
 
@@ -45,7 +45,7 @@ def match_steps(
 ) -> None:
     """Write the ratios of steps and the loss curves of figure 8 for the study in a folder.
 
-    `draws`: seed and level of the intervals.
+    `draws` is the seed and the level of the intervals.
     """
     swarm = Swarm.load(study)
     write_table(steps_to_match(swarm, settings, *draws), ratios)
@@ -53,7 +53,7 @@ def match_steps(
 
 
 def loss_curve(swarm: Swarm, size: str, mixture: str) -> Curve:
-    """Return one run's overall loss over steps."""
+    """Return the overall loss of one run over its steps."""
     seen = make_observations(swarm)
     rows = seen.select((seen.size == size) & (seen.mixture == mixture))
     order = rows.step.argsort()
@@ -76,7 +76,7 @@ def curve_table(swarm: Swarm, settings: Settings) -> pd.DataFrame:
 def steps_at(curve: Curve, losses: np.ndarray, goals: np.ndarray) -> np.ndarray:
     """Return the steps (C,) at which power laws through losses (C, P) reach goals (C,), nats.
 
-    inf where a law's irreducible loss is not below the goal.
+    A curve whose irreducible loss is not below its goal gets inf.
     """
     law, _ = fit_power_laws(curve.steps.astype(float), losses, priors=PLAIN)
     reducible = goals - law.E
@@ -88,10 +88,11 @@ def steps_at(curve: Curve, losses: np.ndarray, goals: np.ndarray) -> np.ndarray:
 def steps_to_match(swarm: Swarm, settings: Settings, seed: int, level: float) -> pd.DataFrame:
     """Return the ratio of steps for each direction and each first step of the fit.
 
-    Columns: runner (whose curve is fitted), first_step, method, ratio (steps to reach the other's
-    last loss / the last step), lower, upper. The interval resamples the residuals about the
-    curve, and the other's last loss by one of them; it assumes the form. `between checkpoints`
-    interpolates log loss in log step, where the goal was passed.
+    Columns: runner (the mixture whose curve is fitted), first_step, method, ratio (steps to reach
+    the other's last loss, over the last step), lower, upper. The interval resamples the residuals
+    of the curve, and shifts the other's last loss by one of them; it assumes that the form is
+    right. The method `between checkpoints` interpolates log loss in log step, if the curve reaches
+    the goal.
     """
     size = settings["size"]
     curves = {role: loss_curve(swarm, size, settings[role]) for role in ("default", "optimised")}
@@ -127,7 +128,7 @@ def _bounded_ratio(
 
 
 def _interpolated(curve: Curve, goal: float) -> Iterator[tuple[float, float, float]]:
-    """Yield the ratio read between two checkpoints, if the curve passes the goal."""
+    """Yield the ratio interpolated between two checkpoints, if the curve passes the goal."""
     below = np.flatnonzero(curve.losses <= goal)
     if len(below) and below[0] > 0:
         ends = slice(below[0] - 1, below[0] + 1)

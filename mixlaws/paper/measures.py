@@ -1,4 +1,4 @@
-"""Our value of every claim of published.claims, read off the tables of the figures."""
+"""Read our value of every claim in published.claims from the tables of the figures."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ from mixlaws.tables import read_table, write_table
 
 Measured = dict[str, float | int | str | bool]
 STRAIGHT = 0.998
-"""The lowest correlation that counts as a straight line in figure 2."""
+"""From this correlation on, points in figure 2 count as a straight line."""
 BIAS = (0.06, 0.11)
 """Range of the errors of the authors' predictions for the two mixtures, nats."""
 
 
 def write_verdicts(results: str | Path, published: Mapping[str, Any], output: str | Path) -> None:
-    """Compare the paper's claims with what the tables of a results folder say; write the verdicts.
+    """Compare the paper's claims with the tables of a results folder, and write the verdicts.
 
-    Raises DataError for a table that is missing.
+    Raises DataError if a table is missing.
     """
     write_table(judge(published["claims"], measure(results, published)), output)
 
@@ -38,7 +38,7 @@ def write_verdicts(results: str | Path, published: Mapping[str, Any], output: st
 def measure(results: str | Path, published: Mapping[str, Any]) -> Measured:
     """Return our value of every claim, from the tables of a results folder.
 
-    Raises DataError for a table that is missing.
+    Raises DataError if a table is missing.
     """
     results, figures = Path(results), published["figures"]
 
@@ -89,7 +89,7 @@ def of_two_domains(laws: pd.DataFrame) -> Measured:
 
 
 def of_forms(table: pd.DataFrame) -> Measured:
-    """Return the errors of table 1 that the paper states, and which form does best and worst."""
+    """Return the errors of table 1 that the paper states, and the best and the worst form."""
     summary = form_summary(table)
     measured: Measured = {}
     for row in table_rows(summary[summary["form"].isin([RANDOM, "M4"])]):
@@ -104,7 +104,7 @@ def of_forms(table: pd.DataFrame) -> Measured:
 
 
 def of_interactions(table: pd.DataFrame, settings: Settings) -> Measured:
-    """Return how the interactions of figure 4 compare with the authors' notebook."""
+    """Compare the interactions of figure 4 with those in the authors' notebook."""
     t = table.pivot(index="validation_group", columns="domain", values="t")
     groups = list(settings["published_t"])
     ours = t.loc[groups, groups].to_numpy(dtype=float)
@@ -123,7 +123,7 @@ def of_interactions(table: pd.DataFrame, settings: Settings) -> Measured:
 
 
 def of_aggregation(table: pd.DataFrame) -> Measured:
-    """Return the errors of figure 5 as the paper scores them, and who is better held out."""
+    """Return the errors of figure 5 as in the paper, and which aggregation is better held out."""
     mean = table.groupby(["num_implicit", "scoring"])["error"].mean().unstack()
     measured: Measured = {
         f"aggregation.{number}": float(error) for number, error in mean[IN_SAMPLE].items()
@@ -134,7 +134,7 @@ def of_aggregation(table: pd.DataFrame) -> Measured:
 
 
 def of_extrapolation(tables: Mapping[str, pd.DataFrame], settings: Settings) -> Measured:
-    """Return predictions and observations at the target, and what the search finds.
+    """Return predicted and observed losses at the target, and the results of the search.
 
     `tables` holds target_predictions, candidates, optima and extrapolated.
     """
@@ -191,7 +191,7 @@ def of_ranks(stability: pd.DataFrame, settings: Settings) -> Measured:
 def of_continual(
     critical: pd.DataFrame, curves: pd.DataFrame, base: Mapping[str, float], settings: Settings
 ) -> Measured:
-    """Return the critical proportion by both procedures, and whether its run kept the loss."""
+    """Return the critical proportion by both procedures, and whether its run kept its loss."""
     last = critical[critical["step"] == settings["steps"][-1]].set_index("procedure")["value"]
     run = curves[
         (curves["mixture"] == settings["held_out"])

@@ -1,4 +1,4 @@
-"""The page of the reproduction: which of the paper's numbers we get, and what is better now."""
+"""The page of the reproduction: the paper's numbers that reproduce, and improvements on them."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def write_published_report(
 ) -> None:
     """Write the page of a reproduction whose figures are drawn.
 
-    `config` is complete. Raises DataError for a table that is missing.
+    `config` contains all defaults. Raises DataError if a table is missing.
     """
     found = PaperResults(results, config)
     write_page(_summary(found), [build(found) for build in SECTIONS], output, TEMPLATE)
@@ -49,7 +49,7 @@ def _summary(found: PaperResults) -> dict[str, Any]:
 
 
 def headline_table(found: PaperResults) -> PageTable:
-    """Return the paper's headline numbers: paper, authors' code, ours by their procedure, joint."""
+    """Return the headline numbers of the paper, the authors' code, our rerun and the joint laws."""
     rows = []
     for role in ROLES:
         theirs = found.claimed(f"predicted.{role}.{OVERALL}")
@@ -89,7 +89,7 @@ def headline_table(found: PaperResults) -> PageTable:
 
 
 def _choice_row(found: PaperResults) -> list[str]:
-    """Return the mixture that each procedure would choose, and the baseline: the best small run."""
+    """Return the mixture that each procedure would choose, and the best small run as baseline."""
     stability = found.table("redpajama", "rank_stability")
     small = stability[stability["size"] == stability["size"].iloc[0]].iloc[-1]
     paper = found.settings["extrapolation"]["optimised"]

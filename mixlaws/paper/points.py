@@ -1,4 +1,4 @@
-"""The losses behind the paper's figures: complete rows, validation groups, the overall loss."""
+"""Select the losses of the paper's figures: complete rows, validation groups, the overall loss."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from mixlaws.losses.tables import NAMED, share_columns
 
 @dataclass(frozen=True, eq=False)
 class Panels:
-    """Groups of validation domains: the weighted mean loss of each group, and of all domains."""
+    """The groups of validation domains, and their weights in the overall loss."""
 
     names: tuple[str, ...]
     """The groups, then `overall`."""
@@ -29,13 +29,13 @@ class Panels:
 
     @classmethod
     def of(cls, swarm: Swarm, groups: Mapping[str, Sequence[str]]) -> Panels:
-        """Return the groups of a swarm; raise ConfigError unless they hold each domain once."""
+        """Return the groups of a swarm; raise ConfigError unless each domain is in one group."""
         domains, listed = list(swarm.weights), [d for group in groups.values() for d in group]
         if sorted(listed) != sorted(domains):
             raise ConfigError(
-                "published.validation_groups does not have each validation domain once: see "
-                f"{', '.join(sorted(set(listed) ^ set(domains))) or 'repeated ones'}. Correct the "
-                "groups"
+                "published.validation_groups does not have each validation domain once. See "
+                f"{', '.join(sorted(set(listed) ^ set(domains))) or 'repeated domains'}, and "
+                "correct the groups"
             )
         weights = np.array(list(swarm.weights.values()))
         member = np.array([[d in group for group in groups.values()] for d in domains], dtype=float)
@@ -43,7 +43,7 @@ class Panels:
         return cls((*groups, OVERALL), total, weights[:, None] * member / total)
 
     def of_losses(self, losses: np.ndarray) -> np.ndarray:
-        """Return (n, G + 1): the groups' losses, then the overall loss, for losses (n, V)."""
+        """Return (n, G + 1), the groups' losses and the overall loss, for losses (n, V)."""
         grouped = losses @ self.matrix
         return np.column_stack([grouped, grouped @ self.weights])
 
@@ -57,7 +57,7 @@ class Panels:
 
 
 def named_mixtures(swarm: Swarm) -> list[str]:
-    """Return the mixtures that are not samples: the default, search results."""
+    """Return the mixtures that are not samples: the default mixture and the authors' optima."""
     return swarm.mixtures.loc[swarm.mixtures["kind"] == NAMED, "id"].tolist()
 
 
@@ -68,7 +68,7 @@ def sample_shares(swarm: Swarm) -> np.ndarray:
 
 
 def target_at(swarm: Swarm, size: str, step: int) -> Target:
-    """Return size and step of a checkpoint as a target; raise DataError if no run has it."""
+    """Return a checkpoint's size and step as a target; raise DataError if no run has them."""
     seen = make_observations(swarm)
     rows = np.flatnonzero((seen.size == size) & (seen.step == step))
     if not len(rows):
@@ -87,7 +87,7 @@ def target_at(swarm: Swarm, size: str, step: int) -> Target:
 
 
 def cross_section(swarm: Swarm, size: str, step: int) -> Observations:
-    """Return the sample mixtures at one size and step; raise DataError if there is none."""
+    """Return the sample mixtures at one size and step; raise DataError if there are none."""
     seen = make_observations(swarm)
     rows = (seen.size == size) & (seen.step == step) & ~np.isin(seen.mixture, named_mixtures(swarm))
     if not rows.any():
@@ -99,7 +99,7 @@ def cross_section(swarm: Swarm, size: str, step: int) -> Observations:
 
 
 def complete_runs(swarm: Swarm, sizes: Sequence[str], steps: Sequence[int]) -> Observations:
-    """Return the mixtures that were run at all of `sizes`, within steps (first, last)."""
+    """Return the mixtures trained at all of `sizes`, within `steps` (first, last)."""
     seen = make_observations(swarm)
     everywhere = set.intersection(*(set(seen.mixture[seen.size == size]) for size in sizes))
     rows = np.isin(seen.mixture, list(everywhere)) & np.isin(seen.size, sizes)
@@ -107,12 +107,12 @@ def complete_runs(swarm: Swarm, sizes: Sequence[str], steps: Sequence[int]) -> O
 
 
 def overall_losses(swarm: Swarm, observations: Observations) -> np.ndarray:
-    """Return the overall loss (n,) by the swarm's weights."""
+    """Return the overall loss (n,) with the swarm's weights."""
     return np.asarray(observations.losses @ np.array(list(swarm.weights.values())))
 
 
 def row_of(observations: Observations, mixture: str) -> int:
-    """Return the place of the one row of a mixture; raise DataError if there is not one."""
+    """Return the index of a mixture's row; raise DataError unless it has exactly one."""
     (places,) = np.flatnonzero(observations.mixture == mixture)[None]
     if len(places) != 1:
         raise DataError(

@@ -1,4 +1,4 @@
-"""Compare the ranks of mixtures between sizes, and the cost of taking a small model's best."""
+"""Compare the ranks of mixtures between sizes, and the cost of choosing by a small model."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ def rank_mixtures(
 
 
 def mixture_ranks(swarm: Swarm, settings: Settings) -> pd.DataFrame:
-    """Return the overall loss and rank of every mixture at each size and step in common.
+    """Return the overall loss and rank of every mixture at each size and common step.
 
-    Columns: size, step, mixture, loss, rank (1 is lowest), num_mixtures, common (whether it was
-    run at all of the settings' sizes).
+    Columns: size, step, mixture, loss, rank (1 is the lowest loss), num_mixtures, common (whether
+    the mixture was trained at all of the settings' sizes).
     """
     seen = make_observations(swarm)
     table = pd.DataFrame({"size": seen.size, "step": seen.step, "mixture": seen.mixture})
@@ -41,11 +41,11 @@ def mixture_ranks(swarm: Swarm, settings: Settings) -> pd.DataFrame:
 
 
 def rank_stability(ranks: pd.DataFrame, settings: Settings) -> pd.DataFrame:
-    """Compare each size and step with the largest size at the last step, on common mixtures.
+    """Compare each size and step with the reference, the largest size at the last step.
 
-    Columns: size, step, num_mixtures, spearman, best (the mixture with the lowest loss among all
-    that were run there), best_is_common, regret (nats that taking it costs at the reference, nan
-    where it was not run there).
+    Only common mixtures are compared. Columns: size, step, num_mixtures, spearman, best (the
+    mixture with the lowest loss there, common or not), best_is_common, regret (nats lost at the
+    reference by choosing it, nan if it was not trained there).
     """
     common = ranks[ranks["common"]]
     largest, last = settings["sizes"][-1], settings["steps"][-1]

@@ -1,4 +1,4 @@
-"""The results folder of the reproduction: its files, and numbers that several parts show."""
+"""The results folder of the reproduction: its files, and numbers that are shown several times."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from mixlaws.tables import read_table
 
 
 class PaperResults:
-    """The files of the reproduction, a folder per study.
+    """The files of the reproduction, one folder per study.
 
-    `config` is complete. Reading a missing file raises DataError.
+    `config` contains all defaults. Reading a missing file raises DataError.
     """
 
     def __init__(self, folder: str | Path, config: Mapping[str, Any]) -> None:
@@ -41,7 +41,7 @@ class PaperResults:
         return dict(read_json(self.folder / study / f"{name}.json"))
 
     def study(self, name: str) -> Swarm:
-        """Return a study's losses."""
+        """Return the swarm of a study."""
         return Swarm.load(self.folder / name)
 
     @cached_property
@@ -56,12 +56,12 @@ class PaperResults:
 
     @cached_property
     def predictions(self) -> pd.DataFrame:
-        """Return what algorithm 1 predicts at the target, beside what was observed."""
+        """Return the losses at the target, predicted by algorithm 1 and observed."""
         return self.table("redpajama", "target_predictions")
 
     @cached_property
     def joint_predictions(self) -> pd.DataFrame:
-        """Return what the joint laws predict at the target's size."""
+        """Return the losses at the target's size, predicted by the joint laws and observed."""
         return self.table("redpajama", "joint_predictions")
 
     @cached_property
@@ -75,7 +75,7 @@ class PaperResults:
         return self.table("continual", "critical_proportions")
 
     def predicted(self, law: str, role: str) -> float:
-        """Return a law's overall loss at the target."""
+        """Return the overall loss that a law predicts at the target."""
         rows = self.predictions
         found = rows[(rows["law"] == law) & (rows["role"] == role) & (rows["panel"] == OVERALL)]
         return float(found["predicted"].iloc[0])
@@ -87,13 +87,13 @@ class PaperResults:
         return float(found["observed"].iloc[0])
 
     def joint(self, role: str) -> float:
-        """Return the joint laws' overall loss at the target, taking the mixture as a seen one."""
+        """Return the joint laws' overall loss at the target, with the offset of a seen mixture."""
         rows, target = self.joint_predictions, self.settings["extrapolation"]
         rows = rows[(rows["panel"] == OVERALL) & (rows["step"] == target["target"]["step"])]
         return float(rows.loc[rows["mixture"] == target[role], "predicted"].iloc[0])
 
     def place_of_optimised(self, grid: pd.DataFrame, law: str) -> int:
-        """Return the rank of the paper's optimised mixture among the candidates, 1 the best."""
+        """Return the rank of the paper's optimised mixture among the candidates; 1 is the best."""
         shares = [str(name) for name in grid if str(name).startswith("r_")]
         sampled = self.table("redpajama", "extrapolated").set_index("mixture")[shares]
         paper = sampled.loc[self.settings["extrapolation"]["optimised"]].to_numpy(dtype=float)
@@ -101,10 +101,10 @@ class PaperResults:
         return int((grid[law] < grid.loc[same, law].iloc[0]).sum()) + 1
 
     def agreeing(self, item: str) -> str:
-        """Return how many numbers of a figure or table agree, as `3 of 4`."""
+        """Return how many numbers of a figure or table agree, for example `3 of 4`."""
         rows = self.verdicts[self.verdicts["item"] == item]
         return f"{(rows['verdict'] == AGREES).sum()} of {len(rows)}"
 
     def claimed(self, name: str) -> float:
-        """Return the number of a claim."""
+        """Return the number that the paper claims."""
         return float(self.claims[name])

@@ -21,7 +21,7 @@ NUM_TEXT = 5
 
 
 def verdict_section(found: PaperResults) -> Section:
-    """Return every claim with its verdict."""
+    """Return the section with every claim and its verdict."""
     table = found.verdicts[SHOWN].astype(str)
     counts = count_verdicts(table)
     findings = [Finding(TONES[name], f"{name}: {count}") for name, count in counts.items()]
@@ -45,7 +45,7 @@ def verdict_section(found: PaperResults) -> Section:
 
 
 def mixing_section(found: PaperResults) -> Section:
-    """Return what concerns the mixing law at fixed size and steps."""
+    """Return the section on the mixing law at one size and number of steps."""
     laws = found.table("2mix", "two_domain_laws")
     rows = [
         [
@@ -68,7 +68,7 @@ def mixing_section(found: PaperResults) -> Section:
 
 
 def extrapolation_section(found: PaperResults) -> Section:
-    """Return algorithm 1 and the joint laws at the target."""
+    """Return the section on algorithm 1 and the joint laws at the target."""
     folds = found.table("redpajama", "forward_folds").assign(study="redpajama")
     folds = pd.concat([folds, found.table("5mix", "forward_folds").assign(study="5mix")])
     rows = [
@@ -89,7 +89,7 @@ def extrapolation_section(found: PaperResults) -> Section:
 
 
 def _sharing_finding(found: PaperResults) -> Finding:
-    """Say what the range of the size exponent is worth, for the sharing of algorithm 1."""
+    """Return the effect of limiting the size exponent, with exponents shared as in algorithm 1."""
     table = found.table("redpajama", "sharing_sensitivity")
     sharing = PAPER_SETTINGS.step_sharing, PAPER_SETTINGS.size_sharing
     rows = table[
@@ -113,7 +113,7 @@ def _sharing_finding(found: PaperResults) -> Finding:
 
 
 def choice_section(found: PaperResults) -> Section:
-    """Return which mixture each procedure would choose."""
+    """Return the section on the mixture that each procedure would choose."""
     grid = found.table("redpajama", "candidates")
     findings = []
     for law in (BOOSTED, EXPONENTIAL):
@@ -151,7 +151,7 @@ def choice_section(found: PaperResults) -> Section:
 
 
 def stability_table(found: PaperResults) -> PageTable:
-    """Return what taking the best mixture of a smaller size or fewer steps costs at 410M."""
+    """Return the cost at 410M of choosing the best mixture of a smaller size or fewer steps."""
     table = found.table("redpajama", "rank_stability")
     rows = [
         [
@@ -166,7 +166,7 @@ def stability_table(found: PaperResults) -> PageTable:
 
 
 def continual_section(found: PaperResults) -> Section:
-    """Return the critical proportion by procedure and step."""
+    """Return the section on the critical proportion by procedure and step."""
     errors = found.record("continual", "errors")["held_out_errors"]
     rows = []
     for row in table_rows(found.critical):
@@ -197,7 +197,7 @@ def continual_section(found: PaperResults) -> Section:
 
 
 def data_section(found: PaperResults) -> Section:
-    """Return what was corrected and dropped, versions and config."""
+    """Return the section on corrections, dropped checkpoints, versions and the config."""
     studies = found.config["published"]["studies"]
     rows = []
     for name, study in studies.items():

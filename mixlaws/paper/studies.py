@@ -1,4 +1,4 @@
-"""The paper's data sets (studies): read from the authors' logs and saved as swarms."""
+"""Read the paper's data sets (studies) from the authors' logs and save them as swarms."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ _SHARED = ("vocabulary_size", "sequence_length", "sizes")
 
 
 def study_options(published: Mapping[str, Any], name: str) -> dict[str, Any]:
-    """Return what the reader needs to know of one of `published.studies`."""
+    """Return the reader's options for one of `published.studies`."""
     return {**published["studies"][name], **{key: published[key] for key in _SHARED}}
 
 
 def read_study(
     published: Mapping[str, Any], name: str, *, cache: str | Path, folder: str | Path
 ) -> None:
-    """Read one study from its logs, corrected, and save it as a swarm into a folder.
+    """Read one study from its logs, apply corrections, and save it as a swarm into a folder.
 
-    The logs come from `published.folder` or are downloaded into `cache`. Raises DataError for a
-    file that is not the published one, and what the reader raises.
+    The logs come from `published.folder` or are downloaded into `cache`. Raises DataError if a file
+    is not the published one, and the errors of the reader.
     """
     names = published["studies"][name]["files"].values()
     sums = {path: published["files"][path] for path in names}

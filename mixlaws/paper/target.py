@@ -1,4 +1,4 @@
-"""The joint laws at the target, as stages: the study's folder in, tables and records out."""
+"""The stages of the joint laws at the target: each reads a study's folder and writes files."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from mixlaws.tables import write_table
 def score_pipelines(
     study: str | Path, settings: Settings, *, folds: str | Path, choice: str | Path
 ) -> None:
-    """Choose the joint laws by folds; score them and the nested pipeline on later folds."""
+    """Choose the joint laws by folds; score them and the nested pipeline on forward folds."""
     swarm = Swarm.load(study)
     chosen = joint_target.choose(swarm, settings)
     joint_target.save_choice(chosen, choice)
@@ -31,7 +31,7 @@ def predict_target(
     choice: str | Path,
     output: str | Path,
 ) -> None:
-    """Write the losses that the chosen joint laws predict at the target's size."""
+    """Write the losses at the target's size, as predicted by the chosen joint laws."""
     chosen = joint_target.read_choice(choice)
     write_table(joint_target.joint_predictions(Swarm.load(study), groups, settings, chosen), output)
 

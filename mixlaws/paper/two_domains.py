@@ -20,12 +20,12 @@ from mixlaws.paper.points import Settings, cross_section
 from mixlaws.tables import write_table
 
 WEAK = MixingPriors(noise=1e-3, slope_sd=10.0)
-"""Weak priors: with five points and three parameters they only keep the fit finite."""
+"""Weak priors, which only keep a fit of three parameters to five points finite."""
 
 
 @dataclass(frozen=True)
 class OwnShareLaw:
-    """L(r) = c + exp(t r + ln k) of one validation domain and its own share (equation 6)."""
+    """L(r) = c + exp(t r + ln k): a validation domain's loss over its own share (equation 6)."""
 
     c: float
     """Irreducible loss, nats."""
@@ -37,7 +37,7 @@ class OwnShareLaw:
         return self.c + np.exp(self.t * np.asarray(shares) + self.log_k)
 
     def share_at(self, loss: float) -> float:
-        """Return the share at which the law reaches a loss; nan at or below c."""
+        """Return the share at which the law reaches a loss; nan if the loss is not above c."""
         return float((np.log(loss - self.c) - self.log_k) / self.t) if loss > self.c else np.nan
 
 
@@ -52,7 +52,7 @@ def fit_by_grid(
     """
     if len(shares) < 3:
         raise FitError(
-            f"{len(shares)} points do not determine the three parameters of a law of one share. "
+            f"{len(shares)} points do not determine the three parameters of a two-domain law. "
             "Add mixtures"
         )
     constants = np.linspace(0.0, losses.min(), num_constants, endpoint=False)
@@ -68,7 +68,7 @@ def fit_by_grid(
 
 
 def fit_jointly(shares: np.ndarray, losses: np.ndarray) -> OwnShareLaw:
-    """Fit c, t and k at once, by least squares: the exponential law of two domains."""
+    """Fit c, t and k together by least squares, as the exponential law of two domains."""
     proportions = np.column_stack([shares, 1 - shares])
     law, _ = fit_mixing_law("exponential", proportions, losses[:, None], priors=WEAK)
     found = law.parameters()
@@ -91,11 +91,11 @@ def fit_two_domains(
 
 
 def two_domain_laws(swarm: Swarm, settings: Settings) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return the laws and the points of Figure 2.
+    """Return the laws and the points of figure 2.
 
-    Laws: one row per size, step, validation domain and procedure (grid or joint) with c, t, ln_k,
-    correlation, largest residual and the mean error with each point left out in turn. Points: each
-    loss, and the loss less the grid's c.
+    The laws have one row per size, step, validation domain and procedure (grid or joint), with c,
+    t, ln_k, the correlation, the largest residual and the mean error with each point left out in
+    turn. The points have each loss, and the loss minus the c of the grid.
     """
     laws, points = [], []
     for size in settings["sizes"]:

@@ -1,4 +1,4 @@
-"""The paper's numbers beside ours, with a verdict on each: agrees, disagrees, not reproducible."""
+"""Compare the paper's numbers with ours: each agrees, disagrees or is not reproducible."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ COLUMNS = ("item", "quantity", "source", "paper", "ours", "tolerance", "verdict"
 def judge(claims: Sequence[Mapping[str, Any]], measured: Mapping[str, Any]) -> pd.DataFrame:
     """Return one row of COLUMNS for each claim of published.claims, in their order.
 
-    A number agrees if it is within the claim's tolerance (`relative: true`: as a part of the
-    paper's number), anything else if it is equal. A claim with `reason` cannot be reproduced.
-    Raises ConfigError for a claim without a measurement and for a measurement without a claim.
+    A number agrees if it is within the claim's tolerance (relative to the paper's number with
+    `relative: true`); anything else agrees if it is equal. A claim with `reason` cannot be
+    reproduced. Raises ConfigError for a claim without a measurement, or the reverse.
     """
     wanted = {claim["id"] for claim in claims if "reason" not in claim}
     if wanted != set(measured):
         raise ConfigError(
             "published.claims and the measured ids differ: "
             f"{sorted(wanted - set(measured)) or 'none'} are claimed and not measured, "
-            f"{sorted(set(measured) - wanted) or 'none'} measured and not claimed. Correct "
+            f"{sorted(set(measured) - wanted) or 'none'} are measured and not claimed. Correct "
             "published.claims"
         )
     rows = []
@@ -49,7 +49,7 @@ def _agree(claim: Mapping[str, Any], ours: Any) -> bool:
     if isinstance(value, str | bool) or isinstance(ours, str | bool):
         return bool(value == ours)
     allowed = claim["tolerance"] * (abs(value) if claim.get("relative") else 1)
-    # A sum such as 1 + 1e-16 agrees with 1 at tolerance 0 only if printed so: allow rounding.
+    # Rounding is allowed, so that 1 + 1e-16 agrees with 1 at tolerance 0.
     return bool(math.isfinite(ours) and abs(ours - value) <= allowed + 1e-12)
 
 
@@ -62,7 +62,7 @@ def _tolerance(claim: Mapping[str, Any]) -> str:
 
 
 def _text(value: Any) -> str:
-    """Return a number with six significant digits, anything else as it is."""
+    """Format a number with six significant digits, and anything else as text."""
     if isinstance(value, bool):
         return "yes" if value else "no"
     return f"{value:.6g}" if isinstance(value, int | float) else str(value)

@@ -1,7 +1,7 @@
-"""Recipes: the decided mixture in the formats that trainers read, one file a trainer.
+"""Recipes: the decided mixture in the formats that trainers read, one file per trainer.
 
 In every format a weight is a share of training tokens, because these trainers draw sequences of
-one length in proportion to it. A sampler that draws documents or files needs other numbers.
+equal length in proportion to it. A sampler that draws documents or files needs other numbers.
 """
 
 from __future__ import annotations
@@ -13,4 +13,4 @@ from mixlaws.recipes.plain import PLAIN
 from mixlaws.recipes.recipe import Recipe
 
 RECIPES: tuple[Recipe, ...] = (MEGATRON, OLMO_CORE, NANOTRON, PLAIN)
-"""Every recipe, in the order of the README beside them."""
+"""All recipes, in the order of the README that is written beside them."""

@@ -1,4 +1,4 @@
-"""The decided mixture as recipes need it: exact shares and the tokens of the target."""
+"""The decided mixture with exact shares and the target's tokens, from which recipes are made."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 from mixlaws.errors import ConfigError
 
 DATA = "DATA"
-"""Placeholder for the folder of the trainer's tokenized data: recipes contain no real path."""
+"""Placeholder for the folder of the trainer's tokenized data; the user replaces it."""
 
 
 @dataclass(frozen=True)
@@ -26,10 +26,10 @@ class DecidedMixture:
 
     @classmethod
     def of(cls, record: Mapping[str, Any], target: Mapping[str, Any]) -> DecidedMixture:
-        """Return the mixture of target_mixture.json for the target of optimum.json.
+        """Return the mixture in target_mixture.json for the target in optimum.json.
 
-        Raises ConfigError when a proportion is negative or not a multiple of 1 / lattice, or when
-        the proportions do not sum to 1.
+        Raises ConfigError if a proportion is negative or not a multiple of 1 / lattice, or if the
+        proportions do not sum to 1.
         """
         name, lattice = record["mixture"], int(record["lattice"])
         counts = {domain: share * lattice for domain, share in record["proportions"].items()}
@@ -37,8 +37,8 @@ class DecidedMixture:
         off = [d for d, count in counts.items() if count < 0 or abs(count - round(count)) > 1e-9]
         if off or sum(shares.values()) != 1:
             raise ConfigError(
-                f"The proportions of {name} are not multiples of 1/{lattice} that sum to 1: "
-                f"{dict(record['proportions'])}. Rerun round_optimum, which rounds them."
+                f"the proportions of {name} are not multiples of 1/{lattice} that sum to 1: "
+                f"{dict(record['proportions'])}. Rerun round_optimum to round them"
             )
         return cls(name, lattice, shares, int(target["tokens"]))
 

@@ -1,4 +1,4 @@
-"""nanotron: the stage of a config with Nanosets."""
+"""nanotron: a data stage of a config with Nanosets."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ from mixlaws.recipes.recipe import Recipe
 
 def _text(mixture: DecidedMixture) -> str:
     # allenai/OLMo-core: SourceMixtureConfig in src/olmo_core/data/source_mixture.py; target_ratio
-    # is of requested_tokens, above 0, and all of them sum to 1.
+    # is a positive share of requested_tokens, and the ratios sum to 1.
     sources = [
         {"source_name": domain, "target_ratio": share, "paths": [f"{DATA}/{domain}/*.npy"]}
         for domain, share in mixture.used.items()

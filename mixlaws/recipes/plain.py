@@ -1,4 +1,4 @@
-"""Any other trainer: proportions, lattice steps and tokens as JSON."""
+"""Proportions, lattice counts and tokens as JSON, for any other trainer."""
 
 from __future__ import annotations
 

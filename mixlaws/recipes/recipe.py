@@ -1,4 +1,4 @@
-"""What a recipe is: one file that one trainer reads."""
+"""A recipe: one file that one trainer reads."""
 
 from __future__ import annotations
 
@@ -15,6 +15,6 @@ class Recipe:
     file_name: str
     trainer: str
     guide: str
-    """How to use the file, for the README beside it; `{tokens}` is replaced by the target's."""
+    """How to use the file, for the README; `{tokens}` is replaced by the target's tokens."""
     text: Callable[[DecidedMixture], str]
-    """Returns the content of the file."""
+    """Function that returns the content of the file."""

@@ -28,10 +28,10 @@ left out. Use one tokenizer for all domains: a share of tokens depends on it.
 
 
 def write_recipes(*, mixture: str | Path, optimum: str | Path, folder: str | Path) -> list[Path]:
-    """Write every recipe of target_mixture.json into the folder and return the files.
+    """Write every recipe for the mixture in target_mixture.json into a folder; return the files.
 
-    The tokens of the target come from optimum.json. Raises ConfigError when the proportions are
-    not multiples of 1 / lattice that sum to 1.
+    The target's tokens come from optimum.json. Raises ConfigError if the proportions are not
+    multiples of 1 / lattice that sum to 1.
     """
     decided = DecidedMixture.of(read_json(mixture), read_json(optimum)["target"])
     texts = {recipe.file_name: recipe.text(decided) for recipe in RECIPES}

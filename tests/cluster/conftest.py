@@ -1,4 +1,4 @@
-"""The test cluster, started once for all tests of it and stopped by process id."""
+"""The test cluster: started once for all its tests, and stopped by process ids."""
 
 import contextlib
 import os
@@ -24,7 +24,7 @@ def cluster():
 
 @pytest.fixture
 def project(cluster, tmp_path):
-    """Return a fresh working copy on a cluster where nothing runs and all nodes are up."""
+    """Return a fresh working copy on an idle cluster whose nodes are all up."""
     project = slurm_copy(tmp_path / "project", cluster)
     yield project
     cluster.start_controller()

@@ -139,7 +139,7 @@ class Cluster:
         return self.folder / "slurm.conf"
 
     def environment(self) -> dict[str, str]:
-        """Return the environment in which SLURM's commands speak to this cluster."""
+        """Return the environment in which SLURM's commands use this cluster."""
         own = {
             "SLURM_CONF": str(self.config),
             "PATH": f"{self.folder / 'bin'}:{os.environ['PATH']}",
@@ -193,7 +193,7 @@ class Cluster:
         return found
 
     def start_controller(self) -> None:
-        """Start slurmctld, which takes up the jobs that it knew."""
+        """Start slurmctld, which restores the jobs that it had."""
         self._spawn("slurmctld", ["slurmctld", "-i"])
         wait_until(lambda: succeeds("scontrol", "ping", env=self.environment()), "slurmctld")
 
@@ -317,13 +317,13 @@ class Cluster:
             self.command(*add, *what, check=False)  # already there after a restart
 
     def status(self) -> str:
-        """Return one line a daemon, and the nodes."""
+        """Return one line per daemon, and the nodes."""
         lines = [f"{daemon:10} {self.pid(daemon) or '-'}" for daemon in reversed(DAEMONS)]
         return "\n".join([*lines, self.command("sinfo", "-N", check=False)])
 
 
 def host_name() -> str:
-    """Return the machine's short name, which must lead to loopback."""
+    """Return the machine's short name, which must resolve to loopback."""
     name = socket.gethostname().split(".")[0]
     with contextlib.suppress(OSError):
         if socket.gethostbyname(name).startswith("127."):
@@ -335,7 +335,7 @@ def host_name() -> str:
 
 
 def fake_device(index: int) -> Path:
-    """Return a device node like /dev/null: SLURM sets CUDA_VISIBLE_DEVICES for devices only."""
+    """Return a device node like /dev/null: CUDA_VISIBLE_DEVICES needs real devices."""
     path = Path(f"/dev/mixlaws-gpu{index}")
     if not path.exists():
         os.mknod(path, 0o666 | stat.S_IFCHR, os.makedev(1, 3))

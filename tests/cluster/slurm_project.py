@@ -27,16 +27,16 @@ class SlurmProject(Project):
     cluster: Cluster = field(kw_only=True)
 
     def command(self, *arguments, config=SMOKE):
-        """Return the command of the documentation, which asks more often how jobs are."""
+        """Return the documented command, with more frequent status queries."""
         experiment = ["--configfile", config] if config else []
         return [str(SNAKEMAKE), "--profile", "slurm", *experiment, *FAST, *arguments]
 
     def environment(self):
-        """Speak to the test cluster."""
+        """Return the environment for the test cluster."""
         return self.cluster.environment() | {"OMP_NUM_THREADS": "1"}
 
     def start(self, *arguments, **options):
-        """Start Snakemake in the background; what it prints goes to run.log."""
+        """Start Snakemake in the background, with its output in run.log."""
         with open(self.folder / "run.log", "a") as log:
             return subprocess.Popen(
                 self.command(*arguments, **options),
@@ -91,7 +91,7 @@ def steps_of(job):
 
 
 def kill_node(cluster, node):
-    """Take a node away as a power failure does: slurmd, its steps and everything in them.
+    """Kill slurmd and all its job steps on a node, as a power failure does.
 
     It gets no new job, and its last one has arrived: one that is sent to a dead node is started
     twice when the node returns in seconds, and SLURM then holds it until an operator releases it.

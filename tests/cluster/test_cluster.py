@@ -34,7 +34,7 @@ def small_requests(minutes=10, gpu=0):
 
 @contextmanager
 def running(project, *arguments, **options):
-    """Run Snakemake; whatever happens, leave none behind."""
+    """Run Snakemake, and stop it when the block ends, even after an error."""
     process = project.start(*arguments, **options)
     try:
         yield process
@@ -45,7 +45,7 @@ def running(project, *arguments, **options):
 
 
 def requeued_start_now(project):
-    """Start requeued jobs at once: SLURM lets them wait for two minutes."""
+    """Start requeued jobs at once; by default SLURM holds them for two minutes."""
     for line in project.cluster.command("squeue", "-h", "-o", "%i %r").splitlines():
         job, _, reason = line.partition(" ")
         if "BeginTime" in reason:
@@ -55,7 +55,7 @@ def requeued_start_now(project):
 
 
 def finish(project, process, smoke, seconds=900):
-    """Wait for a successful end with the bytes of the undisturbed run."""
+    """Wait for success, and check that the bytes are those of an undisturbed run."""
     deadline = time.monotonic() + seconds
     while process.poll() is None:
         assert time.monotonic() < deadline, project.log()[-6000:]
@@ -66,7 +66,7 @@ def finish(project, process, smoke, seconds=900):
 
 
 def test_a_cancelled_job_a_time_out_and_a_node_that_goes_down(project, smoke):
-    """Three faults strike three runs of one sweep; one size has a fake GPU, by an expression."""
+    """Three runs of a sweep have different faults; an expression gives one size a fake GPU."""
     cluster = project.cluster
     requests = small_requests(gpu="1 if wildcards.size == '2K' else 0")
     with (
@@ -93,7 +93,7 @@ def test_a_cancelled_job_a_time_out_and_a_node_that_goes_down(project, smoke):
 
 @pytest.fixture
 def partial(project, smoke):
-    """Return a working copy with the undisturbed run's results, but for two runs of each size."""
+    """Return a working copy with an undisturbed run's results, without two runs of each size."""
     subprocess.run(["cp", "-a", f"{smoke.folder}/.", str(project.folder)], check=True)
     for size in SIZES:
         for mixture in ("mix-001", "uniform"):
@@ -121,7 +121,7 @@ def test_a_node_is_drained_in_mid_run(partial, smoke):
 
 @pytest.mark.full
 def test_the_controller_stops_and_returns(partial, smoke):
-    """Half a minute without slurmctld: jobs train on, and Snakemake asks until it answers."""
+    """Jobs go on during 30 s without slurmctld, and Snakemake queries until it answers."""
     cluster = partial.cluster
     with (
         trying("slurmctld stops for half a minute", BY_ITSELF),
@@ -149,7 +149,7 @@ def test_a_job_is_requeued(partial, smoke):
 
 @pytest.mark.full
 def test_a_run_longer_than_its_job_ends_itself_and_goes_on(partial, smoke):
-    """Slowed down to outlast a minute, a run saves its state before the limit, not at it."""
+    """A run that takes longer than its time limit of a minute saves its state before the limit."""
     with (
         trying("a run longer than its job's time limit", BY_ITSELF),
         running(partial, *small_requests(minutes=1)) as process,
@@ -179,7 +179,7 @@ def test_a_run_longer_than_its_job_ends_itself_and_goes_on(partial, smoke):
 
 @pytest.mark.full
 def test_snakemake_is_killed_and_its_jobs_live_on(partial, smoke):
-    """The submitted jobs are orphans then: they end."""
+    """Jobs whose Snakemake was killed run to their end."""
     how = "`make resume`, once the orphans ended"
     with trying("SIGKILL of the Snakemake that submits", how):
         with running(partial, *small_requests()) as process:
@@ -194,7 +194,7 @@ def test_snakemake_is_killed_and_its_jobs_live_on(partial, smoke):
 
 @pytest.mark.full
 def test_a_target_on_two_processes_under_srun(project, smoke):
-    """DDP with gloo: the same batches in two halves, hence the same losses but for rounding."""
+    """Two processes (DDP, gloo) halve the same batches, so losses are equal up to rounding."""
     subprocess.run(["cp", "-a", f"{smoke.folder}/.", str(project.folder)], check=True)
     config = project.folder / "two.yaml"
     config.write_text(

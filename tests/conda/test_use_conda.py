@@ -75,7 +75,7 @@ def test_the_results_are_those_of_the_plain_command(project, smoke):
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ENVIRONMENTS)
 def test_every_import_of_its_rules_works_in_the_environment_alone(project, name):
-    """In a rule Snakemake's own packages stand behind the environment's: here they do not."""
+    """In a rule, Snakemake's packages are also on the path; here they are not."""
     code = ["import sys", f"sys.path.append({str(ROOT)!r})"]
     for script, environment in sorted(set(rules())):
         if environment == name:
@@ -93,7 +93,7 @@ def test_every_import_of_its_rules_works_in_the_environment_alone(project, name)
 
 
 def test_without_a_conda_snakemake_says_so(fresh):
-    """What the README says: without conda, leave --use-conda out."""
+    """Without conda, --use-conda ends with a message of Snakemake."""
     if shutil.which("conda"):
         fresh = CondaProject(fresh.folder)
         assert "conda environment" in fresh.snakemake("--use-conda", "--dry-run")

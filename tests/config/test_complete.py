@@ -86,11 +86,15 @@ WRONG = [
     ("domains", {}, "must have at least 2 entries, found 0"),
     ("domains.python.harvest", "x", "must be python, docs, cpp, tests or rst, found 'x'"),
     ("domains.python.source", "web", "must be one of embedded, files, huggingface, tokens, found"),
-    ("domains.bad name", {"source": "embedded", "harvest": "docs"}, "the name must be letters,"),
+    (
+        "domains.bad name",
+        {"source": "embedded", "harvest": "docs"},
+        "the name must consist of letters,",
+    ),
     ("domains.python.filter", "x", "unknown key."),
     ("mixtures.limits", {"docs": [0.5, 0.2]}, "the lower limit exceeds the upper one"),
     ("laws.mixing", "M2", "must be auto, additive, exponential, M1 or sqrt-linear, found 'M2'"),
-    ("experiment", "a/b", "must be letters, digits, dots, hyphens and underscores"),
+    ("experiment", "a/b", "must consist of letters, digits, dots, hyphens"),
 ]
 
 
@@ -114,7 +118,7 @@ def test_a_missing_key_is_named_with_its_meaning(demo):
     del demo["validation"]
     text = problems(demo)
     assert "target.tokens: missing. Training tokens D." in text
-    assert "validation: missing. What is measured." in text
+    assert "validation: missing. Validation domains, and their weights" in text
 
 
 def test_null_leaves_out_an_optional_section(demo):
@@ -123,7 +127,7 @@ def test_null_leaves_out_an_optional_section(demo):
 
 
 def test_a_complete_config_is_made_of_plain_built_ins(root):
-    """Snakemake drops any other type from what it compares: a change would rerun nothing."""
+    """Snakemake does not compare other types, so a change of one would rerun nothing."""
     paths = [root / "config.yaml", *sorted((root / "experiments").glob("*.yaml"))]
     for path in paths:
         check_plain(complete_config(yaml.safe_load(path.read_text())))
@@ -160,7 +164,7 @@ def test_all_cross_key_problems_come_at_once(demo):
         "mixtures.limits: must name training domains (cpp, docs, python), found web",
         "sizes.25K: model_width must be an even multiple of num_heads, found 32 and 3",
         "training.sizes: must name sizes (25K, 56K, 99K, 332K), found '9K'",
-        "target.tokens: must not be below what a proxy sees",
+        "target.tokens: must not be below the tokens of a proxy",
     ):
         assert expected in text
     assert text.startswith("the config has 7 problems:")
@@ -194,9 +198,12 @@ def test_named_sizes_need_no_numbers(demo):
             {"schedule": "wsd", "averaging_exponent": None, "warmup_steps": 600},
             "warmup_steps: must be below the schedule's end (step 600), found 600",
         ),
-        ({"devices": 3, "strategy": "ddp"}, "batch_size: must be a multiple of micro_batch_size"),
+        (
+            {"devices": 3, "strategy": "ddp"},
+            "batch_size: must be a multiple of training.micro_batch_size",
+        ),
         ({"devices": 2}, "strategy: must be ddp or fsdp on 2 devices, found auto"),
-        ({"layout": "neox", "sizes": ["50K"]}, "must be a multiple of 8 in layout neox"),
+        ({"layout": "neox", "sizes": ["50K"]}, "must be a multiple of 8 with training.layout neox"),
     ],
 )
 def test_what_training_cannot_do_is_named(demo, change, expected):
@@ -211,8 +218,8 @@ def test_what_training_cannot_do_is_named(demo, change, expected):
         ({"devices": 2}, "confirmation.strategy: must be ddp or fsdp on 2 devices, found auto"),
         (
             {"devices": 3, "strategy": "ddp"},
-            "training.batch_size: must be a multiple of micro_batch_size * devices * num_nodes of "
-            "confirmation (3), found 8",
+            "training.batch_size: must be a multiple of training.micro_batch_size * devices * "
+            "num_nodes of confirmation (3), found 8",
         ),
     ],
 )

@@ -1,4 +1,4 @@
-"""The JSON schemas and docs/config.md: written from the models, and up to date."""
+"""The JSON schemas and docs/config.md are generated from the models and up to date."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""Find and hold the processes of a run in a test's working copy: only ever its own."""
+"""Find and suspend processes of a run, only those in the test's own working copy."""
 
 import contextlib
 import json
@@ -10,7 +10,7 @@ from pathlib import Path
 
 
 def wait_until(true, what, seconds=120.0, pause=0.02):
-    """Return what `true()` returns once that is true; fail naming `what`."""
+    """Wait until `true()` returns something true, and return it; fail naming `what`."""
     deadline = time.monotonic() + seconds
     while not (found := true()):
         assert time.monotonic() < deadline, f"{what}: not within {seconds:g} s"
@@ -47,11 +47,11 @@ class Training:
     folder: Path
 
     def stop(self):
-        """Freeze it."""
+        """Suspend the process."""
         os.kill(self.pid, signal.SIGSTOP)
 
     def go_on(self):
-        """Let it run again."""
+        """Continue the process."""
         with contextlib.suppress(ProcessLookupError):
             os.kill(self.pid, signal.SIGCONT)
 
@@ -73,7 +73,7 @@ def trainings(project, under="*"):
 
 
 def freeze_one(project, under="*", other_than=(), seconds=900.0, where=lambda _: True):
-    """Stop a training process in the middle of its run, one for which `where` holds."""
+    """Suspend a training process, for which `where` is true, in the middle of its run."""
 
     def caught():
         for training in trainings(project, under):

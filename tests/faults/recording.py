@@ -1,4 +1,4 @@
-"""What the fault tests tried and what was survived: the rows of docs/reliability.md.
+"""Record the faults that tests injected and their outcomes, for the table of docs/reliability.md.
 
     python tests/faults/recording.py RECORDS.jsonl   rewrite the table in docs/reliability.md
 
@@ -17,7 +17,7 @@ START, END = "<!-- fault table: written by `make fault-table` -->", "<!-- end of
 
 @contextmanager
 def trying(fault, how):
-    """Record one try of a fault and, if the block succeeds, that it was survived, and how.
+    """Record one injected fault and, if the block succeeds, how the workflow survived it.
 
     Yields the record: a block that strikes at random says in `fault` what it hit.
     """

@@ -1,4 +1,4 @@
-"""SIGKILL at random moments of every stage; then the documented recovery, and the same bytes.
+"""After SIGKILL at a random moment of any stage, the documented recovery gives the same bytes.
 
 Eight cases in CI, fifty in `make test-full`. Each takes up an undisturbed run's results without the
 outputs of one stage, is killed somewhere in that stage, and is resumed with `make resume`.
@@ -75,7 +75,7 @@ def start(project, arguments):
 
 
 def kill(project, process, mode, draw):
-    """Kill at this moment; return what was hit: everything where no job ran, None if all ended."""
+    """Kill by `mode`, or everything if no job runs; return what was killed, or None."""
     scripts = scripts_in(project.folder)
     if process.poll() is not None:
         return None
@@ -92,7 +92,7 @@ def kill(project, process, mode, draw):
 
 
 def strike(project, stage, mode, draw):
-    """Run until a stage has begun, kill at a random moment after that; return what was hit."""
+    """Run until a stage has begun, then kill at a random moment; return what was killed."""
     deleted, begins = STAGES[stage]
     longest = SECONDS.get(stage, 3.0)
     for _ in range(5):

@@ -41,7 +41,7 @@ def logs(project):
 
 @contextmanager
 def mounted(folder, *options):
-    """Mount something over a folder, and take it away again."""
+    """Mount something over a folder, and unmount it at the end."""
     subprocess.run(["mount", *options, str(folder)], check=True)
     try:
         yield
@@ -85,7 +85,7 @@ def test_read_only_results(project, smoke):
 
 
 def stamp(project, days):
-    """Date runs as a clock would that is so many days off."""
+    """Set the times of runs as if a clock were wrong by some days."""
     moved = time.time() + days * 86_400
     paths = sorted(project.results.glob("runs/2K/*/seed-0/*"))
     assert paths
@@ -102,7 +102,7 @@ def test_files_from_a_clock_behind(project, smoke):
 
 
 def test_files_from_a_clock_ahead(project, smoke):
-    """Snakemake refuses results that are older than what they are made of."""
+    """Snakemake rejects results that are older than their inputs."""
     with trying("a clock two days ahead stamped some runs", "named; `touch`ed, then `make resume`"):
         stamp(project, 2)
         output = project.snakemake("--rerun-incomplete", check=False)
@@ -130,7 +130,7 @@ def test_two_snakemakes_at_once(project, smoke):
 
 
 def test_two_snakemakes_at_once_without_its_lock(project, smoke):
-    """`--nolock` is what a hurried user reaches for: the runs have locks of their own."""
+    """The runs have their own locks, in case a user starts Snakemake with `--nolock`."""
     forget(project, RUN)
     with trying("the same with `--nolock`", "the run's own lock, then `make resume`"):
         first = start(project, [])
@@ -153,7 +153,7 @@ def test_two_snakemakes_at_once_without_its_lock(project, smoke):
 
 
 def damage(path, how, draw):
-    """Flip one bit of a file, or keep only its first part; its time stays as it was."""
+    """Flip one bit of a file, or truncate it, and keep its modification time."""
     times = path.stat()
     content = bytearray(path.read_bytes())
     if how == "flipped bit":
@@ -209,7 +209,7 @@ def test_a_damaged_table_of_losses(project, smoke, how):
 
 @pytest.mark.parametrize("how", ["flipped bit", "half-written"])
 def test_a_damaged_state_of_a_run(project, smoke, how):
-    """The newest state is passed over; the one before it serves."""
+    """The run continues from the state before a corrupt one."""
     forget(project, RUN)
     with trying(f"saved state of a run: {how}", "named and passed over; the one before it serves"):
         process = start(project, [])

@@ -1,4 +1,4 @@
-"""A fitted law is the same law after it was written and read."""
+"""A fitted law is the same after it is written and read."""
 
 import json
 
@@ -93,7 +93,7 @@ def test_replicates_are_read_as_they_were_written(tmp_path, pipeline):
 
 
 def test_law_json_is_plain(tmp_path):
-    """The additive law by hand from the file, as a program in another language would."""
+    """Evaluate the additive law from the file alone, as a program in another language would."""
     fitted = fitted_by(Nested())
     save_law(tmp_path, fitted)
     record = json.loads((tmp_path / "law.json").read_text())
@@ -121,10 +121,10 @@ def test_files_of_another_version_are_refused(tmp_path):
     write_json(record, tmp_path / "law.json")
     with pytest.raises(DataError, match="early_cut of a fitted law are unknown or missing"):
         load_law(tmp_path)
-    with pytest.raises(DataError, match="there is no pipeline 'nesting'"):
+    with pytest.raises(DataError, match="an unknown pipeline, 'nesting'"):
         make_pipeline({"name": "nesting"})
     write_json({"laws": []}, tmp_path / "law.json")
-    with pytest.raises(DataError, match=r"law.json is no fitted law of this version \(KeyError"):
+    with pytest.raises(DataError, match=r"law.json is not a fitted law of this version \(KeyError"):
         load_law(tmp_path)
 
 

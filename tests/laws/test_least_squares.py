@@ -1,4 +1,4 @@
-"""The batched solver against scipy's, one problem at a time."""
+"""Compare the batched solver with scipy's, which solves one problem at a time."""
 
 import numpy as np
 import pytest
@@ -17,7 +17,7 @@ def curve(theta):
 
 
 def problems(seed, count=8):
-    """Return observed values (B, n) and starts (B, 3) near what made them."""
+    """Return observed values (B, n) and starts (B, 3) near the true parameters."""
     generator = np.random.default_rng(seed)
     truth = generator.uniform([1.0, -0.5, 0.3], [2.0, 0.5, 2.0], (count, 3))
     observed = curve(truth)[0] + 0.02 * generator.normal(size=(count, len(X)))
@@ -25,7 +25,7 @@ def problems(seed, count=8):
 
 
 def by_scipy(observed, start, prior, bounds):
-    """Return the parameters of one problem: the prior as more residuals."""
+    """Return the parameters of one problem, with its prior as additional residuals."""
     root = np.linalg.cholesky(prior.precision).T
 
     def residuals(theta):

@@ -134,7 +134,7 @@ def test_a_mixture_at_one_size_borrows_the_exponent():
     whole, fit = fit_nested(seen, target()), fit_nested(partial, target())
     assert fit.size.num_points[5] == 1
     assert np.abs(fit.losses[5] - whole.losses[5]).max() < 0.05
-    with pytest.raises(FitError, match="mix-005, seen at one size, cannot borrow an exponent"):
+    with pytest.raises(FitError, match="mix-005 were seen at one size only and cannot borrow"):
         fit_nested(partial, target(), settings=NestedSettings(size_sharing="curve"))
 
 

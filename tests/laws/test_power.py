@@ -102,7 +102,7 @@ def test_predict_shapes():
     ("x", "losses", "message"),
     [
         (TOKENS, np.full((1, 9), np.nan), r"curves \[0\] of a power law have no observed"),
-        (TOKENS - TOKENS[0], np.ones((1, 9)), "no loss at 0 parameters or tokens"),
+        (TOKENS - TOKENS[0], np.ones((1, 9)), "not defined at 0 parameters or tokens"),
     ],
 )
 def test_power_law_errors(x, losses, message):
@@ -131,5 +131,5 @@ def test_chinchilla_is_recovered(E, A, alpha, beta):
 
 
 def test_chinchilla_needs_more_losses_than_parameters():
-    with pytest.raises(FitError, match="curve 0 has only 4 losses for the 5 parameters"):
+    with pytest.raises(FitError, match="curve 0 has only 4 losses, too few for the 5"):
         fit_chinchilla(np.ones(4), np.arange(1.0, 5.0), np.ones((1, 4)))

@@ -1,4 +1,4 @@
-"""Runs on different text are never mixed: the message says what differs and in which runs."""
+"""Runs on different text are refused; the message names the difference and the runs."""
 
 import json
 
@@ -28,7 +28,7 @@ def test_equal_text_passes():
 
 
 def test_other_bytes_of_the_same_sources_are_refused():
-    """A file that was replaced by one of its size: the list of sources is the same."""
+    """Replacing a file by another of the same size does not change the list of sources."""
     other = record("mix-001", sha256="f" * 64)
     with pytest.raises(DataError, match=r"the sha256 of web/train is 0{12} in 2K/mix-000/seed-0"):
         check_records([record("mix-000"), other])
@@ -42,8 +42,8 @@ def test_different_text_is_refused_by_name(part):
         check_records(records)
     assert str(caught.value) == (
         f"the runs saw different text: the {part} of web/train is {SAME[part]} in "
-        "2K/mix-000/seed-0, 2K/mix-001/seed-0 and eee in 2K/mix-002/seed-0. Delete the runs on the "
-        "text that you do not want, and rerun"
+        "2K/mix-000/seed-0, 2K/mix-001/seed-0 and eee in 2K/mix-002/seed-0. Delete the runs on "
+        "unwanted text and rerun"
     )
 
 

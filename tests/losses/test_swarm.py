@@ -1,4 +1,4 @@
-"""A swarm is whole or refused; one that others trained goes the same road as ours."""
+"""An inconsistent swarm is refused; an imported swarm is analysed like our own."""
 
 import dataclasses
 
@@ -27,7 +27,7 @@ def loss_of(size, share, step, place):
 
 
 def imported(**changes):
-    """Return what a stranger has: no seeds, baselines, schedule, vocabulary_size or FLOPs."""
+    """Return an imported swarm without seeds, baselines, schedule, vocabulary_size and FLOPs."""
     losses = [
         (size, mixture, step, 64 * step, domain, loss_of(size, web, step, place))
         for size in SIZES
@@ -82,7 +82,7 @@ def test_runs_of_others_are_opened_for_analysis(tmp_path):
 
 
 def test_runs_of_others_are_decided_on(tmp_path):
-    """No uniform or natural mixture and no accounting: stated limits and observed mixtures do."""
+    """A decision needs neither uniform nor natural mixtures, nor the accounting of the text."""
     paths = write(tmp_path, imported())
     experiment = open_experiment(**paths, target=TARGET, weights={"web": 0.5, "code": 0.5})
     evidence = Evidence(
@@ -122,7 +122,7 @@ def test_without_accounting_only_stated_tokens_limit(tmp_path):
 
 
 def test_a_schedule_without_the_lengths_of_the_runs():
-    """The last step is the run's end, and tokens over steps the size of a batch."""
+    """The last step is taken as the run's length, and tokens / steps as the tokens per step."""
     runs = imported()["runs"].assign(schedule="wsd", warmup_steps=2, final_rate=0.0)
     seen = make_observations(seeded(runs=runs.assign(decay_share=0.5)))
     assert seen.annealing[seen.step == max(STEPS)] == pytest.approx(1.0)
@@ -143,7 +143,7 @@ def test_joins_are_by_name_in_any_order():
         assert np.array_equal(getattr(found, name), getattr(straight, name)), name
     assert swarm.num_params == SIZES
     assert swarm.shares("c").tolist() == [0.25, 0.75]
-    with pytest.raises(DataError, match="has 0 rows of 'e' instead of one"):
+    with pytest.raises(DataError, match="has 0 rows for 'e' instead of one"):
         swarm.shares("e")
 
 
@@ -207,7 +207,7 @@ def test_tables_that_do_not_fit_together_are_refused(changes, message):
 
 def test_all_that_is_missing_is_listed_at_once():
     changes = without("runs", mixture="c") | without("mixtures", id="d")
-    with pytest.raises(DataError, match=r"no run for losses of .*; no proportions .*Add what is"):
+    with pytest.raises(DataError, match=r"no run for losses of .*; no proportions .*Add the"):
         seeded(**changes)
 
 

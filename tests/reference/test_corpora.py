@@ -1,4 +1,4 @@
-"""Real corpora through the whole way of the text, twice, divided differently: the same bytes."""
+"""Tokenizing real corpora twice, divided into different jobs, gives the same bytes."""
 
 from dataclasses import asdict
 

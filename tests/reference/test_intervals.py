@@ -1,4 +1,4 @@
-"""Intervals on the published logs: do they hold what was observed later and larger?"""
+"""Intervals fitted to the published logs cover losses at later steps and larger sizes."""
 
 import numpy as np
 import pytest

@@ -140,7 +140,7 @@ def test_a_file_that_is_no_config_is_named(root, tmp_path):
     path = tmp_path / "broken.yaml"
     for text, expected in (
         ("domains: [", "is not valid YAML"),
-        ("", "holds no keys"),
+        ("", "has no keys"),
         ("seed: 1\nseed: 2\n", "seed"),
     ):
         path.write_text(text)

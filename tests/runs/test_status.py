@@ -112,4 +112,4 @@ def test_status_is_a_command_with_errors_of_one_line(tmp_path):
         [*command, "--configfile", "none.yaml"], cwd=ROOT, capture_output=True, text=True
     )
     assert wrong.returncode == 1
-    assert wrong.stderr == "there is no config file none.yaml: name one with --configfile\n"
+    assert wrong.stderr == "there is no config file none.yaml. Name one with --configfile\n"

@@ -155,7 +155,7 @@ def test_the_cache_between_workflows_serves_equal_text(project, tmp_path, monkey
 
 
 class TestFaults:
-    """Each is one error with domain, file and remedy; nothing half-written is left."""
+    """Each fault gives one message with domain, file and remedy, and leaves no partial files."""
 
     def fail(self, project, *parts, **options):
         output = run(project, check=False, **options)
@@ -302,7 +302,7 @@ def test_ten_thousand_shards_are_planned_within_a_minute(fresh):
 
 @pytest.mark.slow
 def test_token_files_of_an_earlier_experiment(project):
-    """One domain as token files, one as text; then both as token files: the same bytes."""
+    """One domain, and then both, can be given as token files; the bytes are the same."""
     run(project)
     before = token_files(project)
     earlier = project.folder / "earlier"

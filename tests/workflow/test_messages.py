@@ -1,4 +1,4 @@
-"""What a user sees when something is wrong: one message, once."""
+"""If something is wrong, the terminal shows one message, once."""
 
 from pathlib import Path
 
@@ -34,7 +34,7 @@ def test_a_wrong_config_is_one_message_and_nothing_else(fresh):
 
 
 def test_text_that_is_missing_is_one_message(fresh):
-    """Found while Snakemake asks what is to be done."""
+    """The error occurs while Snakemake plans its jobs."""
     config = with_python_from(fresh, "nowhere/*.jsonl")
     output = fresh.snakemake("--dry-run", config=config, check=False)
     assert output.splitlines()[-1].startswith("DataError: ")

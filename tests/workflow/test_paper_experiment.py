@@ -1,4 +1,4 @@
-"""experiments/paper.yaml as a user runs it: verdicts, page, and what damaged logs lead to."""
+"""experiments/paper.yaml as a user runs it: verdicts, page, and errors in corrupt logs."""
 
 import re
 import shutil
@@ -91,8 +91,8 @@ def test_a_tampered_log_ends_in_one_error(tmp_path, logs):
     printed = run(
         copy_project(tmp_path / "project"), {"folder": str(logs)}, "verdicts", check=False
     )
-    assert "data/ct/70M.txt of published.files must have sha256 981373f60287c5be" in printed
-    assert "point published.folder to an unchanged copy" in printed
+    assert "is not the published file: expected sha256 981373f60287c5be" in printed
+    assert "Point published.folder to an unchanged copy" in printed
 
 
 def test_a_missing_log_ends_in_one_error(tmp_path, logs):
@@ -100,19 +100,19 @@ def test_a_missing_log_ends_in_one_error(tmp_path, logs):
     printed = run(
         copy_project(tmp_path / "project"), {"folder": str(logs)}, "verdicts", check=False
     )
-    assert "data/2Mix/160M.txt of published.files must have sha256" in printed
+    assert "data/2Mix/160M.txt in" in printed
     assert "found no such file" in printed
 
 
 def test_no_network_names_the_key_for_a_local_copy(tmp_path):
     project = copy_project(tmp_path / "project")
     printed = run(project, {"url": "http://127.0.0.1:9/logs"}, "verdicts", check=False)
-    assert "must be downloaded from http://127.0.0.1:9/logs" in printed
+    assert "cannot be downloaded from http://127.0.0.1:9/logs" in printed
     assert "published.folder" in printed
 
 
 def test_a_wrong_key_stops_before_any_work(tmp_path):
     project = copy_project(tmp_path / "project")
     printed = run(project, {"folder": 3, "studys": {}}, "--dry-run", check=False)
-    assert "published.folder: 3 is not of type" in printed
-    assert "found 'studys'" in printed
+    assert "published.folder: must be text, found 3" in printed
+    assert "published.studys: unknown key. Did you mean studies?" in printed

@@ -1,4 +1,4 @@
-"""Params of rules are plain built-ins: Snakemake drops other types from what it compares."""
+"""Params of rules are plain built-ins, because Snakemake does not compare other types."""
 
 import json
 import subprocess
@@ -36,7 +36,7 @@ def test_every_param_is_built_of_plain_types(fresh, config, rule, least):
 
 
 def test_a_section_in_a_param_would_be_noticed(fresh):
-    """The guard fails where a model gets through."""
+    """The check fails if a param contains a model."""
     rules = fresh.folder / "workflow/rules/common.smk"
     text = rules.read_text()
     assert "TARGET = describe_target(SECTIONS)\n" in text

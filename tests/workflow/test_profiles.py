@@ -1,4 +1,4 @@
-"""The SLURM profile: found from the root, about rules that exist, and its comments true."""
+"""The SLURM profile is found from the root, names existing rules, and its comments are right."""
 
 import re
 from pathlib import Path
@@ -58,7 +58,7 @@ def test_what_was_measured_to_hang_is_not_set():
 
 
 def test_a_size_of_ones_own_gets_its_request_from_its_parameters(fresh):
-    """No entry in the profile: a GPU, and memory that grows with the size."""
+    """Without an entry in the profile, it requests a GPU, and memory that grows with the size."""
     large = ("3K: {num_layers: 1, model_width: 16,", "3K: {num_layers: 24, model_width: 1024,")
     config = changed_config(fresh, large)
     small, other = (requests(fresh, losses(size), config=config) for size in ("2K", "3K"))

@@ -1,4 +1,4 @@
-"""The demo's answer, on a smaller preset: not that it runs, but that it is right."""
+"""A smaller version of the demo finds the right mixture."""
 
 import json
 

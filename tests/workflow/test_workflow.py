@@ -1,4 +1,4 @@
-"""The wiring: what runs, what reruns, what a kill leaves."""
+"""The jobs that run, the jobs that rerun after a change, and the state after a kill."""
 
 import json
 import os
@@ -248,7 +248,7 @@ def test_bad_input_stops_before_any_training(fresh, tmp_path, change, message):
 
 
 def test_kill_and_rerun_ends_with_the_same_bytes(fresh, smoke):
-    """SIGKILL the whole group once some proxies are trained; then the two lines of the README."""
+    """Kill the whole group once some proxies are trained, then recover as the README says."""
     process = subprocess.Popen(
         fresh.command(),
         cwd=fresh.folder,

@@ -21,7 +21,7 @@ class Project:
     """Where experiments find outside text; inside the folder unless a test says otherwise."""
 
     def snakemake(self, *arguments, config=SMOKE, check=True, timeout=900, before=()):
-        """Run Snakemake; return what it printed. Arguments of `before` stand before the others."""
+        """Run Snakemake and return its output. The arguments in `before` come before the others."""
         result = subprocess.run(
             self.command(*before, *arguments, config=config),
             cwd=self.folder,

@@ -1,4 +1,4 @@
-"""What the rules share: the checked config, the runs, and how the values of a job are looked up."""
+"""Shared by the rules: the checked config, the list of runs, and functions for inputs and params."""
 
 from dataclasses import asdict
 from functools import cache
@@ -21,10 +21,10 @@ from mixlaws.files import read_json
 
 check_repeated_keys(workflow.configfiles)
 SECTIONS = read_sections(config)
-# Params of rules are plain built-ins: Snakemake compares no other type with the last run's.
+# Params of rules are plain built-ins, because Snakemake does not compare other types with the last run.
 config.update(SECTIONS.model_dump())
 
-# What a job trains with, whatever its size and length.
+# Settings of training that are the same for all sizes and lengths.
 TRAINING_KEYS = [
     *["batch_size", "sequence_length", "learning_rate", "embedding_learning_rate"],
     *["warmup_steps", "weight_decay", "gradient_clip_norm", "averaging_exponent"],
@@ -36,7 +36,7 @@ DOMAINS = list(config["domains"])
 VALIDATION_ONLY = list(config["validation"]["domains"])
 VALIDATION_DOMAINS = [*DOMAINS, *VALIDATION_ONLY]
 SOURCES = config["domains"] | config["validation"]["domains"]
-# Token files of earlier experiments are read by nobody; a rule for domains needs a pattern even so.
+# Domains given as token files skip reading. NO_DOMAIN keeps a wildcard constraint non-empty.
 GIVEN_DOMAINS = [
     domain
     for domain, source in SOURCES.items()
@@ -44,12 +44,12 @@ GIVEN_DOMAINS = [
 ]
 READ_DOMAINS = [domain for domain in SOURCES if domain not in GIVEN_DOMAINS]
 NO_DOMAIN = "(?!)"
-# Without what does not concern the text: a new available_tokens reads nothing again.
+# available_tokens is left out, so that a change of it does not read the text again.
 TEXT_OPTIONS = {
     domain: {key: value for key, value in source.items() if key != "available_tokens"}
     for domain, source in SOURCES.items()
 }
-# Every run, and the proportions by mixture id; natural's are known only from the text, inside the job.
+# Every run, and the proportions by mixture id. Those of natural come from the text, inside the job.
 SWEEP = list_runs(SECTIONS)
 MIXTURES = SWEEP.mixtures
 PROPORTIONS = SWEEP.proportions | {NATURAL: NATURAL}
@@ -64,7 +64,7 @@ AVAILABLE_TOKENS = {
 }
 CONFIRMED = bool(SWEEP.confirmations)
 
-# A confirmation trains on the text at hand: its optimum must fit into that.
+# A confirmation trains on the experiment's own text, so its optimum is limited to that text.
 MEASURED_FACTOR = (
     TRAINING["max_epochs"] / config["optimum"]["max_epochs"] if CONFIRMED else 0
 )
@@ -82,14 +82,14 @@ wildcard_constraints:
 
 
 def validation_share_of(wildcards):
-    """The share of a domain's documents that no training sees."""
+    """Return the share of a domain's documents that are kept for validation."""
     return 1.0 if wildcards.domain in VALIDATION_ONLY else config["validation"]["share"]
 
 
 @cache
 @ending_with_one_message()
 def division(domain):
-    """The sizes of a domain's parts and shards: those of the config when it was first tokenized."""
+    """Return the sizes of a domain's parts and shards, fixed when it was first tokenized."""
     path = f"results/{EXPERIMENT}/tokens/{domain}/division.json"
     return division_of(path, config["tokenization"])
 
@@ -97,7 +97,7 @@ def division(domain):
 @cache
 @ending_with_one_message()
 def parts_of(domain):
-    """What each job reads of a domain: listed once, and only in jobs that ask for it."""
+    """Return the part of a domain that each job reads; listed once, and only if needed."""
     part_bytes = division(domain)["part_bytes"]
     return plan_parts(domain, TEXT_OPTIONS[domain], part_bytes=part_bytes)
 
@@ -105,30 +105,30 @@ def parts_of(domain):
 @cache
 @ending_with_one_message()
 def shards_of(domain):
-    """What each job tokenizes of a domain."""
+    """Return the shard of a domain that each job tokenizes."""
     shard_bytes = division(domain)["shard_bytes"]
     parts, options = parts_of(domain), TEXT_OPTIONS[domain]
     return plan_shards(domain, options, parts, shard_bytes=shard_bytes)
 
 
 def division_for(wildcards):
-    """The sizes that a domain's tokenization fixes."""
+    """Return the sizes of a domain's parts and shards."""
     return division(wildcards.domain)
 
 
 def part_of(wildcards):
-    """The part that a job reads, sizes included: a changed file is read again."""
+    """Return the part that a job reads, with file sizes, so that a changed file is read again."""
     return parts_of(wildcards.domain)[int(wildcards.part)].as_param()
 
 
 def source_files(wildcards):
-    """The files of a part; none for sources that are no files."""
+    """Return the files of a part; none if the source does not consist of files."""
     files = parts_of(wildcards.domain)[int(wildcards.part)].files
     return [file.path for file in files]
 
 
 def documents_of(domains):
-    """The documents files of domains, in order of their parts."""
+    """Return the document files of domains, in the order of their parts."""
     return [
         f"results/{EXPERIMENT}/text/{domain}/{part:05d}.parquet"
         for domain in domains
@@ -137,29 +137,29 @@ def documents_of(domains):
 
 
 def all_documents(wildcards):
-    """Every documents file."""
+    """Return all document files."""
     return documents_of(READ_DOMAINS)
 
 
 def training_documents(wildcards):
-    """The documents files of the training domains."""
+    """Return the document files of the training domains."""
     return documents_of([domain for domain in DOMAINS if domain in READ_DOMAINS])
 
 
 def shard_of(wildcards):
-    """The parts, or the piece of a part, that a job tokenizes."""
+    """Return the parts, or the piece of a part, that a job tokenizes."""
     return shards_of(wildcards.domain)[int(wildcards.shard[:5])].as_param()
 
 
 def shard_documents(wildcards):
-    """The documents files of a shard's parts."""
+    """Return the document files of a shard's parts."""
     shard = shards_of(wildcards.domain)[int(wildcards.shard[:5])]
     folder = f"results/{EXPERIMENT}/text/{wildcards.domain}"
     return [f"{folder}/{part:05d}.parquet" for part in shard.parts]
 
 
 def shard_files(wildcards):
-    """All shards of a domain, in order."""
+    """Return all shards of a domain, in order."""
     count = len(shards_of(wildcards.domain))
     return [
         f"results/{EXPERIMENT}/shards/{wildcards.domain}/{k:05d}-of-{count:05d}.parquet"
@@ -169,14 +169,14 @@ def shard_files(wildcards):
 
 @ending_with_one_message()
 def given_pair(wildcards):
-    """The token file and the manifest of a domain that is given as token files."""
+    """Return the token file and the manifest of a domain that is given as token files."""
     source = SOURCES[wildcards.domain]
     tokens, manifest = given_files(wildcards.domain, source, wildcards.split)
     return {"tokens": str(tokens), "manifest": str(manifest)}
 
 
 def token_files(suffix):
-    """Every token file, or its manifest: the training splits first."""
+    """Return all token files, or their manifests, with the training splits first."""
     pattern = "results/{{experiment}}/tokens/{domain}/{split}{suffix}"
     return [
         *expand(pattern, domain=DOMAINS, split="train", suffix=suffix),
@@ -185,7 +185,7 @@ def token_files(suffix):
 
 
 def training_inputs():
-    """The token files and manifests that every run reads, by name."""
+    """Return the token files and manifests that every run reads, by name."""
     pattern = "results/{{experiment}}/tokens/{domain}/{split}{suffix}"
     domains = {"train": DOMAINS, "validation": VALIDATION_DOMAINS}
     suffixes = {"": ".bin", "_manifests": ".json"}
@@ -197,62 +197,62 @@ def training_inputs():
 
 
 def run_files(name):
-    """Every proxy's file of this name."""
+    """Return the file with this name of every proxy."""
     return [str(run.files(RESULTS).folder / name) for run in SWEEP.proxies]
 
 
 def confirmation_files(name):
-    """Every confirmation run's file of this name."""
+    """Return the file with this name of every confirmation run."""
     return [str(run.files(RESULTS).folder / name) for run in SWEEP.confirmations]
 
 
 def results_folder(wildcards):
-    """Where the report's parts are read from."""
+    """Return the folder from which the report is made."""
     return f"results/{wildcards.experiment}"
 
 
 def proportions_of(wildcards):
-    """The proportions of a proxy: a param, so that a new mixture retrains no other."""
+    """Return the proportions of a proxy. As a param, a new mixture does not retrain others."""
     return PROPORTIONS[wildcards.mixture]
 
 
 def shape_of(wildcards):
-    """The layers, width and heads of a proxy."""
+    """Return the layers, width and heads of a proxy."""
     return config["sizes"][wildcards.size]
 
 
 def execution_of(wildcards, threads, resources):
-    """How a proxy is executed: devices, micro-batch, saved states.
+    """Return how a proxy is executed: devices, micro-batch, saved states.
 
-    Snakemake does not record the params of a function that takes `threads` or `resources`: a
-    change of these options trains nothing again.
+    Snakemake does not record params from a function that takes `threads` or `resources`, so a
+    change of these options does not retrain anything.
     """
     return execution_options(SECTIONS) | {"num_threads": threads}
 
 
 def confirmed_execution_of(wildcards, threads, resources):
-    """How a confirmation run is executed; not recorded either."""
+    """Return how a confirmation run is executed. Snakemake does not record this either."""
     return execution_options(SECTIONS, is_target=True) | {"num_threads": threads}
 
 
 def num_params_of(wildcards):
-    """The non-embedding parameters of a run: a confirmation has the target's size."""
+    """Return the non-embedding parameters of a run; a confirmation has the target's size."""
     size = wildcards.get("size", config["target"]["size"])
     return Shape(**config["sizes"][size], layout=TRAINING["layout"]).num_params
 
 
 def memory_of(wildcards, attempt):
-    """The memory that a run asks a cluster for, in MB."""
+    """Return the memory that a run requests from a cluster, in MB."""
     return memory_mb(num_params_of(wildcards), attempt)
 
 
 def runtime_of(wildcards, attempt):
-    """The time limit that a run asks a cluster for, in minutes."""
+    """Return the time limit that a run requests from a cluster, in minutes."""
     return runtime_minutes(num_params_of(wildcards), attempt)
 
 
 def confirmed_proportions(wildcards):
-    """The proportions of a confirmation run; the optimum's are known once it is found."""
+    """Return the proportions of a confirmation run. The optimum's are known once it is rounded."""
     if wildcards.mixture != OPTIMUM:
         return PROPORTIONS[wildcards.mixture]
     target = checkpoints.round_optimum.get(experiment=wildcards.experiment).output[0]
@@ -260,14 +260,14 @@ def confirmed_proportions(wildcards):
 
 
 def found_optimum(wildcards):
-    """Nothing to read, but the optimum's runs must wait for it."""
+    """Return no files, but make runs on the optimum wait until it is rounded."""
     if wildcards.mixture == OPTIMUM:
         checkpoints.round_optimum.get(experiment=wildcards.experiment)
     return []
 
 
 def report_inputs(wildcards):
-    """What the figures and the page read; the confirmation only if it is on."""
+    """Return the inputs of the figures and the page, with the confirmation if it is on."""
     names = [
         "accounting.csv",
         "contamination.csv",

@@ -1,4 +1,4 @@
-"""The optimum at the target, its rounding, its comparison with a trained target, and the recipes."""
+"""Find the optimum at the target, round it, compare it with a trained target, and write recipes."""
 
 
 rule find_optimum:
@@ -33,8 +33,8 @@ rule find_optimum:
         "../scripts/find_optimum.py"
 
 
-# The only checkpoint: the confirmation's proportions are known once this file is. It changes
-# less often than the optimum, so a new law retrains the target only if the decision moves.
+# The only checkpoint: the proportions of the confirmation come from its output. The output changes
+# less often than the optimum, so a new law retrains the target only if the rounded mixture changes.
 checkpoint round_optimum:
     input:
         "results/{experiment}/optimum.json",

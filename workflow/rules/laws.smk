@@ -1,4 +1,4 @@
-"""Choose the laws by folds, score them on held-out data, fit them on all fitted mixtures."""
+"""Choose the laws by folds, score them on held-out mixtures, and fit them to all other mixtures."""
 
 
 rule score_laws:

@@ -1,4 +1,4 @@
-"""What the runs measured, as tables."""
+"""Collect the losses and records of the runs into tables."""
 
 
 rule collect_losses:

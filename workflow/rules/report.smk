@@ -1,4 +1,4 @@
-"""Figures, each with its table, and the page."""
+"""Draw the figures, each with its table, and write the page."""
 
 
 rule draw_figures:

@@ -1,4 +1,4 @@
-"""The mixtures; one proxy per (size, mixture, seed); and, if asked for, the target trained."""
+"""Write the mixtures, train one proxy per (size, mixture, seed) and, if configured, the target."""
 
 
 rule write_mixtures:
@@ -11,15 +11,15 @@ rule write_mixtures:
         "results/{experiment}/mixtures.csv",
     log:
         "results/{experiment}/logs/write_mixtures.log",
-    # Before any training: it refuses mixtures that the text cannot serve. Not an input of the
-    # training rule, or every rewrite of the table would retrain every proxy.
+    # Runs before any training, because it refuses mixtures for which there is not enough text. It
+    # is not an input of the training rule: every rewrite of the table would retrain all proxies.
     priority: 100
     localrule: True
     conda:
         "../../envs/train.yaml"
     params:
         domains=DOMAINS,
-        # As plain dicts: Snakemake compares no other type with the last run's.
+        # Plain dicts, because Snakemake does not compare other types with the last run.
         mixtures=[asdict(mixture) for mixture in MIXTURES],
         tokens=num_proxy_tokens(SECTIONS),
         confirmed=CONFIRMATION["mixtures"],
@@ -48,7 +48,7 @@ rule train_proxy:
         runtime=runtime_of,
         gpu=num_gpus(SECTIONS),
     params:
-        # Outside the outputs: Snakemake deletes the outputs of a failed job.
+        # Not an output, because Snakemake deletes the outputs of a failed job.
         checkpoints="results/{experiment}/checkpoints/{size}/{mixture}/seed-{seed}",
         size="{size}",
         shape=shape_of,

@@ -1,7 +1,7 @@
-"""Raw text -> documents without duplicates -> tokens, with every document accounted for.
+"""Read the text, remove duplicates, tokenize it, and account for every document and token.
 
-Rules with `cache` take part in Snakemake's cache between workflows (--cache). Its key knows a rule's
-script, params and inputs, but neither wildcards nor imported code: params hold all of these.
+Rules with `cache` use Snakemake's cache between workflows (--cache). Its key contains a rule's script,
+params and inputs, but neither wildcards nor imported code, so these are params too.
 """
 
 
@@ -113,7 +113,7 @@ rule publish_tokens:
     conda:
         "../../envs/train.yaml"
     params:
-        # No output, so that it stays: from now on the config's sizes decide nothing here.
+        # Not an output, so that it is kept: it replaces the config's sizes from now on.
         division="results/{experiment}/tokens/{domain}/division.json",
         sizes=division_for,
     script:

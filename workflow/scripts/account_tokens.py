@@ -1,4 +1,4 @@
-"""Account for every document and token, and for what repeats validation text."""
+"""Account for every document and token, and count the repetitions of validation text."""
 
 from typing import TYPE_CHECKING
 

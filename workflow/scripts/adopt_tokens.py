@@ -1,4 +1,4 @@
-"""Take over the token files of an earlier experiment as a domain of this one."""
+"""Use the token files of an earlier experiment as a domain of this one."""
 
 from typing import TYPE_CHECKING
 

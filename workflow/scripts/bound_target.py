@@ -1,4 +1,4 @@
-"""Predict the target with intervals and find its optimum, by the joint laws."""
+"""Predict the target with intervals, and find its optimum, with the joint laws."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING

@@ -1,4 +1,4 @@
-"""Compare the target's trained losses with what was predicted for them."""
+"""Compare the observed losses of the target with the predicted ones."""
 
 from typing import TYPE_CHECKING
 

@@ -1,4 +1,4 @@
-"""Draw every figure of the report, each with its table beside it."""
+"""Draw every figure of the report, and write its table beside it."""
 
 from typing import TYPE_CHECKING
 

@@ -1,4 +1,4 @@
-"""Find the best mixture at the target, with intervals, beside its baselines."""
+"""Find the best mixture at the target with intervals, and compare it with baselines."""
 
 from typing import TYPE_CHECKING
 

@@ -1,4 +1,4 @@
-"""Fit the laws to all fitted mixtures and write them with their parameters."""
+"""Fit the laws to all mixtures that are not held out, and write them with their parameters."""
 
 from typing import TYPE_CHECKING
 

@@ -1,4 +1,4 @@
-"""Find how many steps of one mixture match the last loss of the other."""
+"""Find the number of steps that one mixture needs to reach the last loss of the other."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING

@@ -1,4 +1,4 @@
-"""Predict the target's losses by the joint laws, which have not seen its size."""
+"""Predict the target's losses with the joint laws, which are not fitted to its size."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING

@@ -1,4 +1,4 @@
-"""Verify a token file against its manifest and put both in their place."""
+"""Verify a token file against its manifest and move both to the experiment's tokens."""
 
 from typing import TYPE_CHECKING
 

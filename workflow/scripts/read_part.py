@@ -1,4 +1,4 @@
-"""Read one part of one domain: its documents and the record of what was read."""
+"""Read the documents of one part of a domain, and record what was read."""
 
 from typing import TYPE_CHECKING
 

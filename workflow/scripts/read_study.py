@@ -1,4 +1,4 @@
-"""Read one study from its logs, corrected, as tables."""
+"""Read one study from its logs, apply corrections, and write it as tables."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING

@@ -1,4 +1,4 @@
-"""Round the optimum to the lattice: what a confirmation trains on."""
+"""Round the optimum to the lattice; a confirmation trains on the result."""
 
 from typing import TYPE_CHECKING
 

@@ -1,4 +1,4 @@
-"""Choose the laws by folds and score every candidate on what it was not fitted to."""
+"""Choose the laws by folds, and score every candidate on losses that it was not fitted to."""
 
 from typing import TYPE_CHECKING
 

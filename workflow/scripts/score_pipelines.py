@@ -1,4 +1,4 @@
-"""Choose the joint laws by folds; score them and the nested pipeline on later folds."""
+"""Choose the joint laws by folds; score them and the nested pipeline on forward folds."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING

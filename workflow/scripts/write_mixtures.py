@@ -1,4 +1,4 @@
-"""Write every mixture's proportions, the natural one's from the text itself."""
+"""Write the proportions of every mixture; those of the natural mixture come from the text."""
 
 from typing import TYPE_CHECKING
 

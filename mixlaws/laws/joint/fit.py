@@ -25,55 +25,56 @@ from mixlaws.laws.joint.law import (
 from mixlaws.laws.least_squares import Bounds, Fit, Prior, minimise, names_at_bound
 from mixlaws.laws.observations import Observations
 
-WIDE = 30.0  # limit of logs and slopes: keeps exp finite, never reached with priors
+WIDE = 30.0  # limit of logs and slopes that keeps exp finite; with priors it is never reached
 DEFAULT_FORMS = ("F1", "F3", "F6", "F7")
 
 
 @dataclass(frozen=True)
 class JointSettings:
-    """What is fitted, and the priors: (mean, sd) of a normal, of the log for positive parameters.
+    """Settings of a joint fit, and its priors.
 
-    A prior weighs as if there were `num_independent` observations with noise `noise`: checkpoints
-    of one run, and runs that see the same data order, share theirs. The means of a, b, k, d and C
-    are those of earlier work on three public data sets; those of g and of b under k, and the sds
-    of C and of the slopes, were set by the inner folds of RedPajama and 5Mix (docs/method.md).
+    A prior is the (mean, sd) of a normal distribution; for positive parameters, that of the log.
+    Priors are weighed as if there were `num_independent` observations with noise `noise`, because
+    checkpoints of one run, and runs with the same data order, share noise. The means of a, b, k, d
+    and C come from earlier work on three public data sets. The means of g and of b with k, and the
+    sds of C and of the slopes, were chosen on inner folds of RedPajama and 5Mix (docs/method.md).
     """
 
     early_cut: float = 0.3
-    """Rows with fewer tokens than this part of a run (median over its size) are left out."""
+    """Rows before this fraction of a run (its median length at that size) are left out."""
     schedule: bool = True
-    """Use effective tokens and annealing depth; else plain tokens."""
+    """Whether to use effective tokens and the annealing depth, or plain tokens."""
     random_effects: bool = False
-    """Give mixtures seen at several sizes an offset, and factors of P and Q, of their own."""
+    """Whether each mixture seen at several sizes gets its own offset and factors of P and Q."""
     noise: float = 0.01
     """Standard deviation of a checkpoint's loss, nats."""
     num_independent: float = 30.0
     irreducible: tuple[float, float] = (1.0, 1.0)
-    """c, nats; c >= 0."""
+    """c, nats, not negative."""
     size_exponent: tuple[float, float] = (0.2, 0.25)
-    """a; the mean is that of the median, the sd that of ln a."""
+    """a: its median, and the sd of ln a."""
     token_exponent: tuple[float, float] = (0.45, 0.25)
     """b."""
     coupled_size_exponent: tuple[float, float] = (0.4, 0.25)
-    """a where the form has k."""
+    """a, if the form has k."""
     coupled_token_exponent: tuple[float, float] = (0.7, 0.25)
-    """b where the form has k."""
+    """b, if the form has k."""
     coupling: tuple[float, float] = (0.5, 0.3)
     """k."""
     interaction: tuple[float, float] = (0.0, 0.1)
     """d."""
     annealing: tuple[float, float] = (0.06, 0.25)
-    """C: nats gained by annealing fully."""
+    """C: nats gained by full annealing."""
     share_exponent: tuple[float, float] = (0.8, 0.3)
     """g."""
     share_sd: float = 1.0
-    """sd of m about its start, and of the contrasts of t."""
+    """sd of m about its start, and sd of the contrasts of t."""
     slope_sd: float = 0.25
-    """sd of the contrasts of u and v between domains."""
+    """sd of the differences of u and v between domains."""
     offset_sd: float = 0.02
     """sd of the random offset of a mixture, nats."""
     factor_sd: float = 0.1
-    """sd of the random factors of P and Q of a mixture, in their logs."""
+    """sd of the logs of a mixture's random factors of P and Q."""
     max_iterations: int = 400
 
 
@@ -84,11 +85,11 @@ def fit_joint(
     settings: JointSettings | None = None,
     start: JointLaw | None = None,
 ) -> tuple[JointLaw, Fit]:
-    """Fit one form to the losses, one law a validation domain, and return it with its evidence.
+    """Fit one form to the losses of every validation domain; return the law and its evidence.
 
-    `start`, a law of the same form and settings, warm-starts the fit (bootstrap refits); priors
-    and scales stay those of the data. Raises FitError when the observations hold fewer than two
-    sizes, two token counts or two mixtures after the early cut.
+    `start`, a law of the same form and settings, warm-starts the fit (for bootstrap refits); the
+    priors and scales still come from the data. Raises FitError if the early cut leaves fewer than
+    two sizes, two token counts or two mixtures.
     """
     settings = settings or JointSettings()
     kept = observations.select(after_early_cut(observations, settings.early_cut))
@@ -104,7 +105,7 @@ def fit_joint(
         terms = evaluate_terms(layout, theta, points)
         return terms.loss - kept.losses.T[rows], jacobian(layout, theta, points, terms)
 
-    # Residuals are linear in c, the first parameter.
+    # The residuals are linear in c, the first parameter.
     theta, cost = minimise(
         evaluate, theta, prior, bounds, linear=0, max_iterations=settings.max_iterations
     )
@@ -126,9 +127,9 @@ def fit_joint_ensemble(
     two_tier: bool = True,
     start: JointEnsemble | None = None,
 ) -> tuple[JointEnsemble, dict[str, Fit]]:
-    """Fit several forms; with `two_tier` each once more, with random effects for seen mixtures.
+    """Fit several forms; with `two_tier`, fit each again with random effects for seen mixtures.
 
-    Returns the ensemble and the evidence by form (of the fits without random effects).
+    Returns the ensemble, and by form the evidence of the fits without random effects.
     """
     plain = replace(settings or JointSettings(), random_effects=False)
     starts: Sequence[JointLaw | None] = start.laws if start else [None] * len(forms)
@@ -146,12 +147,12 @@ def fit_joint_ensemble(
 
 
 def after_early_cut(observations: Observations, early_cut: float) -> np.ndarray:
-    """Return a mask (n,): rows whose tokens reach `early_cut` of a typical run of their size."""
+    """Return a mask (n,) of the rows with at least `early_cut` of their size's typical tokens."""
     return observations.tokens >= early_cut * typical_tokens(observations)
 
 
 def typical_tokens(observations: Observations) -> np.ndarray:
-    """Return (n,) the tokens at which a row's size usually ends: the median over its runs."""
+    """Return for each row (n,) the median length, in tokens, of the runs of its size."""
     typical = np.zeros(len(observations))
     runs = np.stack([observations.mixture, observations.seed.astype(str)], axis=1)
     for size in np.unique(observations.size):
@@ -172,13 +173,13 @@ def _check(observations: Observations) -> None:
     if min(counts.values(), default=0) < 2:
         found = ", ".join(f"{number} {name}" for name, number in counts.items())
         raise FitError(
-            f"a joint law cannot be fitted to the {found} that the early cut leaves. It needs at "
-            "least 2 of each: use the nested pipeline, or observe more"
+            f"a joint law cannot be fitted to the {found} left after the early cut. It needs at "
+            "least 2 of each. Use the nested pipeline, or add runs"
         )
 
 
 def _blank_law(observations: Observations, form: str, settings: JointSettings) -> JointLaw:
-    """Return a law without parameters: the scales come from the observed sizes and tokens."""
+    """Return a law without parameters, with its scales set by the observed sizes and tokens."""
     find_form(form)
     tokens = observations.effective_tokens if settings.schedule else observations.tokens
     sizes = np.unique(observations.compute_params)
@@ -204,7 +205,7 @@ def _seen_mixtures(observations: Observations) -> np.ndarray:
 
 
 def _cold_start(layout: Layout, observations: Observations, settings: JointSettings) -> np.ndarray:
-    """Return the start (V, p): half the least loss is irreducible, the rest splits into M, P, Q."""
+    """Return the start (V, p): half the least loss is c, the rest is divided among M, P and Q."""
     theta = np.zeros((observations.losses.shape[1], layout.num_params))
     c = 0.5 * observations.losses.min(axis=0)
     rest = (observations.losses.mean(axis=0) - c)[:, None]
@@ -240,13 +241,14 @@ def _exponents(
 
 
 def _warm_start(blank: JointLaw, cold: np.ndarray, start: JointLaw) -> np.ndarray:
-    """Return an earlier law's parameters, shifted to the scales of the blank law."""
+    """Return the parameters of an earlier law, converted to the scales of the blank law."""
     layout, old = blank.layout, start.layout
     same = start.form == blank.form and start.schedule == blank.schedule
     if not same or start.domains != blank.domains or len(start.theta) != len(cold):
         raise FitError(
             f"a fit of the form {blank.form} cannot start from a law of the form {start.form} with "
-            f"{len(start.domains)} domains: form, schedule and domains differ. Start without one"
+            f"{len(start.domains)} domains: their form, schedule or domains differ. Leave out the "
+            "start"
         )
     theta = cold.copy()
     theta[:, : layout.num_fixed] = start.theta[:, : old.num_fixed]
@@ -259,7 +261,7 @@ def _warm_start(blank: JointLaw, cold: np.ndarray, start: JointLaw) -> np.ndarra
 
 
 def _prior(layout: Layout, start: np.ndarray, num_rows: int, settings: JointSettings) -> Prior:
-    """Return the prior in units of squared nats; levels of t, u and v are free."""
+    """Return the prior in units of squared nats; the means of t, u and v have none."""
     size, token = _exponents(settings, coupled="ln_k" in layout)
     spreads = {
         "c": settings.irreducible[1],

@@ -7,7 +7,7 @@ the loss of one validation domain is
     P = exp(u.r) n^-a        Q = exp(v.r) n^-d s^-b
     M = 1 / sum_j exp(m_j) r_j^g_j  (additive)   exp(t.r)  (exponential)   exp(t.sqrt r)  (sqrt)
 
-A form fixes which of d, k and the slopes u, v by domain are there (`FORMS`).
+A form determines M, and which of d, k and the slopes u, v by domain the law has (`FORMS`).
 """
 
 from __future__ import annotations
@@ -17,23 +17,23 @@ from typing import Literal
 
 import numpy as np
 
-SMALLEST_SHARE = 1e-9  # used for 0 in the slope of r^g, which is infinite there for g < 1
+SMALLEST_SHARE = 1e-9  # replaces 0 in the slope of r^g, which is infinite at 0 for g < 1
 EXPONENT_BOUNDS = (0.03, 2.0)
-SHARE_EXPONENT_BOUNDS = (0.05, 1.0)  # at most 1: 1 / sum C r^g is convex
+SHARE_EXPONENT_BOUNDS = (0.05, 1.0)  # up to 1, because then 1 / sum C r^g is convex
 
 
 @dataclass(frozen=True)
 class Form:
-    """Which terms a joint law has."""
+    """The terms of a joint law."""
 
     mixture: Literal["additive", "exponential", "sqrt"]
     """The mixture term M."""
     slopes: bool = True
-    """u and v differ by domain; else the size and token terms are the same for every mixture."""
+    """Whether u and v differ by domain. If not, P and Q are the same for every mixture."""
     interaction: bool = True
-    """The exponent d: what more tokens bring depends on the size."""
+    """Whether there is an exponent d, so that the benefit of tokens depends on the size."""
     coupling: bool = False
-    """The exponent k (Kaplan et al., arXiv:2001.08361, equation 1.5); else k = 1."""
+    """Whether there is an exponent k (Kaplan et al., arXiv:2001.08361, equation 1.5), or k = 1."""
 
 
 FORMS = {
@@ -50,12 +50,12 @@ FORMS = {
 
 @dataclass(frozen=True, eq=False)
 class Points:
-    """The n points at which a law is evaluated; mixtures by index, as many points share one."""
+    """The n points at which a law is evaluated; each refers to its mixture by index."""
 
     proportions: np.ndarray
     """(q, K) the distinct mixtures."""
     mixture: np.ndarray
-    """(n,) row of `proportions`."""
+    """(n,) index of the mixture in `proportions`."""
     log_size: np.ndarray
     """(n,) ln N/N0."""
     log_tokens: np.ndarray
@@ -104,11 +104,11 @@ class Layout:
         return theta[:, self.slices[name]]
 
     def scalar(self, theta: np.ndarray, name: str, absent: float = 0.0) -> np.ndarray:
-        """Return a one-wide parameter as (b, 1), or `absent` if the form lacks it."""
+        """Return a single parameter as (b, 1), or `absent` if the form does not have it."""
         return self.get(theta, name) if name in self else np.full((len(theta), 1), absent)
 
     def names(self) -> tuple[str, ...]:
-        """Return one name per position, numbered from 0 where there are several."""
+        """Return the name of every position; parts of a vector are numbered from 0."""
         return tuple(
             name if part.stop - part.start == 1 else f"{name}_{j}"
             for name, part in self.slices.items()
@@ -118,7 +118,7 @@ class Layout:
 
 @dataclass(frozen=True, eq=False)
 class Terms:
-    """The parts of the loss of b validation domains at n points, each (b, n) unless said."""
+    """The parts of the loss of b validation domains at n points, (b, n) unless stated."""
 
     mixture_term: np.ndarray
     """M by distinct mixture, (b, q)."""
@@ -132,7 +132,7 @@ class Terms:
 
 
 def evaluate_terms(layout: Layout, theta: np.ndarray, points: Points) -> Terms:
-    """Evaluate a law; theta (b, p)."""
+    """Evaluate the terms of a law with the parameters theta (b, p) at the points."""
     mixture_term = mixture_loss(layout, theta, points.proportions)
     slopes = slope_matrix(layout.form, points.proportions)
     a, b = (np.exp(layout.get(theta, name)) for name in ("ln_a", "ln_b"))
@@ -156,13 +156,13 @@ def evaluate_terms(layout: Layout, theta: np.ndarray, points: Points) -> Terms:
 def _effect(layout: Layout, theta: np.ndarray, points: Points, name: str) -> np.ndarray | float:
     if name not in layout:
         return 0.0
-    # A column of zeros at the end is what index -1 (no effect) picks.
+    # Index -1 (no effect) picks the column of zeros at the end.
     padded = np.pad(layout.get(theta, name), ((0, 0), (0, 1)))
     return padded[:, points.effect]
 
 
 def slope_matrix(form: Form, proportions: np.ndarray) -> np.ndarray:
-    """Return what u and v multiply: the proportions (q, K), or a column of ones."""
+    """Return the factors of u and v: the proportions (q, K), or a column of ones (q, 1)."""
     return proportions if form.slopes else np.ones((len(proportions), 1))
 
 
@@ -178,7 +178,7 @@ def _mixture_inputs(form: Form, proportions: np.ndarray) -> np.ndarray:
 
 
 def _share_terms(layout: Layout, theta: np.ndarray, proportions: np.ndarray) -> np.ndarray:
-    """Return exp(m_j) r_j^g_j (b, q, K), zero where the share is."""
+    """Return exp(m_j) r_j^g_j (b, q, K), which is zero where the share is zero."""
     g = np.exp(layout.get(theta, "ln_g"))
     logs = layout.get(theta, "m")[:, None] + g[:, None] * _log_share(proportions)
     return np.where(proportions > 0, np.exp(logs), 0.0)
@@ -189,7 +189,7 @@ def _log_share(proportions: np.ndarray) -> np.ndarray:
 
 
 def mixture_gradient(layout: Layout, theta: np.ndarray, proportions: np.ndarray) -> np.ndarray:
-    """Return dM/dr (b, q, K); at a zero share, its value at a share of `SMALLEST_SHARE`."""
+    """Return dM/dr (b, q, K); a zero share counts as `SMALLEST_SHARE`."""
     M = mixture_loss(layout, theta, proportions)[..., None]
     shares = np.maximum(proportions, SMALLEST_SHARE)
     if layout.form.mixture == "additive":
@@ -237,7 +237,7 @@ def jacobian(layout: Layout, theta: np.ndarray, points: Points, terms: Terms) ->
 def _mixture_jacobian(
     layout: Layout, theta: np.ndarray, points: Points, terms: Terms
 ) -> dict[str, np.ndarray]:
-    """Return dM by parameter name, each (b, q, K)."""
+    """Return the derivatives of M by parameter name, each (b, q, K)."""
     M = terms.mixture_term[..., None]
     if layout.form.mixture != "additive":
         return {"t": M * _mixture_inputs(layout.form, points.proportions)}

@@ -26,11 +26,11 @@ SAME_MIXTURE_DECIMALS = 9
 
 @dataclass(frozen=True, eq=False)
 class JointLaw:
-    """A fitted joint law (`forms.py` states the formula), one row of theta a domain.
+    """A fitted joint law (`forms.py` has the formula), one row of theta per validation domain.
 
-    Identifiable are the sums that the formula shows: c and the level of M trade off against each
-    other within the prior, as do c and the asymptotes of P and Q; predictions inside the observed
-    range of sizes and tokens do not depend on that split, those far outside do.
+    Only sums of terms are identifiable: c trades off against the level of M within the prior, and
+    against the asymptotes of P and Q. Predictions within the observed range of sizes and tokens do
+    not depend on this division; predictions far outside do.
     """
 
     form: str
@@ -44,13 +44,13 @@ class JointLaw:
     reference_tokens: float
     """D0."""
     schedule: bool
-    """Whether effective tokens and annealing are used; else plain tokens."""
+    """Whether the law uses effective tokens and the annealing depth, or plain tokens."""
     effect_mixtures: np.ndarray
     """(q, K) the mixtures that have random effects; q may be 0."""
 
     @property
     def layout(self) -> Layout:
-        """Return the place of each parameter in theta."""
+        """Return the positions of the parameters in theta."""
         return Layout(
             FORMS[self.form],
             len(self.domains),
@@ -63,9 +63,9 @@ class JointLaw:
     ) -> np.ndarray:
         """Return the losses (n, V) at sizes, tokens and proportions (n, K).
 
-        `where` gives sizes and tokens: observations row by row, a target for every row.
-        `proportions` are the observations' own unless given. Mixtures that have random effects
-        are predicted with them.
+        Sizes and tokens come from `where`: observations give them row by row, a target gives one
+        for all rows. `proportions` default to those of the observations. Mixtures with random
+        effects are predicted with them.
         """
         points = make_points(self, where, rows_of(where, proportions))
         return evaluate_terms(self.layout, self.theta, points).loss.T
@@ -88,7 +88,7 @@ class JointLaw:
         )
 
     def parameters(self) -> dict[str, np.ndarray]:
-        """Return named parameters, (V,) or (V, K), in natural units (exponents, not their logs)."""
+        """Return parameters by name, (V,) or (V, K), with exponents instead of their logs."""
         layout = self.layout
         natural = {}
         for name in layout.slices:
@@ -99,10 +99,10 @@ class JointLaw:
         return natural
 
     def exact_parameters(self) -> dict[str, np.ndarray]:
-        """Return the parameters to their last bit, (V,) or (V, K): `ln_a` is the logarithm of a.
+        """Return the parameters as fitted, (V,) or (V, K); `ln_a` is the logarithm of a.
 
-        N0 and D0 are among them as `reference_params` and `reference_tokens`. Random effects are
-        not: they belong to the mixtures that were fitted.
+        They include N0 and D0 as `reference_params` and `reference_tokens`. They leave out random
+        effects, which belong to the mixtures that were fitted.
         """
         layout, num = self.layout, len(self.theta)
         exact = {"reference_params": np.full(num, self.reference_params)}
@@ -120,7 +120,7 @@ class JointLaw:
         domains: tuple[str, ...],
         validation_domains: tuple[str, ...],
     ) -> JointLaw:
-        """Return the law, without random effects, whose `exact_parameters` these are."""
+        """Return the law with these `exact_parameters`, without random effects."""
         schedule = "ln_C" in parameters
         layout = Layout(find_form(form), len(domains), schedule=schedule)
         parts = [parameters[name].reshape(len(validation_domains), -1) for name in layout.slices]
@@ -144,9 +144,9 @@ class JointAtTarget:
     constant: np.ndarray
     """(V, 1) c - C A."""
     log_size_term: np.ndarray
-    """(V, K) or (V, 1): ln P by domain; ln P(r) is its product with r."""
+    """(V, K) or (V, 1) ln P by domain; its product with r is ln P(r)."""
     log_token_term: np.ndarray
-    """(V, K) or (V, 1): ln Q by domain."""
+    """(V, K) or (V, 1) ln Q by domain."""
     coupling: np.ndarray
     """(V, 1) k."""
 
@@ -157,10 +157,10 @@ class JointAtTarget:
 
     @property
     def convex(self) -> bool:
-        """Say whether every domain's loss is convex in r.
+        """Return whether the loss of every validation domain is convex in r.
 
-        1 / sum C r^g is for g <= 1, and so is any positive power of a sum of exponentials of
-        linear functions; exp(t.sqrt r) is if no t is positive.
+        1 / sum C r^g is convex for g <= 1, and so is a positive power of a sum of exponentials of
+        linear functions; exp(t.sqrt r) is convex if no t is positive.
         """
         if FORMS[self.law.form].mixture != "sqrt":
             return True
@@ -181,7 +181,7 @@ class JointAtTarget:
         layout, theta = self.law.layout, self.law.theta
         size_term, token_term = self._terms(proportions)
         outer = self.coupling * (size_term + token_term) ** (self.coupling - 1)
-        # With slopes that do not differ by domain the two terms do not depend on r.
+        # If the slopes do not differ by domain, the two terms do not depend on r.
         sloped = float(FORMS[self.law.form].slopes)
         by_share = (
             (outer * size_term)[..., None] * self.log_size_term[:, None]
@@ -194,29 +194,30 @@ class JointAtTarget:
         return np.exp(self.log_size_term @ slopes), np.exp(self.log_token_term @ slopes)
 
     def parameters(self) -> dict[str, np.ndarray]:
-        """Return the joint law's named parameters."""
+        """Return the joint law's parameters by name."""
         return self.law.parameters()
 
 
 @dataclass(frozen=True, eq=False)
 class JointEnsemble:
-    """The mean of several joint laws, with their spread as the uncertainty about the form.
+    """The mean of several joint laws.
 
-    Two tiers: laws with random effects predict the mixtures seen at several sizes, laws without
-    predict every other mixture (random effects take signal away from the mixing law).
+    It may have two tiers: laws with random effects predict the mixtures that were seen at several
+    sizes, and laws without them predict all other mixtures, because random effects take signal
+    from the mixing law.
     """
 
     laws: tuple[JointLaw, ...]
-    """Without random effects."""
+    """Laws without random effects."""
     laws_of_seen: tuple[JointLaw, ...] = ()
-    """With random effects; empty: one tier."""
+    """Laws with random effects; none if there is one tier."""
 
     def predict(
         self, where: Observations | Target, proportions: np.ndarray | None = None
     ) -> np.ndarray:
-        """Return the mean losses (n, V), by the tier that each row's mixture belongs to.
+        """Return the mean losses (n, V) of the laws in the tier of each row's mixture.
 
-        Arguments as in `JointLaw.predict`.
+        The arguments are those of `JointLaw.predict`.
         """
         rows = rows_of(where, proportions)
         plain: np.ndarray = np.mean([law.predict(where, rows) for law in self.laws], axis=0)
@@ -234,23 +235,21 @@ class JointEnsemble:
 def find_form(name: str) -> Form:
     """Return a form by name; raise ConfigError listing those that exist."""
     if name not in FORMS:
-        raise ConfigError(
-            f"there is no form {name!r} of a joint law: choose one of {', '.join(FORMS)}"
-        )
+        raise ConfigError(f"the joint law has no form {name!r}. Choose one of {', '.join(FORMS)}")
     return FORMS[name]
 
 
 def rows_of(where: Observations | Target, proportions: np.ndarray | None) -> np.ndarray:
-    """Return the proportions (n, K) to predict at; raise ConfigError if nothing gives them."""
+    """Return the proportions (n, K) to predict at; raise ConfigError if a target lacks them."""
     if proportions is not None:
         return np.asarray(proportions, dtype=float)
     if isinstance(where, Target):
-        raise ConfigError("a prediction at a target needs proportions (n, K): give them")
+        raise ConfigError("a prediction at a target has no proportions. Pass proportions (n, K)")
     return where.proportions
 
 
 def make_points(law: JointLaw, where: Observations | Target, proportions: np.ndarray) -> Points:
-    """Return sizes, tokens and proportions as points in the law's scaled variables."""
+    """Convert sizes, tokens and proportions to points in the law's scaled variables."""
     mixtures, index = distinct_mixtures(proportions)
     tokens = where.effective_tokens if law.schedule else where.tokens
     shape = (len(proportions),)
@@ -272,11 +271,11 @@ def distinct_mixtures(proportions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def match_mixtures(proportions: np.ndarray, known: np.ndarray) -> np.ndarray:
-    """Return for each row (n, K) its index among the known mixtures (q, K), -1 if it is none."""
+    """Return the index (n,) of each row (n, K) among the known mixtures (q, K), or -1."""
     places = {_key(row): i for i, row in enumerate(known)}
     return np.array([places.get(_key(row), -1) for row in proportions], dtype=int)
 
 
 def _key(row: np.ndarray) -> bytes:
-    # Adding zero turns -0.0 into 0.0, which has other bytes.
+    # Adding zero turns -0.0 into 0.0; their bytes differ.
     return bytes((np.round(row, SAME_MIXTURE_DECIMALS) + 0.0).tobytes())

@@ -12,7 +12,7 @@ from mixlaws.laws.mixing.square_root import SquareRoot
 MIXING_LAWS: dict[str, type[MixingLaw]] = {
     law.name: law for law in (Additive, Exponential, M1, M2, M3, Implicit, SquareRoot)
 }
-"""By the name that the config and the tables use: a new law is one file and one entry here."""
+"""Mixing laws by their name in the config and the tables. A new one is a file and an entry here."""
 
 DECIDING_LAWS = tuple(name for name, law in MIXING_LAWS.items() if law.may_decide)
 """The laws that the folds may choose and the config may name."""

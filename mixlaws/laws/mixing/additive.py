@@ -1,4 +1,4 @@
-"""The additive mixing law: the training domains' contributions add up to an amount of data."""
+"""The additive mixing law: the contributions of the training domains add up."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ import numpy as np
 from mixlaws.laws.mixing.form import MixingPriors, contrast_precision, irreducible_prior
 
 STRENGTH_RANGE = 12.0
-"""Limits of ln C_j about 0: the sum stays positive on the whole simplex, so the law is finite."""
+"""Limits of ln C_j about 0. They keep the sum positive, and so the law finite, on the simplex."""
 EXPONENT_BOUNDS = (0.05, 1.0)
 SMALLEST_SHARE = 1e-12
-"""Where a share is zero, r^g has no finite slope (g < 1): the gradient is taken here."""
+"""The gradient at a zero share is taken here, because r^g has no finite slope at 0 for g < 1."""
 
 
 @dataclass(frozen=True, eq=False)
 class Additive:
     """L_i(r) = E_i + 1 / sum_j C_ij r_j^g_ij with 0 < g <= 1 (Shukor et al. 2025, 2507.09404).
 
-    Each r^g is concave, hence so is their sum, and 1 / a positive concave function is convex:
-    the optimum can be certified. C_ij says how much domain j teaches about i, g_ij how fast
-    that saturates. E_i and the overall size of C_i trade off when the losses span a narrow
-    range; the ratios C_ij / C_ik are well determined. A domain that never had a share has a C
-    and a g from their priors alone.
+    The law is convex, so that an optimum can be certified: each r^g is concave, hence so is their
+    sum, and the inverse of a positive concave function is convex. C_ij is how much domain j
+    contributes to i, and g_ij how fast this saturates. E_i and the overall level of C_i trade off
+    if the losses span a narrow range; the ratios C_ij / C_ik are well determined. If a domain's
+    share was always zero, its C and g come from their priors alone.
     """
 
     name: ClassVar[str] = "additive"
@@ -73,7 +73,7 @@ class Additive:
     def starts(
         cls, proportions: np.ndarray, losses: np.ndarray, priors: MixingPriors
     ) -> np.ndarray:
-        """Return two starts: E at .6 and at .9 of the lowest loss, all domains alike."""
+        """Return two starts, with E at .6 and .9 of the lowest loss and equal domains."""
         num_domains = proportions.shape[1]
         amount = (proportions**priors.exponent).sum(axis=1).mean()
         starts = []
@@ -118,7 +118,7 @@ class Additive:
 
     @classmethod
     def bounds(cls, num_params: int) -> list[tuple[str, float, float]]:
-        """Return name, lower and upper limit of E, the ln C and the ln g."""
+        """Return name, lower and upper limit of E, every ln C and every ln g."""
         num_domains = num_params // 2
         low, high = np.log(EXPONENT_BOUNDS)
         return [

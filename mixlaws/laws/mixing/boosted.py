@@ -1,4 +1,4 @@
-"""Boosted mixing laws: AdaBoost.R2 (Drucker 1997), as the paper stabilises its implicit law."""
+"""Boosted mixing laws: AdaBoost.R2 (Drucker 1997), which the paper uses for its implicit law."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from mixlaws.laws.mixing.fit import fit_mixing_law
 from mixlaws.laws.mixing.form import MixingPriors
 
 MAX_MEAN_ERROR = 0.5
-"""A round whose weighted error, relative to its largest, is above this ends the boosting."""
+"""Boosting ends at a round whose mean weighted error, over its largest error, exceeds this."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -20,7 +20,7 @@ class BoostedLaw:
 
     laws: tuple[Law, ...]
     log_weights: np.ndarray
-    """(B,) ln(1 / beta) of each law: the better it fitted, the more it weighs."""
+    """(B,) ln(1 / beta), the weight of each law; a better fit weighs more."""
 
     def predict(self, proportions: np.ndarray) -> np.ndarray:
         """Return losses (m,), nats, for proportions (m, K)."""
@@ -40,10 +40,10 @@ def fit_boosted_law(
     priors: MixingPriors | None = None,
     seed: int = 0,
 ) -> BoostedLaw:
-    """Fit up to `num_laws` implicit laws to resamples of losses (n,) of proportions (n, K).
+    """Fit up to `num_laws` implicit laws to resampled losses (n,) at proportions (n, K).
 
-    Mixtures that a law fits badly are drawn more often for the next. `priors` says how many
-    implicit domains. Raises FitError as `fit_mixing_law` does.
+    Mixtures that one law fits badly are drawn more often for the next. `priors` sets the number of
+    implicit domains. Raises FitError in the same cases as `fit_mixing_law`.
     """
     generator, num = np.random.default_rng(seed), len(losses)
     weights = np.full(num, 1.0 / num)
@@ -58,7 +58,7 @@ def fit_boosted_law(
         error /= max(error.max(), 1e-12)
         mean = float(weights @ error)
         poor = mean >= MAX_MEAN_ERROR
-        if not (poor and laws):  # the first law stays, however poor
+        if not (poor and laws):  # the first law is kept even if it is poor
             beta = 1e-12 if poor else max(mean / (1 - mean), 1e-12)
             laws.append(law)
             log_weights.append(-np.log(beta))

@@ -1,4 +1,4 @@
-"""The paper's mixing laws: exponential (M4), implicit domains, and the rejected M1, M2, M3."""
+"""The paper's exponential mixing law, M4."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from mixlaws.laws.mixing.implicit import Implicit
 class Exponential(Implicit):
     """L_i(r) = c_i + k_i exp(sum_j t_ij r_j): the paper's law, M4 (equations 1 and 7).
 
-    The implicit law with one term: K + 1 identifiable parameters per validation domain. Without
-    the ridge on the contrasts of t, twenty mixtures let t run away (reference: t of +-40).
+    It is the implicit law with one term, with K + 1 identifiable parameters per validation domain.
+    Without the ridge on the contrasts of t, a fit to twenty mixtures diverges (to t of +-40).
     """
 
     name: ClassVar[str] = "exponential"

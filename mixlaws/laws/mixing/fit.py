@@ -22,10 +22,10 @@ def fit_mixing_law(
 ) -> tuple[MixingLaw, Fit]:
     """Fit one law of MIXING_LAWS to V validation domains at once.
 
-    `proportions` is (n, K) on the simplex, `losses` (n, V) nats. `weights` (n,) counts the
-    mixtures (a bootstrap's multiplicities). `start`, an earlier law of the same name, replaces
-    the deterministic starts; `priors` defaults to MixingPriors(). Raises FitError for an unknown
-    name, fewer than two different mixtures or a loss that is not finite.
+    `proportions` is (n, K) on the simplex, `losses` (n, V) nats. `weights` (n,) is how often each
+    mixture counts (its multiplicity in a bootstrap). `start`, an earlier law of the same name,
+    replaces the deterministic starts. `priors` defaults to MixingPriors(). Raises FitError for an
+    unknown name, fewer than two different mixtures or a loss that is not finite.
     """
     form = _form_of(name)
     _check_table(proportions, losses)
@@ -55,8 +55,8 @@ def fit_mixing_law(
 def _form_of(name: str) -> type[MixingLaw]:
     if name not in MIXING_LAWS:
         raise FitError(
-            f"there is no mixing law {name!r}: choose one of {', '.join(MIXING_LAWS)} in "
-            "laws.mixing of the config"
+            f"there is no mixing law {name!r}. Set laws.mixing in the config to one of "
+            f"{', '.join(MIXING_LAWS)}"
         )
     return MIXING_LAWS[name]
 
@@ -65,12 +65,12 @@ def _check_table(proportions: np.ndarray, losses: np.ndarray) -> None:
     if len(np.unique(proportions, axis=0)) < 2:
         raise FitError(
             f"a mixing law cannot be fitted to {len(np.unique(proportions, axis=0))} different "
-            "mixtures. It needs at least two: raise mixtures.count"
+            "mixtures. It needs at least two. Raise mixtures.count"
         )
     if not np.isfinite(losses).all():
         raise FitError(
             f"{(~np.isfinite(losses)).sum()} losses are not finite, the first at (mixture, "
-            f"validation domain) {tuple(np.argwhere(~np.isfinite(losses))[0].tolist())}: leave "
+            f"validation domain) {tuple(np.argwhere(~np.isfinite(losses))[0].tolist())}. Leave "
             "these mixtures out"
         )
 
@@ -78,7 +78,7 @@ def _check_table(proportions: np.ndarray, losses: np.ndarray) -> None:
 def _warm_start(start: Law, form: type[MixingLaw]) -> np.ndarray:
     if not isinstance(start, form):
         raise FitError(
-            f"a fit of the {form.name} law cannot start from the law {start.name!r}: start from a "
+            f"a fit of the {form.name} law cannot start from the law {start.name!r}. Start from a "
             "fit of the same law"
         )
     return start.theta()[None]
@@ -96,9 +96,9 @@ def _prior(
     priors: MixingPriors,
     root: np.ndarray,
 ) -> Prior:
-    """Return the prior in units of each validation domain's spread; `root` of the weights (n,)."""
+    """Return the prior in units of each validation domain's spread; `root` (n,): sqrt(weights)."""
     mean, precision = form.prior(proportions.shape[1], losses, priors)
-    # A validation domain that does not vary still needs priors that weigh something.
+    # Without a floor, the priors of a validation domain whose loss is constant would weigh nothing.
     centre = np.average(losses, axis=0, weights=root**2)
     spread = np.sqrt(np.average((losses - centre) ** 2, axis=0, weights=root**2))
     spread = np.maximum(spread, 1e-6 * np.abs(centre))

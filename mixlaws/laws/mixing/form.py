@@ -1,4 +1,4 @@
-"""What a mixing law provides so that one solver fits them all, and the priors they share."""
+"""The protocol through which one solver fits every mixing law, and the priors they share."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from mixlaws.laws.law import Law
 
 @dataclass(frozen=True)
 class MixingPriors:
-    """What is believed of a mixing law's parameters before seeing a loss.
+    """Priors on the parameters of mixing laws.
 
-    Each belief weighs as much as one mixture observed with a noise of `noise` times the spread
-    (sd over the mixtures) of that validation domain's losses. Chosen by leave-one-out on the
-    70M runs of the published logs only; docs/method.md has the table.
+    Each prior weighs as much as one mixture observed with a noise of `noise` times the spread (sd
+    over the mixtures) of that validation domain's losses. The values were chosen by leave-one-out
+    on the 70M runs of the published logs only; docs/method.md has the table.
     """
 
     noise: float = 0.05
-    """Part of the spread."""
+    """sd of one loss, as a fraction of the spread."""
     strength_sd: float = 1.0
     """Additive law: sd of ln C_j about its mean over the training domains."""
     exponent: float = 0.7
@@ -32,22 +32,22 @@ class MixingPriors:
     coefficient_sd: float = 3.0
     """Square-root law: sd of its coefficients, as a multiple of the spread."""
     irreducible_sd: float = 1.0
-    """Irreducible loss: sd about half of the lowest loss, as a part of the lowest loss."""
+    """Irreducible loss: sd about half of the lowest loss, as a fraction of the lowest loss."""
     num_terms: int = 3
     """Implicit law: number of exponential terms, the paper's K."""
 
 
 class MixingLaw(Law, Protocol):
-    """A law with p parameters in one row `theta` per validation domain: one solver fits them all.
+    """A mixing law, with p parameters per validation domain in the rows of `theta`.
 
-    The losses are those of one size and number of tokens.
+    Its losses are those at one size and number of tokens.
     """
 
     name: ClassVar[str]
     convex: ClassVar[bool]
-    """Whether every L_i is convex in r over the simplex, whatever the parameters."""
+    """Whether every L_i is convex in r over the simplex for all parameters."""
     may_decide: ClassVar[bool]
-    """Whether the folds may choose the law and the config may name it; else it is only shown."""
+    """Whether the folds may choose the law and the config may name it, or it is only compared."""
 
     @classmethod
     def starts(
@@ -80,16 +80,16 @@ class MixingLaw(Law, Protocol):
 
     @classmethod
     def from_parameters(cls, parameters: Mapping[str, np.ndarray]) -> Self:
-        """Return the law with the parameters that `parameters` of another one gave."""
+        """Return the law with these parameters, named as `parameters` names them."""
         ...
 
     def theta(self) -> np.ndarray:
-        """Return the parameters as theta (V, p): the warm start of a later fit."""
+        """Return the parameters as theta (V, p), from which a later fit can start."""
         ...
 
 
 def contrast_precision(num_domains: int, sd: float) -> np.ndarray:
-    """Return the precision (K, K) of K values with deviations of `sd` about their own mean."""
+    """Return the precision (K, K) of K values that deviate by `sd` from their own mean."""
     return (np.eye(num_domains) - 1.0 / num_domains) / sd**2
 
 

@@ -11,33 +11,33 @@ import numpy as np
 from mixlaws.laws.mixing.form import MixingPriors, contrast_precision, irreducible_prior
 
 LOG_RANGE = 30.0
-"""Limits of every exponent: beyond them exp would leave the range where a loss makes sense."""
+"""Limits of every exponent; beyond them exp is no plausible loss."""
 IRREDUCIBLE_STARTS = (0.6, 0.9)
-"""Starts of c, as parts of the lowest loss."""
+"""Starting values of c, as fractions of the lowest loss."""
 
 
 @dataclass(frozen=True, eq=False)
 class Implicit:
     """L_i(r) = c_i + sum_q k_iq exp(sum_j t_iqj r_j), q = 1..T (paper, section 3.3).
 
-    The paper's implicit domain aggregation, for one validation set each: its weights s_q and
-    constants are absorbed in k_q and c. Since sum_j r_j = 1, adding a constant to all t_qj is
-    the same as scaling k_q: t is pinned to mean zero over j. The terms have no order of their
-    own; compare predictions, not terms. Convex: a sum of exponentials of linear functions.
+    This is the paper's implicit domain aggregation for one validation set; its weights s_q and
+    constants are absorbed in k_q and c. Since sum_j r_j = 1, adding a constant to all t_qj scales
+    k_q, so t is fixed to mean zero over j. The terms have no natural order: compare predictions,
+    not terms. The law is convex, as a sum of exponentials of linear functions.
     """
 
     name: ClassVar[str] = "implicit"
     convex: ClassVar[bool] = True
     may_decide: ClassVar[bool] = False
     fixed_terms: ClassVar[int | None] = None
-    """Number of terms; None: the priors say."""
+    """Number of terms; None takes it from the priors."""
 
     c: np.ndarray
     """(V,) irreducible loss, nats."""
     k: np.ndarray
     """(V, T) positive, nats."""
     t: np.ndarray
-    """(V, T, K) mean zero over the training domains; negative: the domain lowers the loss."""
+    """(V, T, K) with mean zero over the training domains; a negative one lowers the loss."""
 
     def predict(self, proportions: np.ndarray) -> np.ndarray:
         """Return losses (m, V), nats, for proportions (m, K)."""
@@ -82,7 +82,7 @@ class Implicit:
     def starts(
         cls, proportions: np.ndarray, losses: np.ndarray, priors: MixingPriors
     ) -> np.ndarray:
-        """Return two starts: terms of different steepness in the shares that lower the loss."""
+        """Return two starts whose terms fall along the shares that lower the loss, some steeper."""
         steepness = np.linspace(0.0, 3.0, 1 + (cls.fixed_terms or priors.num_terms))[1:]
         help_of = _correlations(proportions, losses)
         starts = []
@@ -109,7 +109,7 @@ class Implicit:
     def prior(
         cls, num_domains: int, losses: np.ndarray, priors: MixingPriors
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Return mean (V, p) and precision (V, p, p): a ridge on the contrasts of each t_q."""
+        """Return mean (V, p) and precision (V, p, p) of a ridge on the contrasts of each t_q."""
         num_terms = cls.fixed_terms or priors.num_terms
         shape = (losses.shape[1], 1 + num_terms * num_domains)
         mean, precision = np.zeros(shape), np.zeros((*shape, shape[1]))
@@ -120,7 +120,7 @@ class Implicit:
 
     @classmethod
     def bounds(cls, num_params: int) -> list[tuple[str, float, float]]:
-        """Return name, lower and upper limit of c and of the ln k_q + t_qj."""
+        """Return name, lower and upper limit of c and of every ln k_q + t_qj."""
         return [("c", 0.0, np.inf), *[("t", -LOG_RANGE, LOG_RANGE)] * (num_params - 1)]
 
     def _terms(self, proportions: np.ndarray) -> np.ndarray:

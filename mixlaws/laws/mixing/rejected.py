@@ -16,7 +16,7 @@ from mixlaws.laws.mixing.implicit import IRREDUCIBLE_STARTS, LOG_RANGE
 class M1:
     """L_i(r) = c_i + sum_j k_ij exp(t_ij r_j), k > 0 (paper, section 3.1, candidate M1).
 
-    Convex. A flat term (t near 0) is a constant: it trades off with c and the other k.
+    It is convex. A flat term (t near 0) is a constant and trades off with c and the other k.
     """
 
     name: ClassVar[str] = "M1"
@@ -28,7 +28,7 @@ class M1:
     k: np.ndarray
     """(V, K) nats."""
     t: np.ndarray
-    """(V, K) negative: domain j lowers loss i."""
+    """(V, K) exponents; a negative one lowers loss i."""
 
     def predict(self, proportions: np.ndarray) -> np.ndarray:
         """Return losses (m, V), nats, for proportions (m, K)."""
@@ -61,7 +61,7 @@ class M1:
     def starts(
         cls, proportions: np.ndarray, losses: np.ndarray, _priors: MixingPriors
     ) -> np.ndarray:
-        """Return two starts: c at parts of the lowest loss, every domain helping alike."""
+        """Return two starts, with c at two fractions of the lowest loss and equal domains."""
         num_domains = proportions.shape[1]
         return _starts(losses, num_domains, (num_domains, num_domains))
 
@@ -78,7 +78,7 @@ class M1:
     def prior(
         cls, num_domains: int, losses: np.ndarray, priors: MixingPriors
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Return mean (V, p) and precision (V, p, p): k alike but for a factor e, t about 0."""
+        """Return mean (V, p) and precision (V, p, p): all k within a factor e, t about 0."""
         mean, precision = _prior(losses, (num_domains, num_domains), priors)
         centre = np.eye(num_domains) - 1.0 / num_domains
         precision[:, 1 : 1 + num_domains, 1 : 1 + num_domains] = centre
@@ -86,7 +86,7 @@ class M1:
 
     @classmethod
     def bounds(cls, num_params: int) -> list[tuple[str, float, float]]:
-        """Return name, lower and upper limit of c, the ln k and the t."""
+        """Return name, lower and upper limit of c, every ln k and every t."""
         num_domains = num_params // 2
         limits = (-LOG_RANGE, LOG_RANGE)
         names = [*["k"] * num_domains, *["t"] * num_domains]
@@ -106,7 +106,7 @@ class M2:
     k: np.ndarray
     """(V,) nats."""
     t: np.ndarray
-    """(V, K) negative: domain j lowers loss i."""
+    """(V, K) exponents; a negative one lowers loss i."""
 
     def predict(self, proportions: np.ndarray) -> np.ndarray:
         """Return losses (m, V), nats, for proportions (m, K)."""
@@ -138,7 +138,7 @@ class M2:
     def starts(
         cls, proportions: np.ndarray, losses: np.ndarray, _priors: MixingPriors
     ) -> np.ndarray:
-        """Return two starts: c at parts of the lowest loss, every domain helping alike."""
+        """Return two starts, with c at two fractions of the lowest loss and equal domains."""
         return _starts(losses, proportions.shape[1], (1, proportions.shape[1]))
 
     @classmethod
@@ -160,7 +160,7 @@ class M2:
 
     @classmethod
     def bounds(cls, num_params: int) -> list[tuple[str, float, float]]:
-        """Return name, lower and upper limit of c, ln k and the t."""
+        """Return name, lower and upper limit of c, ln k and every t."""
         limits = (-LOG_RANGE, LOG_RANGE)
         return [("c", 0.0, np.inf), ("k", *limits), *[("t", *limits)] * (num_params - 2)]
 
@@ -169,7 +169,8 @@ class M2:
 class M3:
     """L_i(r) = c_i + k_i exp(prod_j t_ij r_j), k > 0 (paper, section 3.1, candidate M3).
 
-    Only the product of the t_ij is identifiable: one number T_i. Neither convex nor concave.
+    Only the product of the t_ij is identifiable, as one number T_i. M3 is neither convex nor
+    concave.
     """
 
     name: ClassVar[str] = "M3"
@@ -181,7 +182,7 @@ class M3:
     k: np.ndarray
     """(V,) nats."""
     T: np.ndarray
-    """(V,) product of the t_ij, in units of K^K: T is the exponent at equal shares."""
+    """(V,) product of the t_ij in units of K^K, which is the exponent at equal shares."""
 
     def predict(self, proportions: np.ndarray) -> np.ndarray:
         """Return losses (m, V), nats, for proportions (m, K)."""
@@ -218,7 +219,7 @@ class M3:
     def starts(
         cls, _proportions: np.ndarray, losses: np.ndarray, _priors: MixingPriors
     ) -> np.ndarray:
-        """Return two starts: c at parts of the lowest loss, mixing helping."""
+        """Return two starts, with c at two fractions of the lowest loss; mixing lowers the loss."""
         return _starts(losses, 1, (1, 1))
 
     @classmethod
@@ -244,7 +245,7 @@ class M3:
 
 
 def _starts(losses: np.ndarray, num_terms: int, widths: tuple[int, int]) -> np.ndarray:
-    """Return starts (2, V, p) of c, `widths[0]` equal ln k and `widths[1]` slopes of -1."""
+    """Return starts (2, V, p): c, `widths[0]` equal ln k and `widths[1]` slopes of -1."""
     starts = []
     for part in IRREDUCIBLE_STARTS:
         c = part * losses.min(axis=0)
@@ -267,5 +268,5 @@ def _prior(
 
 
 def _scaled_product(proportions: np.ndarray) -> np.ndarray:
-    """Return prod_j K r_j (n,): one at equal shares, zero where a domain is absent."""
+    """Return prod_j K r_j (n,), which is 1 at equal shares and 0 where a domain is absent."""
     return (proportions * proportions.shape[1]).prod(axis=1)

@@ -11,15 +11,15 @@ import numpy as np
 from mixlaws.laws.mixing.form import MixingPriors
 
 SMALLEST_SHARE = 1e-12
-"""Where a share is zero, sqrt(r) has no finite slope: the gradient is taken here."""
+"""The gradient at a zero share is taken here, because sqrt(r) has no finite slope at 0."""
 
 
 @dataclass(frozen=True, eq=False)
 class SquareRoot:
     """L_i(r) = a_i + sum_j b_ij sqrt(r_j), with a ridge on b.
 
-    The cheapest law with a cusp where a domain vanishes. a is not an irreducible loss: the
-    square roots of shares never vanish together. Convex only where no b is positive.
+    It is the cheapest law with a cusp at zero shares. a is not an irreducible loss, because the
+    shares are never all zero. The law is convex only if no b is positive.
     """
 
     name: ClassVar[str] = "sqrt-linear"
@@ -29,7 +29,7 @@ class SquareRoot:
     a: np.ndarray
     """(V,) nats."""
     b: np.ndarray
-    """(V, K) nats; negative: domain j lowers loss i."""
+    """(V, K) nats; a negative b means that domain j lowers loss i."""
 
     def predict(self, proportions: np.ndarray) -> np.ndarray:
         """Return losses (m, V), nats, for proportions (m, K)."""
@@ -61,7 +61,7 @@ class SquareRoot:
     def starts(
         cls, proportions: np.ndarray, losses: np.ndarray, _priors: MixingPriors
     ) -> np.ndarray:
-        """Return one start, the mean loss: the fit is linear."""
+        """Return one start, the mean loss; the fit is linear and needs no other."""
         start = np.zeros((1, losses.shape[1], 1 + proportions.shape[1]))
         start[0, :, 0] = losses.mean(axis=0)
         return start
@@ -85,5 +85,5 @@ class SquareRoot:
 
     @classmethod
     def bounds(cls, num_params: int) -> list[tuple[str, float, float]]:
-        """Return name, lower and upper limit of a and the b: none."""
+        """Return name, lower and upper limit of a and every b; none is limited."""
         return [("a", -np.inf, np.inf), *[("b", -np.inf, np.inf)] * (num_params - 1)]

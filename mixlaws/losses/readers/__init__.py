@@ -1,4 +1,4 @@
-"""Readers of losses that others published: files and options in, a swarm out.
+"""Readers of published losses: each makes a swarm from files and options.
 
 A new reader is one file here and one entry in READERS.
 """
@@ -14,7 +14,7 @@ from mixlaws.losses.readers.regmix import read_regmix
 from mixlaws.losses.swarm import Swarm
 
 Reader = Callable[[Mapping[str, Any], Mapping[str, Path]], Swarm]
-"""(options, local path of each file by name) -> swarm; its docstring names both."""
+"""(options, local path of each file by name) -> swarm; the reader's docstring names them."""
 
 READERS: dict[str, Reader] = {
     "data_mixing_laws": read_data_mixing_laws,

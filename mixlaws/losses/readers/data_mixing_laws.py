@@ -1,7 +1,7 @@
 """Reader of the logs of Data Mixing Laws (Ye et al., arXiv:2403.16952).
 
-What is particular to one of its data sets (order of the domains, shapes, schedule, corrections) is
-in the reader's options, not here.
+The reader's options hold everything particular to one data set: the order of its domains, shapes,
+schedule and corrections.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from mixlaws.losses.swarm import Swarm
 from mixlaws.losses.tables import LOSS_KEY, NAMED, RUN_KEY, rescale_shares, share_columns
 
 NAMED_RUNS = 900
-"""The authors' number from which runs are not samples: the default mixture, search results."""
+"""From this number on, the authors' runs are no samples, but the default mixture or optima."""
 
 
 def read_data_mixing_laws(options: Mapping[str, Any], files: Mapping[str, Path]) -> Swarm:
@@ -36,9 +36,9 @@ def read_data_mixing_laws(options: Mapping[str, Any], files: Mapping[str, Path])
     `sizes` of `published` (see `published.schema.yaml`). `files`: the logs by the names in
     `options["files"]`.
 
-    Raises ConfigError for a correction that finds nothing to correct, and DataError for lines that
-    cannot be read, contradict each other, lack a validation domain or name a mixture that does not
-    sum to 1.
+    Raises ConfigError for a correction that does not apply to the logs. Raises DataError for lines
+    that cannot be read, contradict each other, lack a validation domain or name a mixture that does
+    not sum to 1.
     """
     base_model = options["base_model"]
     logs = [read_log(files[path], size, base_model) for size, path in options["files"].items()]
@@ -59,12 +59,12 @@ def read_data_mixing_laws(options: Mapping[str, Any], files: Mapping[str, Path])
 
 
 def mixture_id(run: int) -> str:
-    """Return the id of the mixture of a run, by the authors' number."""
+    """Return the mixture id for the authors' number of a run."""
     return f"mix-{run:03d}"
 
 
 def _correct(lines: pd.DataFrame, options: Mapping[str, Any]) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Apply the table of corrections in its order; return (lines, steps left out)."""
+    """Apply the corrections in their order; return (lines, steps left out)."""
     left_out = [dropped_steps(lines[:0], "")]
     for correction in options["corrections"]:
         if not correction["enabled"]:
@@ -72,8 +72,8 @@ def _correct(lines: pd.DataFrame, options: Mapping[str, Any]) -> tuple[pd.DataFr
         where = lines["run"] == correction["run"]
         if not where.any():
             raise ConfigError(
-                f"the correction {correction['name']!r} is for run {correction['run']}, and no log "
-                "has that run. Delete the correction from published.studies"
+                f"the correction {correction['name']!r} is for run {correction['run']}, which no "
+                "log contains. Delete the correction from published.studies"
             )
         if correction["kind"] == "leave_out":
             left_out.append(dropped_steps(lines[where], correction["name"]))
@@ -95,7 +95,7 @@ def _replace_share(
     if shares[position] != correction["published"]:
         raise ConfigError(
             f"the correction {correction['name']!r} replaces a {correction['domain']} share of "
-            f"{correction['published']}, and the log has {shares[position]}. Delete or adapt the "
+            f"{correction['published']}, while the log has {shares[position]}. Delete or adapt the "
             "correction in published.studies"
         )
     return (*shares[:position], float(correction["corrected"]), *shares[position + 1 :])
@@ -104,13 +104,13 @@ def _replace_share(
 def _reorder(
     shares: tuple[float, ...], correction: Mapping[str, Any], domains: list[str]
 ) -> tuple[float, ...]:
-    """Read the shares in the stated order of domains instead of the study's."""
+    """Read the shares in the order of domains that the correction states."""
     by_domain = dict(zip(correction["order"], shares, strict=True))
     return tuple(by_domain[domain] for domain in domains)
 
 
 def _mixtures(runs: pd.DataFrame, domains: list[str], names: Mapping[int, str]) -> pd.DataFrame:
-    """Give equal proportions one id, made from the lowest run number that has them."""
+    """Return the mixture table; equal proportions get one id, from their lowest run number."""
     wrong = [shares for shares in set(runs["shares"]) if len(shares) != len(domains)]
     if wrong:
         raise ConfigError(
@@ -143,7 +143,7 @@ def _losses(runs: pd.DataFrame, mixtures: pd.DataFrame, tokens_per_step: int) ->
 
 
 def _runs(losses: pd.DataFrame, options: Mapping[str, Any]) -> pd.DataFrame:
-    """Return one row a run: its size's shape and count, and the schedule, if it is known."""
+    """Return one row per run: the shape and N of its size, and its schedule if it is known."""
     sizes = pd.DataFrame([_size(options, name) for name in options["files"]])
     ends = losses.groupby(RUN_KEY)[["step", "tokens"]].max().reset_index()
     runs = ends.rename(columns={"step": "num_steps"}).merge(sizes, on="size", validate="m:1")
@@ -156,7 +156,7 @@ def _runs(losses: pd.DataFrame, options: Mapping[str, Any]) -> pd.DataFrame:
 
 
 def _size(options: Mapping[str, Any], name: str) -> dict[str, Any]:
-    """Return shape, N and FLOPs per token, 6 (N + V d + L T d), of a size."""
+    """Return a size's shape, N and FLOPs per token, 6 (N + V d + L T d)."""
     size = options["sizes"][name]
     layers, width, num_params = (size[k] for k in ("num_layers", "model_width", "num_params"))
     compute_params = num_params + options["vocabulary_size"] * width

@@ -1,7 +1,7 @@
 """Parse the logs of Data Mixing Laws into one row per (size, run, step, validation domain).
 
 A line is `<checkpoint path> <validation .bin path> <loss>`. The last component of the checkpoint
-path is the step, the one before it names the run: `<tag>_<number>-<r_1>-...-<r_K>`.
+path is the step. The one before it names the run: `<tag>_<number>-<r_1>-...-<r_K>`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from mixlaws.errors import DataError
 
 RUN_NAME = re.compile(r"(?:.*_)?(?P<run>\d+)-(?P<shares>\d*\.?\d+(?:-\d*\.?\d+)+)")
 BASE_RUN = -1
-"""Run number given to the model that training continued from, which has no mixture."""
+"""Run number of the model that training continued from, which has no mixture."""
 KEY = ["size", "run", "step", "validation_domain"]
 COLUMNS = [*KEY, "shares", "loss"]
 
@@ -25,7 +25,7 @@ def read_log(path: Path, size: str, base_model: str | None = None) -> pd.DataFra
     """Read one log file into columns size, run, step (NaN for `last`), validation_domain, shares
     (tuple of K numbers, as written), loss (nats per token).
 
-    Raises DataError naming file and line for a line that is not three fields with a readable
+    Raises DataError naming file and line if a line does not consist of three fields with a readable
     run, step and loss.
     """
     rows = []
@@ -41,7 +41,7 @@ def _parse(line: str, where: str, base_model: str | None) -> tuple[object, ...]:
     if len(fields) != 3:
         raise DataError(
             f"{where} has {len(fields)} fields instead of 3 (checkpoint, validation file, loss): "
-            f"{line.strip()[-80:]!r}. The file is truncated or damaged. Get it again"
+            f"{line.strip()[-80:]!r}. The file is truncated or corrupt. Download it again"
         )
     run, step, shares = _parse_checkpoint(fields[0], where, base_model)
     try:
@@ -51,7 +51,7 @@ def _parse(line: str, where: str, base_model: str | None) -> tuple[object, ...]:
     if not (math.isfinite(loss) and loss > 0):
         raise DataError(
             f"{where} has the loss {fields[2]!r}, which is not a positive number. The file is "
-            "damaged. Get it again"
+            "corrupt. Download it again"
         )
     return run, step, _validation_domain(fields[1]), shares, loss
 
@@ -66,15 +66,16 @@ def _parse_checkpoint(
     if name is None or not (parts[-1].isdigit() or parts[-1] == "last"):
         raise DataError(
             f"{where} has a checkpoint path that does not end in "
-            f"<tag>_<number>-<proportions>/<step>: {'/'.join(parts[-2:])!r}. The file is damaged, "
-            "or its study in published.studies lacks a `base_model`"
+            f"<tag>_<number>-<proportions>/<step>: {'/'.join(parts[-2:])!r}. The file is corrupt, "
+            "or its study in published.studies lacks a `base_model`. Download the file again, or "
+            "add the key"
         )
     step = math.nan if parts[-1] == "last" else int(parts[-1])
     return int(name["run"]), step, tuple(map(float, name["shares"].split("-")))
 
 
 def _validation_domain(path: str) -> str:
-    """Return Github from pythia-pile.valid.Github.bin, python from starcoder.python.valid.bin."""
+    """Return e.g. Github for pythia-pile.valid.Github.bin or python for x.python.valid.bin."""
     parts = path.rsplit("/", 1)[-1].removesuffix(".bin").split(".")
     return [part for part in parts if part != "valid"][-1]
 
@@ -87,7 +88,7 @@ def drop_pseudo_steps(lines: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
 
 
 def drop_repeated(lines: pd.DataFrame) -> pd.DataFrame:
-    """Drop exact repetitions of a line; raise DataError that lists keys with different losses."""
+    """Drop repeated lines; raise DataError listing keys with several losses or mixtures."""
     lines = lines.drop_duplicates([*KEY, "shares", "loss"])
     conflicting = lines[lines.duplicated(KEY, keep=False)].sort_values(KEY)
     if len(conflicting):
@@ -98,13 +99,13 @@ def drop_repeated(lines: pd.DataFrame) -> pd.DataFrame:
         raise DataError(
             f"{len(conflicting)} lines contradict each other: they give one (size, run, step, "
             f"validation domain) several losses or mixtures: {listed}. Delete the wrong lines, or "
-            "get the files again"
+            "download the files again"
         )
     return lines
 
 
 def drop_incomplete(lines: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Drop (run, step) with fewer validation domains than the run has elsewhere.
+    """Drop every (run, step) with fewer validation domains than the run has at other steps.
 
     Returns (kept, dropped).
     """

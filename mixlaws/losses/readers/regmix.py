@@ -14,18 +14,18 @@ from mixlaws.losses.tables import rescale_shares, share_columns
 
 
 def read_regmix(options: Mapping[str, Any], files: Mapping[str, Path]) -> Swarm:
-    """Read a pair of RegMix tables, joined by their index: one size, one checkpoint.
+    """Read a pair of RegMix tables, for one size and one checkpoint, and join them by index.
 
     `files`: `mixtures` (train_mixture_*.csv) and `losses` (train_pile_loss_*.csv). `options`:
-    `size`, `num_params`, `step` and `tokens` of the runs, which the tables do not state. Shares
-    are rounded to three decimals there and are rescaled to sum to 1. Raises DataError when an index
-    is in only one of the files, or shares are off by more than rounding.
+    `size`, `num_params`, `step` and `tokens` of the runs, which the tables do not state. The
+    published shares are rounded to three decimals; they are rescaled to sum to 1. Raises DataError
+    if an index is in only one of the files, or if shares are off by more than rounding.
     """
     mixtures = pd.read_csv(files["mixtures"], index_col="index")
     losses = pd.read_csv(files["losses"], index_col="index")
     if not mixtures.index.is_unique or set(mixtures.index) != set(losses.index):
         raise DataError(
-            f"{files['mixtures']} and {files['losses']} do not have the same rows, each once: "
+            f"{files['mixtures']} and {files['losses']} have different or repeated rows: "
             f"{sorted(set(mixtures.index) ^ set(losses.index))} are in only one of them. "
             "Take both files from one release"
         )

@@ -1,4 +1,4 @@
-"""The paper's figures, drawn from our tables."""
+"""The paper's figures, drawn from the tables of the reproduction."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ FIGURES = (
     continual.CRITICAL_PROPORTION,
     continual.CONTINUAL_CURVES,
 )
-"""In the order in which a section of the page shows them."""
+"""All figures; each section of the page shows its own in this order."""
 
 
 def draw_published(results: str | Path, config: Mapping[str, Any], output: str | Path) -> None:
     """Draw the figures of the reproduction into the folder `output`, each with its table.
 
-    `config` is complete. The same results give the same bytes. Raises DataError for a table that
-    is missing.
+    `config` contains all defaults. Equal results give equal bytes. Raises DataError if a table is
+    missing.
     """
     draw_all(FIGURES, PaperResults(results, config), output)

@@ -1,4 +1,4 @@
-"""Which mixture each law would choose, and how stable the ranks of mixtures are."""
+"""Figures of the mixture that each law would choose, and of the stability of ranks."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def compared_shares(
 
 
 def plot_shares(table: pd.DataFrame) -> Figure:
-    """Share of each domain in the trained mixtures and in each law's optimum."""
+    """Plot the share of each domain in the trained mixtures and in each law's optimum."""
     mixtures, domains = (list(dict.fromkeys(table[name])) for name in ("mixture", "domain"))
     colours = dict(zip(mixtures, (*ROLE_COLOURS.values(), *DOMAIN_PALETTE[2:]), strict=False))
     figure = Figure(figsize=(WIDTH, 3.2), layout="constrained")
@@ -106,7 +106,7 @@ def draw_rankings(results: PaperResults) -> Drawn:
 
 
 def plot_rankings(table: pd.DataFrame) -> Figure:
-    """Rank correlation of each size and step with the largest size's last step."""
+    """Plot the rank correlation of each size and step with the largest size's last step."""
     studies = list(dict.fromkeys(table["study"]))
     figure, grid = panels(len(studies), columns=2, height=2.6, share=True)
     sizes = list(dict.fromkeys(table["size"]))

@@ -51,7 +51,7 @@ def plot_critical(
     base: Mapping[str, float],
     held_out: str,
 ) -> Figure:
-    """Loss of the original and of the new domain over the original's share (figure 10)."""
+    """Plot the loss of both domains over the share of the original one (figure 10)."""
     last = curves[curves["step"] == curves["step"].max()]
     at_end = critical[critical["step"] == critical["step"].max()].set_index("procedure")
     figure, grid = panels(2, columns=2, height=2.8)
@@ -82,7 +82,7 @@ def plot_critical(
 
 
 def plot_continual_curves(curves: pd.DataFrame, base: Mapping[str, float]) -> Figure:
-    """Loss of both domains over steps, one line per share of the original domain."""
+    """Plot the loss of both domains over steps, one line per share of the original domain."""
     shares = sorted(set(curves["share"]))
     ramp = dict(zip(shares, size_colours([str(s) for s in shares]).values(), strict=True))
     figure, grid = panels(2, columns=2, height=2.6)

@@ -1,4 +1,4 @@
-"""What the paper's 48 % and its prediction depend on: its figure 8 and the sharing of exponents."""
+"""How the paper's 48 % depends on the first step, and its prediction on sharing exponents."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def draw_matching(results: PaperResults) -> Drawn:
 
 
 def plot_matching(curves: pd.DataFrame, ratios: pd.DataFrame) -> Figure:
-    """Both loss curves at 1B, and the ratio of steps for several first steps of the fit."""
+    """Plot both loss curves at 1B, and the ratio of steps for several first steps of the fit."""
     figure = Figure(figsize=(WIDTH, 3.1), layout="constrained")
     left, right = figure.subplots(1, 2, width_ratios=(1.2, 1))
     for role, colour in ROLE_COLOURS.items():
@@ -77,13 +77,13 @@ MATCHING = FigureSpec(
 
 
 def draw_sharing(results: PaperResults) -> Drawn:
-    """Draw the predictions by the way exponents are shared."""
+    """Draw the predictions for every way to share exponents."""
     sensitivity = results.table("redpajama", "sharing_sensitivity")
     return plot_sharing(sensitivity, results.predictions), sensitivity
 
 
 def plot_sharing(table: pd.DataFrame, predictions: pd.DataFrame) -> Figure:
-    """Predicted losses at the target under every way to share exponents; lines are observed."""
+    """Plot the losses predicted with every way to share exponents; lines are observed losses."""
     table = table.reset_index(drop=True)
     figure = Figure(figsize=(WIDTH, 0.24 * len(table) + 1.6), layout="constrained")
     axes = figure.subplots()

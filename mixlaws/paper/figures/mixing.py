@@ -37,7 +37,7 @@ def draw_two_domains(results: PaperResults) -> Drawn:
 
 
 def plot_two_domains(points: pd.DataFrame) -> Figure:
-    """Log reducible loss over a domain's own share; lines are the laws (figure 2)."""
+    """Plot log reducible loss over a domain's own share; lines are the laws (figure 2)."""
     domains = list(dict.fromkeys(points["validation_domain"]))
     sizes, steps = (list(dict.fromkeys(points[name])) for name in ("size", "step"))
     colours, styles = size_colours(sizes), dict(zip(steps, ("-", "--", ":"), strict=False))
@@ -77,7 +77,7 @@ def draw_forms(results: PaperResults) -> Drawn:
 
 
 def plot_forms(table: pd.DataFrame) -> Figure:
-    """Held-out and fitted error of each form, one panel per validation domain (table 1)."""
+    """Plot held-out and fitted errors of each form, one panel per validation domain (table 1)."""
     summary = form_summary(table)
     domains, forms = (list(dict.fromkeys(summary[n])) for n in ("validation_domain", "form"))
     figure, grid = panels(len(domains), columns=3, height=2.6)
@@ -121,7 +121,7 @@ def draw_interactions(results: PaperResults) -> Drawn:
 
 
 def plot_interactions(table: pd.DataFrame, theirs: Mapping[str, Sequence[float]]) -> Figure:
-    """t_ij with row means removed, ours beside the authors' notebook (figure 4)."""
+    """Plot t_ij with row means removed, ours beside the authors' notebook (figure 4)."""
     groups = list(theirs)
     ours = table.pivot(index="validation_group", columns="domain", values="t").loc[groups, groups]
     other = pd.DataFrame(theirs, index=groups).T
@@ -163,7 +163,7 @@ def draw_aggregation(results: PaperResults) -> Drawn:
 
 
 def plot_aggregation(table: pd.DataFrame) -> Figure:
-    """Absolute errors of the overall loss, explicit and implicit, by scoring (figure 5)."""
+    """Plot absolute errors of the overall loss, explicit and implicit, by scoring (figure 5)."""
     numbers = list(dict.fromkeys(table["num_implicit"]))
     figure = Figure(figsize=(WIDTH, 3.0), layout="constrained")
     axes = figure.subplots()

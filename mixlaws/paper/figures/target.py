@@ -1,4 +1,4 @@
-"""The paper's 1B target: what was predicted there and what was observed."""
+"""Predicted and observed losses of the paper's 1B target."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def draw_predictions(results: PaperResults) -> Drawn:
 def target_points(
     fitting: pd.DataFrame, target: pd.DataFrame, joint: pd.DataFrame, settings: Mapping[str, Any]
 ) -> pd.DataFrame:
-    """Return kind, mixture or role, panel, predicted, observed: every point of the figure."""
+    """Return every point of the figure: kind, mixture or role, panel, predicted, observed."""
     boosted = target[target["law"] == BOOSTED].assign(kind="algorithm 1").drop(columns="law")
     named = {settings[role]: role for role in ROLES}
     at_end = (joint["step"] == settings["target"]["step"]) & joint["mixture"].isin(named)
@@ -69,7 +69,7 @@ def published_points(points: pd.DataFrame, claims: Mapping[str, Any]) -> pd.Data
 
 
 def plot_predictions(points: pd.DataFrame) -> Figure:
-    """Predicted against observed loss, overall and by group; extrapolations are highlighted."""
+    """Plot predicted against observed losses, overall and by group; highlight extrapolations."""
     names = [OVERALL, *(p for p in dict.fromkeys(points["panel"]) if p != OVERALL)]
     figure, grid = panels(len(names), columns=3, height=2.7)
     for axes, name in zip(grid, names, strict=True):
@@ -115,7 +115,7 @@ PREDICTIONS = FigureSpec(
 
 
 def draw_joint_target(results: PaperResults) -> Drawn:
-    """Draw what the joint laws predict at 1B."""
+    """Draw the predictions of the joint laws at 1B."""
     settings = results.settings["extrapolation"]
     joint = joint_curves(results.joint_predictions, results.optimum, settings)
     return plot_joint_curves(joint), joint
@@ -124,7 +124,7 @@ def draw_joint_target(results: PaperResults) -> Drawn:
 def joint_curves(
     joint: pd.DataFrame, record: Mapping[str, Any], settings: Mapping[str, Any]
 ) -> pd.DataFrame:
-    """Return role, step, predicted, observed, and at the target lower and upper."""
+    """Return role, step, predicted and observed, and for the target also lower and upper."""
     named = {settings[role]: role for role in ROLES}
     rows = joint[(joint["panel"] == OVERALL) & joint["mixture"].isin(named)]
     rows = rows.assign(role=rows["mixture"].map(named))[["role", "step", "predicted", "observed"]]
@@ -136,7 +136,7 @@ def joint_curves(
 
 
 def plot_joint_curves(table: pd.DataFrame) -> Figure:
-    """Predicted and observed overall loss over steps at 1B, which no fit has seen."""
+    """Plot predicted and observed overall losses over steps at 1B, a size no fit has seen."""
     figure, grid = panels(2, columns=2, height=2.8, share=True)
     for axes, (role, colour) in zip(grid, ROLE_COLOURS.items(), strict=True):
         rows = table[table["role"] == role]

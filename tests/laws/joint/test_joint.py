@@ -221,7 +221,7 @@ def test_at_a_target_equals_predict():
 
 
 def test_a_target_needs_proportions():
-    with pytest.raises(ConfigError, match="needs proportions"):
+    with pytest.raises(ConfigError, match="has no proportions"):
         planted_law("F3").predict(TARGET)
 
 
@@ -273,7 +273,7 @@ def test_warm_start_of_another_form_is_refused():
 
 
 def test_unknown_form():
-    with pytest.raises(ConfigError, match=r"no form 'F2' of a joint law: choose one of F1, F3"):
+    with pytest.raises(ConfigError, match=r"no form 'F2'. Choose one of F1, F3"):
         fit_joint(observe(planted_law("F1")), form="F2")
 
 

@@ -58,7 +58,7 @@ def test_a_planted_law_is_recovered(name, seed):
 @settings(deadline=None, max_examples=12)
 @given(seed=SEEDS)
 def test_planted_parameters_are_recovered(name, seed):
-    """Of the laws whose parameters are identified; the docstrings say which are not."""
+    """This holds for laws with identifiable parameters; the laws' docstrings say which."""
     shares = simplex(60, 3, seed)
     truth = planted_law(name, 3, seed)
     law, _ = fit_mixing_law(name, shares, truth.predict(shares), priors=NONE)
@@ -70,7 +70,7 @@ def test_planted_parameters_are_recovered(name, seed):
 @settings(deadline=None, max_examples=10)
 @given(seed=SEEDS)
 def test_predictions_are_finite_on_the_whole_simplex(name, seed):
-    """Also with few mixtures, of which some have no share of a domain at all."""
+    """They are finite even if there are few mixtures, some of which lack a domain."""
     shares = simplex(9, 5, seed)[5:]
     losses = np.random.default_rng(seed).uniform(2, 3, (len(shares), 3))
     law, _ = fit_mixing_law(name, shares, losses)
@@ -192,7 +192,7 @@ def test_an_exponent_at_its_limit_is_named():
         (
             "M5",
             lambda losses: losses,
-            "no mixing law 'M5': choose one of additive, expo",
+            "no mixing law 'M5'. Set laws.mixing .* additive, expo",
         ),
         ("additive", lambda losses: losses * np.nan, "losses are not finite, the first at"),
     ],

@@ -172,8 +172,8 @@ def correction(**changes):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"run": 8}, r"'typing slip' is for run 8, and no log has that run"),
-        ({"published": 0.3}, r"replaces a web share of 0.3, and the log has 0.245"),
+        ({"run": 8}, r"'typing slip' is for run 8, which no log contains"),
+        ({"published": 0.3}, r"replaces a web share of 0.3, while the log has 0.245"),
     ],
 )
 def test_a_correction_that_finds_nothing_is_refused(tmp_path, changes, message):
@@ -236,14 +236,14 @@ def test_a_tampered_local_copy_is_refused(source, tmp_path):
     expected = published["files"]["data/70M.txt"]
     (source / "data/70M.txt").write_text(log_text().replace("3.5", "3.6"))
     found = file_sha256(source / "data/70M.txt")
-    message = rf"data/70M.txt in .*: its sha256 is {found} instead of {expected}"
+    message = rf"data/70M.txt in .*: expected sha256 {expected}, found {found}"
     with pytest.raises(DataError, match=message + r".*published\.folder"):
         published_files(published, tmp_path)
 
 
 def test_a_missing_local_file_is_refused(source, tmp_path):
     published = {"folder": str(source), "files": {"data/160M.txt": "0" * 64}}
-    with pytest.raises(DataError, match=r"data/160M.txt .* is missing .*published\.folder"):
+    with pytest.raises(DataError, match=r"data/160M.txt .* found no such file.*published\.folder"):
         published_files(published, tmp_path)
 
 

@@ -1,4 +1,4 @@
-"""What the rules of the reproduction share: the checked config, the studies and their tables."""
+"""Shared by the rules of the reproduction: the checked config, the studies and their tables."""
 
 from mixlaws.config.complete import complete_config
 
@@ -12,7 +12,7 @@ LOGS = {name: PUBLISHED[name] for name in ("url", "folder", "files")}
 SHAPES = {
     name: PUBLISHED[name] for name in ("vocabulary_size", "sequence_length", "sizes")
 }
-# What `mixlaws.losses.swarm.Swarm.save` writes.
+# The files that `mixlaws.losses.swarm.Swarm.save` writes.
 STUDY_TABLES = [
     "losses.parquet",
     "runs.csv",
@@ -20,9 +20,9 @@ STUDY_TABLES = [
     "dropped.csv",
     "study.json",
 ]
-# Studies with runs of several sizes, steps and mixtures: the joint laws apply.
+# Studies with runs of several sizes, steps and mixtures, to which joint laws can be fitted.
 JOINT_STUDIES = ["redpajama", "5mix"]
-# What the verdicts rest on: everything that follows the paper's procedure.
+# The tables that follow the paper's procedure, from which the verdicts are made.
 PROCEDURE = {
     "2mix": ["two_domain_laws.csv", "two_domain_points.csv"],
     "3mix": ["forms.csv"],
@@ -57,12 +57,12 @@ wildcard_constraints:
 
 
 def study_files(study):
-    """The tables of one study."""
+    """Return the tables of one study."""
     return expand("results/{{experiment}}/" + study + "/{table}", table=STUDY_TABLES)
 
 
 def logs_of(wildcards):
-    """What one study is read from: a change of another study reads nothing again."""
+    """Return the settings of one study alone, so that a change of another does not read it again."""
     return (
         LOGS
         | SHAPES
@@ -71,7 +71,7 @@ def logs_of(wildcards):
 
 
 def procedure_files():
-    """Every table that follows the paper's procedure."""
+    """Return all tables that follow the paper's procedure."""
     return [
         f"results/{{experiment}}/{study}/{name}"
         for study, names in PROCEDURE.items()
@@ -80,5 +80,5 @@ def procedure_files():
 
 
 def published_results(wildcards):
-    """Where the page's parts are read from."""
+    """Return the folder from which the page is made."""
     return f"results/{wildcards.experiment}"

@@ -1,4 +1,4 @@
-"""The joint laws, which have not seen the target's size, and the optimum that they give."""
+"""Fit the joint laws without the target's size, predict the target, and find the optimum."""
 
 
 rule score_pipelines:

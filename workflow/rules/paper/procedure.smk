@@ -1,4 +1,4 @@
-"""The paper's procedure: the tables behind each of its figures."""
+"""Repeat the paper's procedure, and write the tables of each of its figures."""
 
 
 rule fit_two_domains:
@@ -71,7 +71,7 @@ rule extrapolate_losses:
         fitting_points="results/{experiment}/redpajama/fitting_points.csv",
     log:
         "results/{experiment}/logs/extrapolate_losses.log",
-    # The longest job of the procedure: it starts first.
+    # The longest job of the procedure starts first.
     priority: 10
     localrule: True
     conda:

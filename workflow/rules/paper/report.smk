@@ -1,4 +1,4 @@
-"""The paper's numbers beside ours, the figures and the page."""
+"""Compare the paper's numbers with ours, draw the figures and write the page."""
 
 
 rule write_verdicts:
@@ -63,7 +63,7 @@ rule write_published_report:
         "../../scripts/write_published_report.py"
 
 
-# The paper's procedure alone, without intervals, figures and page: snakemake verdicts ...
+# Run only the paper's procedure, without intervals, figures and page: snakemake verdicts ...
 rule verdicts:
     input:
         f"results/{config['experiment']}/paper_verdicts.csv",

@@ -1,4 +1,4 @@
-"""The published logs, checked, and the studies that are read from them."""
+"""Get and verify the published logs, and read the studies from them."""
 
 
 rule download_logs:
@@ -11,7 +11,7 @@ rule download_logs:
         "../../../envs/analysis.yaml"
     params:
         published=LOGS,
-        # Not an output: what was downloaded outlives a failed job.
+        # Not an output, so that downloads are kept if the job fails.
         cache="results/{experiment}/published/download",
     script:
         "../../scripts/download_logs.py"
