@@ -12,6 +12,7 @@ from mixlaws.config.section import Integer, Name, Problem, Root, key, optional
 from mixlaws.config.text import Domains, Duplicates, Tokenization, Tokenizer, Validation
 from mixlaws.config.training import Confirmation, Plan, Size, Target, Training, no_strategy
 from mixlaws.runs.shapes import NAMED_SHAPES, Shape
+from mixlaws.text.sources import SOURCES
 
 
 def _default_tokenizer() -> Tokenizer:
@@ -101,7 +102,7 @@ class Experiment(Root):
 
     def _text_problems(self) -> Iterator[Problem]:
         sources = self.domains | self.validation.domains
-        given = [name for name, source in sources.items() if source.source == "tokens"]
+        given = [name for name, source in sources.items() if not SOURCES[source.source].holds_text]
         if given and self.tokenizer.train is not None:
             yield (
                 "tokenizer",

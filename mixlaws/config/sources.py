@@ -6,7 +6,7 @@ Each source defines its keys in mixlaws/text/sources; they are not repeated here
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated, Any, Literal, Optional, Union
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Optional, Union
 
 from pydantic import AfterValidator, Field, WithJsonSchema, create_model
 
@@ -21,6 +21,7 @@ _LIMITS = {"minimum": "ge", "minItems": "min_length"}
 class DomainSection(Section):
     """The keys that every kind of source has."""
 
+    source: str = key("Where the text comes from.")
     available_tokens: Integer | None = optional(
         "Tokens of this domain available to the target; absent means no limit.",
         unit="tokens",
@@ -54,8 +55,7 @@ def _type_of(schema: dict[str, Any], check: Callable[[Any], str] | None) -> Any:
     if "anyOf" in schema:  # the check tests the value against the alternatives
         found: Any = Annotated[Any, WithJsonSchema({"anyOf": schema["anyOf"]})]
     elif kinds == ["array"]:
-        entry = _TYPES[schema["items"]["type"]]
-        found = list[entry]
+        found = list[_TYPES[schema["items"]["type"]]]  # type: ignore[misc]  # noqa: F821
     else:
         (found,) = (_TYPES[kind] for kind in kinds)
     if check is not None:
@@ -75,5 +75,8 @@ def _checked(check: Callable[[Any], str]) -> Callable[[Any], Any]:
 
 
 _SECTIONS = tuple(_section_of(name, source) for name, source in SOURCES.items())
-Domain = Annotated[Union[_SECTIONS], Field(discriminator="source")]  # type: ignore[valid-type]  # noqa: UP007
+if TYPE_CHECKING:
+    Domain = DomainSection
+else:
+    Domain = Annotated[Union[_SECTIONS], Field(discriminator="source")]  # noqa: UP007
 Domains = dict[DomainName, Domain]

@@ -16,7 +16,6 @@ from mixlaws.report.blocks import Finding, Section
 from mixlaws.report.data import PageData
 from mixlaws.results import Results
 from mixlaws.runs.schedules import make_schedule
-from mixlaws.text.sources import SOURCES
 
 ANALYSIS_PACKAGES = ("numpy", "scipy", "pandas", "seaborn", "matplotlib", "jinja2")
 
@@ -71,7 +70,8 @@ def text_section(found: PageData) -> Section | None:
     overlap: list[Finding] = []
     if contamination is not None:
         sources = found.config["domains"] | found.config["validation"]["domains"]
-        given = [d for d, source in sources.items() if not SOURCES[source["source"]].holds_text]
+        compared = {*contamination["validation_domain"], *contamination["training_domain"]}
+        given = [domain for domain in sources if domain not in compared]
         overlap = report_text.contamination_findings(contamination, given)
         tables.append(report_text.contamination_table(contamination))
     tables.append(report_text.fingerprint_table(accounting))

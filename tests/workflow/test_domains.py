@@ -274,7 +274,7 @@ class TestFaults:
         config = make_config(project.folder)
         config["domains"]["web"]["filter"] = "lang = 'en'"
         make_config(project.folder, domains=config["domains"])
-        self.fail(project, "domains.web.filter: must be an expression, found \"lang = 'en'\"")
+        self.fail(project, "domains.web.filter: must be a Python expression, found \"lang = 'en'\"")
 
 
 @pytest.mark.slow
