@@ -14,9 +14,8 @@ A table without `seed` holds runs of seed 0.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -98,11 +97,6 @@ def mixture_table(mixtures: Sequence[Mixture]) -> pd.DataFrame:
         for m in mixtures
     ]
     return pd.DataFrame(rows)
-
-
-def loss_rows(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
-    """Return the rows that a run measured as a loss table."""
-    return pd.DataFrame(list(rows))[list(LOSS_COLUMNS)]
 
 
 def rescale_shares(shares: np.ndarray, labels: Sequence[str]) -> np.ndarray:

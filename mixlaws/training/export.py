@@ -36,7 +36,7 @@ def export_model(states: Path, folder: Path, tokenizer: Path | None = None) -> N
     state = States(states, identity).newest()
     assert state is not None  # damaged ones raise
     run = make_run({"max_epochs": 0.0} | identity)
-    content = torch.load(state, map_location="cpu", weights_only=False)["state_dict"]
+    content = torch.load(state, map_location="cpu", weights_only=True)["state_dict"]
     prefix = "model." if run.averaging_exponent is None else "averaged."
     weights = {
         name.removeprefix(prefix): value.float()

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from mixlaws.training.model import mean_cross_entropy
-from mixlaws.training.module import Proxy
+from mixlaws.training.module import LanguageModel
 
 # More tokens than this at once no longer make an accelerator faster.
 ENOUGH_TOKENS = 2**17
@@ -21,7 +21,7 @@ OPTIMIZER_BYTES = 8
 
 
 def choose_micro_batch(
-    module: Proxy, batch_size: int, *, stated: int | None, before: int | None = None
+    module: LanguageModel, batch_size: int, *, stated: int | None, before: int | None = None
 ) -> int:
     """Return the sequences per forward pass for this device's `batch_size` of a step.
 
@@ -41,7 +41,7 @@ def choose_micro_batch(
     return chosen
 
 
-def _most_that_fits(module: Proxy, sizes: list[int]) -> int:
+def _most_that_fits(module: LanguageModel, sizes: list[int]) -> int:
     """Return the largest of `sizes` that fits the device, trying each about twice the last."""
     device = torch.device("cuda", torch.cuda.current_device())
     # Both before the weights come: they are part of what is used.
@@ -69,7 +69,7 @@ def _most_that_fits(module: Proxy, sizes: list[int]) -> int:
     return chosen
 
 
-def _peak_bytes(module: Proxy, size: int, device: torch.device) -> int:
+def _peak_bytes(module: LanguageModel, size: int, device: torch.device) -> int:
     """Return the peak of one forward and backward pass of `size` sequences on random tokens.
 
     Without the compiler, which would start anew for every size and needs less memory, not more.
@@ -89,7 +89,7 @@ def _peak_bytes(module: Proxy, size: int, device: torch.device) -> int:
         _clear(module)
 
 
-def _clear(module: Proxy) -> None:
+def _clear(module: LanguageModel) -> None:
     module.zero_grad(set_to_none=True)
     gc.collect()
     torch.cuda.empty_cache()

@@ -46,7 +46,7 @@ def parameter_groups(model: nn.Module, run: Run) -> list[dict[str, Any]]:
     ]
 
 
-class Proxy(pl.LightningModule):
+class LanguageModel(pl.LightningModule):
     """A transformer, its optimizer, and the running average of its weights."""
 
     def __init__(self, run: Run, vocabulary_size: int, *, compiled: bool = False) -> None:

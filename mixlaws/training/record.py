@@ -5,7 +5,7 @@ part of timing.json that depends on the device.
 from __future__ import annotations
 
 import resource
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import torch
@@ -16,6 +16,15 @@ from mixlaws.runs.run import Run
 from mixlaws.training.batches import BatchPlan
 from mixlaws.training.corpus import Corpus
 from mixlaws.training.execution import Execution
+
+
+@dataclass(frozen=True)
+class Result:
+    """What one run leaves: rows of the loss table, run.json, and timing.json."""
+
+    losses: list[dict[str, Any]]
+    record: dict[str, Any]
+    timing: dict[str, Any]
 
 
 def flops_per_token(run: Run, corpus: Corpus) -> int:

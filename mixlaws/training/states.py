@@ -8,38 +8,22 @@ from __future__ import annotations
 
 import os
 import re
-import signal
-import threading
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
-import lightning.pytorch as pl
 import torch
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 
 from mixlaws.errors import DataError
 from mixlaws.files import file_sha256, read_json, write_json
-from mixlaws.runs.lock import Lock
-from mixlaws.runs.progress import Progress
 
 NUM_KEPT = 2
 STATE_NAME = re.compile(r"step-(\d+)\.ckpt")
-# SIGINT too: a Ctrl-C in the terminal reaches the training processes of a local run.
-STOPPING = (signal.SIGTERM, signal.SIGINT)
-SAVING = (*STOPPING, signal.SIGUSR1)
-# Several processes agree on saving once in so many steps: they wait for their devices to do so.
-AGREEING_STEPS = 4
 
 
-class Interrupted(SystemExit):
-    """A signal ended the run after its state was saved: not an error, but not a result either."""
-
-
-@dataclass
+@dataclass(frozen=True)
 class States:
     """The saved states of one run in a folder."""
 
@@ -173,96 +157,3 @@ class StateIO(TorchCheckpointIO):
             kept = self.states.paths()
             where = f"{kept[0].name} is kept" if kept else "there is no earlier one"
             print(f"{path} could not be written, {where}: {error}", flush=True)
-
-
-class Checkpoints(pl.Callback):
-    """Save the state every so many seconds and at a signal.
-
-    SIGUSR1 (a scheduler's warning ahead of a time limit) saves and trains on; SIGTERM and SIGINT
-    save and end the process with status 128 + signal, so that the same command goes on from there.
-    """
-
-    progress: Progress
-    before_save: Callable[[pl.Trainer], None]
-
-    def __init__(
-        self, states: States, lock: Lock | None, every_seconds: float, accumulate: int
-    ) -> None:
-        self.states = states
-        self.lock = lock
-        self.every_seconds = every_seconds
-        self.accumulate = accumulate
-        self.pending: list[int] = []
-        self.seconds = 0.0
-        self._due = time.monotonic() + every_seconds
-        self._step = -1
-        self._began = time.monotonic()
-
-    def on_train_start(self, trainer: pl.Trainer, pl_module: Any) -> None:
-        """Take the signals over from Lightning, which restores its predecessors at the end."""
-        self._step = trainer.global_step
-        if trainer.is_global_zero:
-            self.progress.start(self._step)
-        if threading.current_thread() is threading.main_thread():
-            for number in SAVING:
-                signal.signal(number, self._note)
-
-    def _note(self, number: int, frame: FrameType | None) -> None:
-        if number == signal.SIGINT and number in self.pending:
-            raise KeyboardInterrupt
-        self.pending.append(number)
-
-    def stopping(self) -> bool:
-        """Return whether a signal asked this process to end."""
-        return any(number in STOPPING for number in self.pending)
-
-    def on_train_batch_end(self, trainer: pl.Trainer, *_: Any) -> None:
-        """Save when due or asked to, between two optimizer steps."""
-        if trainer.global_step == self._step:
-            return
-        self._step = trainer.global_step
-        if trainer.world_size > 1 and self._step % AGREEING_STEPS:
-            return
-        handled = list(self.pending)  # another may come while this one is dealt with
-        agree = trainer.strategy.reduce_boolean_decision
-        if not agree(bool(handled) or time.monotonic() >= self._due, all=False):
-            return
-        self.save(trainer)
-        if agree(any(number in STOPPING for number in handled), all=False):
-            number = next((n for n in handled if n in STOPPING), signal.SIGTERM)
-            print(f"ended by signal {int(number)} after step {self._step:,}", flush=True)
-            self.note(trainer, f"signal {int(number)}")
-            raise Interrupted(128 + int(number))
-        del self.pending[: len(handled)]
-
-    def on_train_end(self, trainer: pl.Trainer, pl_module: Any) -> None:
-        """Keep the end of a long run, should its results fail to be written."""
-        self.note(trainer, "end")
-        if time.monotonic() - self._began >= self.every_seconds:
-            self.save(trainer)
-
-    def on_load_checkpoint(self, trainer: Any, pl_module: Any, checkpoint: dict[str, Any]) -> None:
-        """Count micro-batches as this attempt does: the saved ones may have had another size."""
-        counts = checkpoint["loops"]["fit_loop"]["epoch_loop.batch_progress"]
-        for scope in ("total", "current"):
-            counts[scope] = dict.fromkeys(
-                counts[scope], checkpoint["global_step"] * self.accumulate
-            )
-
-    def save(self, trainer: pl.Trainer) -> None:
-        """Save the state now, if it is sound."""
-        began = time.perf_counter()
-        self.before_save(trainer)
-        if self.lock is not None:
-            self.lock.check()
-        path = self.states.folder / f"step-{trainer.global_step:09d}.ckpt"
-        trainer.save_checkpoint(path, weights_only=False)
-        self._due = time.monotonic() + self.every_seconds
-        if path.with_suffix(".json").exists():
-            self.note(trainer, "saved")
-        self.seconds += time.perf_counter() - began
-
-    def note(self, trainer: pl.Trainer, event: str) -> None:
-        """Write the event to the run's progress, once for all processes."""
-        if trainer.is_global_zero:
-            self.progress.note(event, trainer.global_step)

@@ -250,7 +250,7 @@ def test_a_second_process_is_told_who_trains(folder):
     wait_for(lambda: saved_step(folder) >= 1)
     assert is_locked(folder)
     with (
-        pytest.raises(DataError, match=rf"but process {child.pid} on \S+ is training this run"),
+        pytest.raises(DataError, match=rf"Process {child.pid} on \S+ is training the run"),
         locked(folder, wait_seconds=0),
     ):
         pass
@@ -262,8 +262,8 @@ def test_a_second_process_is_told_who_trains(folder):
 def test_an_orphan_finds_its_successor_and_writes_no_more(tmp_path):
     with locked(tmp_path) as lock:
         lock.check()
-        (tmp_path / "lock").write_text(json.dumps({"host": "other", "pid": 7, "job": "12"}))
-        with pytest.raises(DataError, match=r"process 7 on other \(job 12\) has taken this run"):
+        (tmp_path / "owner.json").write_text(json.dumps({"host": "other", "pid": 7, "job": "12"}))
+        with pytest.raises(DataError, match=r"Process 7 on other \(job 12\) has taken over"):
             lock.check()
 
 
