@@ -23,6 +23,7 @@ from filelock import FileLock, Timeout
 
 from mixlaws.errors import DataError
 from mixlaws.runs.job import job_name
+from mixlaws.runs.visible_devices import VISIBLE
 
 LOCK_NAME = "lock"
 # A file of its own: filelock may empty the one that it locks.
@@ -33,7 +34,8 @@ _POLL_SECONDS = 0.1
 _NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP}
 
 Owner = dict[str, str | int]
-"""Who holds a lock: host, pid, job (empty outside a cluster) and an id of the process's own."""
+"""Who holds a lock: host, pid, job (empty outside a cluster), devices (by name; empty on a CPU) and
+an id of the process's own."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,7 @@ def locked(folder: Path, *, wait_seconds: float = WAIT_SECONDS) -> Iterator[Lock
             "host": socket.gethostname(),
             "pid": os.getpid(),
             "job": job_name(),
+            "devices": os.environ.get(VISIBLE, ""),
             "id": uuid.uuid4().hex,
         }
         (folder / OWNER_NAME).write_text(json.dumps(owner))

@@ -29,17 +29,18 @@ PROCESS_OPTIONS = ("devices", "num_nodes", "strategy", "launcher")
 
 
 def execution_options(config: Mapping[str, Any], *, is_target: bool = False) -> dict[str, Any]:
-    """Return how a complete config's runs are executed (mixlaws.processes.Execution).
+    """Return how a complete config's runs are executed (mixlaws.training.execution).
 
     The target's runs may have processes of their own: it is larger than any proxy.
     """
     training = config["training"]
     if is_target:
         own = {k: v for k, v in config.get("confirmation", {}).items() if k in PROCESS_OPTIONS}
-        training = training | own
+        training = training | {"runs_per_device": 1} | own
     names = ("accelerator", "compile", "micro_batch_size", *PROCESS_OPTIONS)
+    names += ("runs_per_device", "logger", "divergence_margin")
     return {
-        **{name: training[name] for name in (*names, "divergence_margin")},
+        **{name: training[name] for name in names},
         "every_seconds": training["checkpoint_every_seconds"],
         "keep": training["keep_states"],
     }

@@ -35,9 +35,9 @@ class Progress:
         self.first_step, self._clock = step, time.monotonic()
         self._write("start", step, 0.0, {})
 
-    def report(self, step: int, loss: float, setup_seconds: float = 0.0) -> None:
-        """Print and write one evaluation."""
-        seconds = time.monotonic() - self._clock + setup_seconds
+    def report(self, step: int, loss: float) -> float:
+        """Print and write one evaluation; return the attempt's tokens per second."""
+        seconds = time.monotonic() - self._clock
         rate = (step - self.first_step) * self.batch_tokens / max(seconds, 1e-9)
         left = (self.num_steps - step) * self.batch_tokens / rate if rate > 0 else None
         self._write(
@@ -48,6 +48,7 @@ class Progress:
             f"step {step:,} of {self.num_steps:,}: mean validation loss {loss:.4f}{words}",
             flush=True,
         )
+        return rate
 
     def note(self, event: str, step: int) -> None:
         """Write down that a state was saved or that the attempt ended."""

@@ -20,6 +20,7 @@ from mixlaws.training.corpus import Corpus
 from mixlaws.training.divergence import Divergence
 from mixlaws.training.evaluation import Evaluation
 from mixlaws.training.execution import Execution
+from mixlaws.training.loggers import Log
 from mixlaws.training.micro_batch import choose_micro_batch, is_out_of_memory
 from mixlaws.training.module import LanguageModel
 from mixlaws.training.record import Result, flops_per_token, make_record, utilisation
@@ -65,12 +66,16 @@ def fit(training: Training, micro_batch: int | None = None) -> Result:
     saved = states.newest()
     share = execution.share_of(run.batch_size)
     if micro_batch is None:
-        before = states.micro_batch(saved)
         micro_batch = choose_micro_batch(
-            module, share, stated=execution.micro_batch_size, before=before
+            module,
+            share,
+            stated=execution.micro_batch_size,
+            before=states.micro_batch(saved),
+            num_runs=execution.runs_per_device,
         )
     training = replace(training, states=replace(states, kept_micro_batch=micro_batch))
-    callbacks = make_callbacks(training)
+    log = Log(execution.logger, states.folder, run)
+    callbacks = make_callbacks(training, log)
     trainer = make_trainer(training, callbacks, accumulate=share // micro_batch)
     try:
         trainer.fit(module, _loader(training, trainer), ckpt_path=saved, weights_only=True)
@@ -78,6 +83,8 @@ def fit(training: Training, micro_batch: int | None = None) -> Result:
         if not is_out_of_memory(error) or execution.num_processes > 1:
             raise
         raise OutOfMemoryError(micro_batch, str(error)) from None
+    finally:
+        log.close()
     seconds = time.perf_counter() - began
     record = make_record(run, training.corpus, training.plan)
     timing = _timing(training, callbacks, first_step=step_of(saved), seconds=seconds)
@@ -94,7 +101,7 @@ class Callbacks:
     stopwatch: Stopwatch
 
 
-def make_callbacks(training: Training) -> Callbacks:
+def make_callbacks(training: Training, log: Log) -> Callbacks:
     """Return an attempt's callbacks."""
     run, execution, states = training.run, training.execution, training.states
     signals = Signals()
@@ -105,8 +112,14 @@ def make_callbacks(training: Training) -> Callbacks:
         execution.num_processes,
         device_name(training.accelerator),
     )
-    evaluation = Evaluation(run, training.corpus, progress, signals.stopping)
-    divergence = Divergence(run, training.plan, execution.divergence_margin, evaluation.is_due)
+    evaluation = Evaluation(run, training.corpus, progress, log, signals.stopping)
+    divergence = Divergence(
+        run,
+        training.plan,
+        log,
+        margin=execution.divergence_margin,
+        is_due=evaluation.is_due,
+    )
     checkpoints = Checkpoints(
         states,
         training.lock,

@@ -12,6 +12,7 @@ import torch
 from mixlaws.errors import TrainingError
 from mixlaws.runs.run import Run
 from mixlaws.training.batches import BatchPlan
+from mixlaws.training.loggers import Log
 
 # A loss is compared with its own past once it is smooth: about 50 steps.
 SMOOTHING = 0.98
@@ -25,15 +26,23 @@ class Divergence(pl.Callback):
     """Stop a run whose loss is not finite or has run away, naming the step and its batch."""
 
     def __init__(
-        self, run: Run, plan: BatchPlan, margin: float | None, is_due: Callable[[int], bool]
+        self,
+        run: Run,
+        plan: BatchPlan,
+        log: Log,
+        *,
+        margin: float | None,
+        is_due: Callable[[int], bool],
     ) -> None:
         self.run = run
+        self._log = log  # Lightning gives every callback another `log`
         self.is_due = is_due
         self.plan = plan
         self.margin = margin
         self.smooth: float | None = None
         self.least = math.inf
         self.seen = 0
+        self._schedule = run.make_schedule()
         self._step = -1
         self._pending: list[tuple[int, torch.Tensor, torch.Tensor]] = []
 
@@ -73,6 +82,8 @@ class Divergence(pl.Callback):
         self._pending.clear()
         for step, (loss, norm) in zip(steps, values.tolist(), strict=True):
             self._look(step, loss, norm)
+            numbers = {"training_loss": loss, "gradient_norm": norm}
+            self._log.write(step, numbers | {"learning_rate": self._rate(step)})
 
     def _look(self, step: int, loss: float, norm: float) -> None:
         if not (math.isfinite(loss) and math.isfinite(norm)):
@@ -89,9 +100,13 @@ class Divergence(pl.Callback):
             )
             raise TrainingError(self._message(held, step, loss, norm))
 
+    def _rate(self, step: int) -> float:
+        """Return the learning rate of a step at width 64."""
+        return self.run.learning_rate * float(self._schedule.rate(step))
+
     def _message(self, held: str, step: int, loss: float, norm: float) -> str:
         run = self.run
-        rate = run.learning_rate * float(run.make_schedule().rate(step))
+        rate = self._rate(step)
         first = (step - 1) * run.batch_size
         windows = [f"{domain} {window}" for domain, window in self.plan.batch(step - 1)]
         named = ", ".join(windows[:NUM_NAMED]) + (", ..." if len(windows) > NUM_NAMED else "")

@@ -15,6 +15,7 @@ from mixlaws.runs.progress import Progress
 from mixlaws.runs.run import Run
 from mixlaws.training.batches import validation_windows
 from mixlaws.training.corpus import Corpus
+from mixlaws.training.loggers import Log
 from mixlaws.training.module import measure
 
 # Windows per forward pass; fixed, because sums depend on the grouping. Fewer of long windows.
@@ -33,9 +34,15 @@ class Evaluation(pl.Callback):
     """Measure every validation domain at chosen steps, on the same windows in every run."""
 
     def __init__(
-        self, run: Run, corpus: Corpus, progress: Progress, stopping: Callable[[], bool]
+        self,
+        run: Run,
+        corpus: Corpus,
+        progress: Progress,
+        log: Log,
+        stopping: Callable[[], bool],
     ) -> None:
         self.run = run
+        self._log = log  # Lightning gives every callback another `log`
         self.progress = progress
         self.stopping = stopping
         self.corpus = corpus
@@ -88,7 +95,9 @@ class Evaluation(pl.Callback):
         self.rows += self._rows(step, measured)
         if trainer.is_global_zero:
             mean = sum(loss for loss, _ in measured.values()) / len(measured)
-            self.progress.report(step, mean)
+            rate = self.progress.report(step, mean)
+            losses = {f"validation_loss/{name}": loss for name, (loss, _) in measured.items()}
+            self._log.write(step, losses | {"tokens_per_second": rate})
 
     def _measure(self, trainer: pl.Trainer, module: Any) -> dict[str, tuple[float, float]] | None:
         """Return loss and accuracy by validation domain; None when a signal ends the run.

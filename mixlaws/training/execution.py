@@ -29,10 +29,14 @@ class Execution:
     micro_batch_size: int | None = None
     devices: int = 1
     """Devices on each node."""
+    runs_per_device: int = 1
+    """Runs that share a device of a machine without a scheduler."""
     num_nodes: int = 1
     strategy: str = "auto"
     launcher: str = "local"
     divergence_margin: float | None = 2.0
+    logger: str = "none"
+    """none, csv, tensorboard or wandb."""
 
     @property
     def num_processes(self) -> int:
@@ -82,6 +86,17 @@ def start_processes(execution: Execution) -> None:
     command += [f"--ntasks-per-node={execution.devices}", "--kill-on-bad-exit=1"]
     command += [f"--cpus-per-task={execution.num_threads}"]
     os.execvp("srun", [*command, sys.executable, *sys.argv])
+
+
+def claims_devices(execution: Execution) -> bool:
+    """Return whether this process has to claim the devices of its node.
+
+    Not on the CPU; not on a cluster or under torchrun, whose devices are taken as they are; and not
+    where another process of the run has claimed them already.
+    """
+    if execution.accelerator == "cpu" or execution.launcher == "torchrun" or job_name():
+        return False
+    return os.environ.get("LOCAL_RANK", "0") == "0"
 
 
 def is_main_process(execution: Execution) -> bool:

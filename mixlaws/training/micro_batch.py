@@ -21,12 +21,18 @@ OPTIMIZER_BYTES = 8
 
 
 def choose_micro_batch(
-    module: LanguageModel, batch_size: int, *, stated: int | None, before: int | None = None
+    module: LanguageModel,
+    batch_size: int,
+    *,
+    stated: int | None,
+    before: int | None = None,
+    num_runs: int = 1,
 ) -> int:
     """Return the sequences per forward pass for this device's `batch_size` of a step.
 
-    That of the attempt `before` is kept, because sums depend on the grouping; on another number
-    of devices it is the most below it that divides the batch.
+    An earlier attempt's number (`before`) is kept, because sums depend on the grouping; on another
+    number of devices it is the largest below it that divides the batch. `num_runs` share the
+    device's memory.
     """
     if before is not None:
         return max(n for n in range(1, before + 1) if batch_size % n == 0)
@@ -36,16 +42,17 @@ def choose_micro_batch(
     length = module.run.sequence_length
     if not torch.cuda.is_available():
         return max(n for n in divisors if n == 1 or n * length <= CPU_TOKENS)
-    chosen = _most_that_fits(module, divisors)
+    chosen = _most_that_fits(module, divisors, num_runs)
     print(f"micro-batch: {chosen} sequences of {length} tokens", flush=True)
     return chosen
 
 
-def _most_that_fits(module: LanguageModel, sizes: list[int]) -> int:
+def _most_that_fits(module: LanguageModel, sizes: list[int], num_runs: int) -> int:
     """Return the largest of `sizes` that fits the device, trying each about twice the last."""
     device = torch.device("cuda", torch.cuda.current_device())
     # Both before the weights come: they are part of what is used.
-    room = FILLED_SHARE * torch.cuda.mem_get_info(device)[0]
+    free, whole = torch.cuda.mem_get_info(device)
+    room = FILLED_SHARE * min(free, whole / num_runs)
     before = torch.cuda.memory_allocated(device)
     parameters = sum(parameter.numel() for parameter in module.model.parameters())
     chosen = 1

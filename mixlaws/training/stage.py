@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
 from mixlaws.files import file_sha256, write_json
+from mixlaws.runs.claims import claimed
 from mixlaws.runs.run import Run, make_run
-from mixlaws.training.execution import Execution, start_processes
+from mixlaws.training.execution import Execution, claims_devices, start_processes
 
 
 def train_run(
@@ -23,9 +25,19 @@ def train_run(
 
     Raises DataError, ConfigError and TrainingError as `mixlaws.training.train.trained` does.
     """
-    execution = settings["execution"]
-    start_processes(Execution(**execution))
-    _train(inputs, outputs, settings)
+    execution = Execution(**settings["execution"])
+    start_processes(execution)
+    with _claimed(execution, settings):
+        _train(inputs, outputs, settings)
+
+
+def _claimed(
+    execution: Execution, settings: Mapping[str, Any]
+) -> AbstractContextManager[tuple[str, ...]]:
+    if not claims_devices(execution):
+        return nullcontext(())
+    run = "{size} {mixture} seed {seed}".format_map(settings)
+    return claimed(execution.devices, runs_per_device=execution.runs_per_device, run=run)
 
 
 def _train(
@@ -39,10 +51,13 @@ def _train(
     from mixlaws.training.accelerators import use_accelerator
     from mixlaws.training.corpus import read_corpus
     from mixlaws.training.deadline import end_before_limit
+    from mixlaws.training.loggers import check_logger
     from mixlaws.training.train import trained
 
     execution = settings["execution"]
-    use_accelerator(Execution(**execution))  # its error comes before the text is read
+    # Their errors come before the text is read.
+    use_accelerator(Execution(**execution))
+    check_logger(execution["logger"])
     end_before_limit()
     corpus = read_corpus(inputs["train_manifests"], inputs["validation_manifests"])
     run = _make_run(inputs["train_manifests"], settings)

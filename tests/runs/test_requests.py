@@ -30,5 +30,6 @@ def test_one_gpu_per_device_and_none_on_the_cpu(training, confirmation, expected
     usual = {"accelerator": "auto", "compile": "auto", "micro_batch_size": None, "devices": 1}
     usual |= {"num_nodes": 1, "strategy": "auto", "launcher": "local", "divergence_margin": 2}
     usual |= {"checkpoint_every_seconds": 120, "keep_states": False}
+    usual |= {"runs_per_device": 1, "logger": "none"}
     config = {"training": usual | training, "confirmation": confirmation}
     assert (num_gpus(config), num_gpus(config, is_target=True)) == expected

@@ -16,6 +16,7 @@ from mixlaws.training import module as lightning_module
 from mixlaws.training.corpus import Corpus, TokenFile
 from mixlaws.training.divergence import Divergence
 from mixlaws.training.evaluation import evaluation_steps
+from mixlaws.training.loggers import Log
 from mixlaws.training.model import Transformer, mean_cross_entropy
 from mixlaws.training.train import plan_batches, train
 
@@ -368,9 +369,12 @@ def test_a_loss_that_is_not_finite_names_step_rate_norm_and_batch(tmp_path, monk
     assert max(int(p.stem.removeprefix("step-")) for p in tmp_path.glob("*.ckpt")) == step - 1
 
 
-def test_a_loss_that_runs_away_stops_the_run():
+def test_a_loss_that_runs_away_stops_the_run(tmp_path):
+    log = Log("none", tmp_path, RUN)
     run = replace(RUN, num_steps=400, max_epochs=10)
-    watch = Divergence(run, plan_batches(run, make_corpus()), 1.0, lambda _: False)
+    watch = Divergence(
+        run, plan_batches(run, make_corpus()), log, margin=1.0, is_due=lambda _: False
+    )
 
     def look(first, last, loss):
         for step in range(first, last):
