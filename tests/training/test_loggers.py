@@ -51,6 +51,7 @@ def test_tensorboard_reads_the_files_of_a_run(tmp_path):
     assert all(math.isfinite(event.value) for event in events.Scalars("gradient_norm"))
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not find_spec("wandb"), reason="wandb is not installed")
 def test_wandb_writes_without_a_network(tmp_path, monkeypatch):
     monkeypatch.delenv("WANDB_MODE", raising=False)
