@@ -25,6 +25,10 @@ def run_options(config: Mapping[str, Any], *, is_target: bool = False) -> dict[s
     return {key: value for key, value in options.items() if value != RUN_DEFAULTS[key]}
 
 
+EXECUTION_OPTIONS = (
+    *("accelerator", "compile", "micro_batch_size", "divergence_margin"),
+    *("runs_per_device", "logger"),
+)
 PROCESS_OPTIONS = ("devices", "num_nodes", "strategy", "launcher")
 
 
@@ -37,10 +41,8 @@ def execution_options(config: Mapping[str, Any], *, is_target: bool = False) -> 
     if is_target:
         own = {k: v for k, v in config.get("confirmation", {}).items() if k in PROCESS_OPTIONS}
         training = training | {"runs_per_device": 1} | own
-    names = ("accelerator", "compile", "micro_batch_size", *PROCESS_OPTIONS)
-    names += ("runs_per_device", "logger", "divergence_margin")
     return {
-        **{name: training[name] for name in names},
+        **{name: training[name] for name in (*EXECUTION_OPTIONS, *PROCESS_OPTIONS)},
         "every_seconds": training["checkpoint_every_seconds"],
         "keep": training["keep_states"],
     }

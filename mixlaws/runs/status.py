@@ -1,4 +1,4 @@
-"""How far a sweep is: which runs are done, running or waiting, and what is left to pay."""
+"""The status of a sweep: runs done, running and waiting, hours spent and left."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class RunStatus:
     mixture: str
     seed: int
     state: str
-    """done, running, stopped (it has a saved state or began) or waiting."""
+    """done, running, stopped (it began and has not ended) or waiting."""
     step: int
     num_steps: int
     tokens: int
@@ -37,10 +37,10 @@ class RunStatus:
     spent: float
     """Device-seconds of all attempts."""
     tokens_per_second: float | None
-    """Of all devices, as last measured; None before the first evaluation."""
+    """Rate of all its devices, as last measured; None before the first evaluation."""
     num_devices: int
     place: str
-    """Host and devices of a running one."""
+    """Host and devices; empty if it is not running."""
 
     @property
     def tokens_left(self) -> float:
@@ -90,7 +90,7 @@ def _place(owner: Owner) -> str:
 
 
 def describe(config: Mapping[str, Any], root: Path) -> str:
-    """Return the sweep as text: a line per size, the running runs, hours spent and left."""
+    """Return the sweep as text: a line per size and per running run, hours spent and left."""
     runs = find_runs(config, root)
     states = ("done", "running", "stopped", "waiting")
     lines = [f"{config['experiment']}: {len(runs)} runs", ""]
@@ -120,7 +120,7 @@ def _line(run: RunStatus) -> str:
 
 
 def _hours(runs: list[RunStatus], config: Mapping[str, Any]) -> tuple[float, float]:
-    """Return device-hours spent and left; sizes without a measured rate count as planned."""
+    """Return device-hours spent and left; a size without a measured rate takes the planned one."""
     left = 0.0
     for size in {run.size for run in runs}:
         part = [run for run in runs if run.size == size]
@@ -131,7 +131,7 @@ def _hours(runs: list[RunStatus], config: Mapping[str, Any]) -> tuple[float, flo
 
 
 def _planned_rate(size: str, config: Mapping[str, Any]) -> float:
-    """Return the tokens per second that the plan counts with."""
+    """Return the tokens per second that the plan assumes."""
     device = config["plan"]["device"]
     shape = Shape(**config["sizes"][size], layout=config["training"]["layout"])
     flops = shape.flops_per_token(
@@ -143,7 +143,7 @@ def _planned_rate(size: str, config: Mapping[str, Any]) -> float:
 
 
 def _eta(running: list[RunStatus], hours_left: float) -> str:
-    """Return when the sweep ends if as many devices stay at it."""
+    """Return the time left if as many devices keep working."""
     devices = sum(run.num_devices for run in running)
     if devices == 0:
         return ""

@@ -1,4 +1,4 @@
-"""How many sequences go through the model at once: the most that fit, dividing the batch."""
+"""Choose how many sequences go through the model at once: the most that fit the device."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from torch import nn
 from mixlaws.training.model import mean_cross_entropy
 from mixlaws.training.module import LanguageModel
 
-# More tokens than this at once no longer make an accelerator faster.
+# More tokens at once do not make an accelerator faster.
 ENOUGH_TOKENS = 2**17
-# On a CPU, whose memory is not probed.
+# The limit on a CPU, whose memory is not probed.
 CPU_TOKENS = 2**16
-# Of the memory: the rest is for fragmentation and evaluation.
+# The rest of the memory is for fragmentation and evaluation.
 FILLED_SHARE = 0.85
-# AdamW's two moments in fp32, which the first step allocates.
+# Bytes per parameter of AdamW's two moments in fp32, which the first step allocates.
 OPTIMIZER_BYTES = 8
 
 
@@ -48,9 +48,9 @@ def choose_micro_batch(
 
 
 def _most_that_fits(module: LanguageModel, sizes: list[int], num_runs: int) -> int:
-    """Return the largest of `sizes` that fits the device, trying each about twice the last."""
+    """Return the largest of `sizes` that fits the device; each trial about doubles the last."""
     device = torch.device("cuda", torch.cuda.current_device())
-    # Both before the weights come: they are part of what is used.
+    # Both are read before the weights are moved, which count as used memory.
     free, whole = torch.cuda.mem_get_info(device)
     room = FILLED_SHARE * min(free, whole / num_runs)
     before = torch.cuda.memory_allocated(device)
@@ -72,14 +72,14 @@ def _most_that_fits(module: LanguageModel, sizes: list[int], num_runs: int) -> i
         _clear(module)
         nn.Module.to(module, "cpu")
         torch.cuda.empty_cache()
-        torch.cuda.reset_peak_memory_stats(device)  # the run's own peak is reported, not a trial's
+        torch.cuda.reset_peak_memory_stats(device)  # timing.json reports the run's own peak
     return chosen
 
 
 def _peak_bytes(module: LanguageModel, size: int, device: torch.device) -> int:
     """Return the peak of one forward and backward pass of `size` sequences on random tokens.
 
-    Without the compiler, which would start anew for every size and needs less memory, not more.
+    The compiler is left out: it would restart for every size, and compiled code needs less memory.
     """
     torch.cuda.reset_peak_memory_stats(device)
     module.to(device)
@@ -109,7 +109,7 @@ def smaller_micro_batch(micro_batch: int, batch_size: int) -> int:
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Return whether memory ran out: CUDA has a class for it, the CPU's allocator a message."""
+    """Return whether memory ran out: CUDA raises its own class, the CPU allocator a message."""
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
         return True
     return "not enough memory" in str(error) or "can't allocate memory" in str(error)

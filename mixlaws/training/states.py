@@ -1,7 +1,7 @@
-"""Save the state of a run while it trains, and take it up again after whatever ended it.
+"""Save the state of a run while it trains, and find the newest one after an interruption.
 
 A state is a file and, written after it, a JSON record with its sha256 and the run it belongs to.
-The last two are kept, so that a full disk or a damaged file costs minutes and never the run.
+The last two states are kept, so that a full disk or a damaged file costs minutes, not the run.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ class States:
 
     folder: Path
     identity: Mapping[str, Any]
-    """Everything that defines the run, by key; a state of any other run is refused."""
+    """Everything that defines the run, by key; the state of any other run is refused."""
     versions: Mapping[str, str] = field(default_factory=dict)
-    """What may change between two attempts of the same run, and is only told."""
+    """Versions that may change between two attempts of a run; a change is only printed."""
     kept_micro_batch: int | None = None
-    """Sequences per forward pass: kept over attempts, because sums depend on the grouping."""
+    """Sequences per forward pass, the same in all attempts, because sums depend on the grouping."""
 
     def paths(self) -> list[Path]:
         """Return the states that have a record, newest first."""
@@ -42,7 +42,7 @@ class States:
         return sorted(complete, key=step_of, reverse=True)
 
     def clean(self) -> None:
-        """Delete what a kill left half-written; only the holder of the lock may."""
+        """Delete half-written files that a kill left; only the holder of the lock may call this."""
         for left_over in self.folder.glob("*.tmp"):
             left_over.unlink()
 
@@ -51,33 +51,33 @@ class States:
         return None if path is None else read_json(path.with_suffix(".json"))["micro_batch"]
 
     def newest(self) -> Path | None:
-        """Return the newest whole state, None if there is none.
+        """Return the newest undamaged state, None if there is no state.
 
-        A damaged one is named and passed over. Raises DataError when a state belongs to another
-        run, naming each key that differs, or when all states are damaged.
+        Damaged states are named and skipped. Raises DataError when a state belongs to another run,
+        naming each key that differs, or when all states are damaged.
         """
         damaged = []
         for path in self.paths():
             problem = self._problem(path)
             if problem is None:
-                print(f"going on from {path}", flush=True)
+                print(f"resuming from {path}", flush=True)
                 return path
             damaged.append(f"{path} ({problem})")
-            print(f"passed over, because it is damaged: {damaged[-1]}", flush=True)
+            print(f"skipping a damaged state: {damaged[-1]}", flush=True)
         if damaged:
             raise DataError(
-                f"a saved state must be what was written, but all are damaged: "
-                f"{'; '.join(damaged)}: delete {self.folder} to train from the start"
+                f"all saved states are damaged: {'; '.join(damaged)}. Delete {self.folder} to "
+                "train from the start"
             )
         return None
 
     def _problem(self, path: Path) -> str | None:
-        """Return what is wrong with a state's bytes; refuse another run's."""
+        """Return what is wrong with a state's files, if anything; refuse another run's state."""
         try:
             record = read_json(path.with_suffix(".json"))
             saved, expected = record["run"], record["sha256"]
         except (DataError, KeyError, TypeError) as error:
-            return f"its record is unreadable: {error}"
+            return f"its record cannot be read: {error}"
         self._check_identity(path, saved)
         for name, version in self.versions.items():
             if (then := record.get("versions", {}).get(name)) != version:
@@ -93,12 +93,12 @@ class States:
                 f"{key} ({saved.get(key)} then, {self.identity.get(key)} now)" for key in different
             )
             raise DataError(
-                f"{path} must come from this same run, but differs in {listed}: delete "
+                f"{path} is the state of another run, which differs in {listed}. Delete "
                 f"{self.folder} to train from the start, or undo the change"
             )
 
     def write(self, content: Mapping[str, Any], path: Path) -> None:
-        """Write one state so that a kill or a full disk at any moment leaves the earlier ones."""
+        """Write a state; a kill or a full disk at any moment leaves the earlier states whole."""
         temporary = path.with_suffix(".tmp")
         try:
             with temporary.open("wb") as file:
@@ -115,7 +115,7 @@ class States:
             try:
                 write_json(record, path.with_suffix(".json"))
             except (OSError, DataError):
-                _delete(path)  # without its record it does not count, but takes room
+                _delete(path)  # without a record it does not count, and takes room
                 raise
         finally:
             temporary.unlink(missing_ok=True)
@@ -135,13 +135,13 @@ def step_of(path: Path | None) -> int:
 
 
 def _delete(path: Path) -> None:
-    # The record first: a state without one does not count.
+    # The record first: without it the state does not count.
     path.with_suffix(".json").unlink(missing_ok=True)
     path.unlink(missing_ok=True)
 
 
 class StateIO(TorchCheckpointIO):
-    """How Lightning writes and reads a state: through the checksummed files."""
+    """Let Lightning write and read states as files with checksums."""
 
     def __init__(self, states: States) -> None:
         self.states = states
@@ -149,11 +149,11 @@ class StateIO(TorchCheckpointIO):
     def save_checkpoint(
         self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None
     ) -> None:
-        """Write a state; where it cannot be written, say so and train on with the earlier one."""
+        """Write a state. If that fails, say so; training goes on with the earlier state."""
         try:
             self.states.write(checkpoint, Path(path))
         except (OSError, RuntimeError, DataError) as error:
             # torch.save reports a full disk as a RuntimeError of its stream writer.
             kept = self.states.paths()
             where = f"{kept[0].name} is kept" if kept else "there is no earlier one"
-            print(f"{path} could not be written, {where}: {error}", flush=True)
+            print(f"cannot write {path}, {where}: {error}", flush=True)

@@ -69,7 +69,7 @@ def test_an_evaluation_is_a_line_with_its_rate_and_what_is_left(tmp_path, capsys
 
 def test_a_line_without_room_is_told_and_lost(capsys):
     Progress(Path("/dev/full"), 100, 1000, 1, "cpu").note("saved", 3)
-    assert "/dev/full could not be written: [Errno 28] No space left" in capsys.readouterr().out
+    assert "cannot write /dev/full: [Errno 28] No space left" in capsys.readouterr().out
 
 
 def test_the_whole_sweep_is_shown_with_hours_spent_and_left(config, tmp_path, monkeypatch):
