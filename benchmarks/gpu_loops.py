@@ -20,12 +20,13 @@ import torch
 from mixlaws.runs.devices import peak_flops
 from mixlaws.runs.run import Run, make_run
 from mixlaws.runs.shapes import NAMED_SHAPES
+from mixlaws.training import attempt
 from mixlaws.training import train as training
 from mixlaws.training.batches import BatchStream, Slice
 from mixlaws.training.corpus import Corpus, TokenFile
 from mixlaws.training.micro_batch import choose_micro_batch
 from mixlaws.training.model import mean_cross_entropy
-from mixlaws.training.module import Proxy
+from mixlaws.training.module import LanguageModel
 
 IS_GPU = torch.cuda.is_available()
 DEVICE = torch.device("cuda" if IS_GPU else "cpu")
@@ -126,7 +127,7 @@ def before_batches(act: Callable[[int, int], None]) -> Iterator[None]:
 
     Lightning reads one ahead, so two calls lie as many micro-batches apart as their numbers.
     """
-    plain = training.make_loader
+    plain = attempt.make_loader
 
     class Watched:
         def __init__(self, loader: Any) -> None:
@@ -141,11 +142,11 @@ def before_batches(act: Callable[[int, int], None]) -> Iterator[None]:
                 number += 1
             act(number, size)
 
-    training.make_loader = lambda stream, is_gpu: Watched(plain(stream, is_gpu))
+    attempt.make_loader = lambda stream, is_gpu: Watched(plain(stream, is_gpu))
     try:
         yield
     finally:
-        training.make_loader = plain
+        attempt.make_loader = plain
 
 
 def time_ours(run: Run, corpus: Corpus, warmup: int) -> tuple[float, dict[str, Any]]:
@@ -177,7 +178,7 @@ class Bare:
         be_deterministic()
         torch.manual_seed(run.seed)
         self.run = run
-        self.module = Proxy(run, corpus.vocabulary_size, compiled=IS_GPU)
+        self.module = LanguageModel(run, corpus.vocabulary_size, compiled=IS_GPU)
         self.micro_batch = micro_batch or choose_micro_batch(
             self.module, run.batch_size, stated=None
         )

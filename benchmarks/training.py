@@ -85,9 +85,10 @@ def make_inputs(name: str):
 def run_ours(name: str, gate: Gate) -> None:
     """Take steps in the product's own loop, callbacks and all."""
     run, corpus = make_inputs(name)
+    from mixlaws.training import attempt
     from mixlaws.training import train as training
 
-    plain = training.make_loader
+    plain = attempt.make_loader
 
     def gated(stream, is_gpu) -> Iterator:
         class Loader:
@@ -98,7 +99,7 @@ def run_ours(name: str, gate: Gate) -> None:
 
         return Loader()
 
-    training.make_loader = gated
+    attempt.make_loader = gated
     with tempfile.TemporaryDirectory() as folder:
         training.train(run, corpus, checkpoints=folder, every_seconds=1e9)
 
@@ -110,11 +111,11 @@ def run_bare(name: str, gate: Gate) -> None:
 
     from mixlaws.training.batches import BatchStream, Slice
     from mixlaws.training.model import mean_cross_entropy
-    from mixlaws.training.module import Proxy
+    from mixlaws.training.module import LanguageModel
     from mixlaws.training.train import plan_batches
 
     torch.set_num_threads(1)
-    module = Proxy(run, VOCABULARY)
+    module = LanguageModel(run, VOCABULARY)
     (optimizer,), (rates,) = module.configure_optimizers()
     tokens = {domain: file.tokens for domain, file in corpus.train.items()}
     stream = BatchStream(plan_batches(run, corpus), tokens, LENGTH, run.num_steps, lambda: Slice(0))

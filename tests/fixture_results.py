@@ -10,6 +10,7 @@ import re
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 from fixture_truth import EXTRA, TARGET
 
 from mixlaws.config.complete import read_sections
@@ -18,7 +19,7 @@ from mixlaws.decision.outcome import find_optimum
 from mixlaws.decision.rounding import round_optimum
 from mixlaws.files import file_sha256, read_json, write_json
 from mixlaws.losses.collect import collect_losses
-from mixlaws.losses.tables import loss_rows, mixture_table
+from mixlaws.losses.tables import mixture_table
 from mixlaws.mixtures.designs import choose_mixtures
 from mixlaws.mixtures.lattice import Mixture
 from mixlaws.provenance import cost_file, record_cost
@@ -162,7 +163,7 @@ class _Sweep:
         for folder, run in runs.items():
             folder.mkdir(parents=True)
             noise = rng.normal(0, self.planted.noise, len(self.planted.validation_domains))
-            write_table(loss_rows(self._rows(run, noise)), folder / "losses.csv")
+            write_table(pd.DataFrame(self._rows(run, noise)), folder / "losses.csv")
             record = make_record(run, self.corpus, plan_batches(run, self.corpus))
             digest = {"losses_sha256": file_sha256(folder / "losses.csv")}
             write_json(record | digest, folder / "run.json")

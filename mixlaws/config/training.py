@@ -26,6 +26,7 @@ from mixlaws.runs.shapes import LAYOUTS
 
 STRATEGIES = ("auto", "ddp", "fsdp")
 LAUNCHERS = ("local", "srun", "torchrun")
+LOGGERS = ("none", "csv", "tensorboard", "wandb")
 Seeds = Annotated[list[Annotated[Integer, Field(ge=0)]], Field(min_length=1), Unique()]
 
 
@@ -139,7 +140,8 @@ class Training(Section):
         le=1,
     )
     precision: Literal["auto", "32-true", "bf16-mixed"] = key(
-        "Precision of training; auto is bf16-mixed on an accelerator and 32-true on a CPU.",
+        "Precision of training; auto is bf16-mixed on an NVIDIA or AMD GPU that has bf16, and "
+        "32-true elsewhere.",
         default=RUN_DEFAULTS["precision"],
     )
     match_repetition: Flag = key(
@@ -153,7 +155,7 @@ class Training(Section):
         default="auto",
     )
     compile: Literal["auto", True, False] = key(
-        "Whether to use torch.compile; auto uses it on an accelerator only.", default="auto"
+        "Whether to use torch.compile; auto uses it on an NVIDIA or AMD GPU only.", default="auto"
     )
     micro_batch_size: Integer | None = key(
         "Sequences per forward pass and device; must divide the batch. null finds the largest "
@@ -164,6 +166,12 @@ class Training(Section):
     )
     devices: Integer = key("Devices per run and node.", default=1, ge=1)
     num_nodes: Integer = key("Nodes per run.", default=1, ge=1)
+    runs_per_device: Integer = key(
+        "Proxies that share a GPU at once on a machine without a scheduler, for sizes that cannot "
+        "fill one. The target's runs never share theirs.",
+        default=1,
+        ge=1,
+    )
     strategy: Annotated[str, OneOf(STRATEGIES)] = key(
         "How several devices share a run: ddp copies the model to each, fsdp splits models that do "
         "not fit one device; auto is for one device.",
@@ -180,6 +188,11 @@ class Training(Section):
         unit="nats",
         default=2,
         gt=0,
+    )
+    logger: Annotated[str, OneOf(LOGGERS)] = key(
+        "Where losses, rate, gradient norm and tokens per second also go, for a tracker to show; "
+        "files beside the saved states.",
+        default="none",
     )
     keep_states: Flag = key(
         "Whether to keep the last states of finished runs, to export their models.", default=False

@@ -14,9 +14,8 @@ If a table has no column `seed`, all of its runs have seed 0.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -98,11 +97,6 @@ def mixture_table(mixtures: Sequence[Mixture]) -> pd.DataFrame:
         for m in mixtures
     ]
     return pd.DataFrame(rows)
-
-
-def loss_rows(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
-    """Return the losses measured by a run as a loss table."""
-    return pd.DataFrame(list(rows))[list(LOSS_COLUMNS)]
 
 
 def rescale_shares(shares: np.ndarray, labels: Sequence[str]) -> np.ndarray:

@@ -15,7 +15,7 @@ from typing import Any
 from mixlaws.errors import ConfigError
 from mixlaws.files import atomic_path
 from mixlaws.mixtures.lattice import NATURAL
-from mixlaws.runs.devices import PEAK_FLOPS, assumed_mfu
+from mixlaws.runs.devices import PEAK_FLOPS, assumed_mfu, runs_to_fill
 from mixlaws.runs.lengths import num_proxy_tokens
 from mixlaws.runs.sections import Experiment, shape_of
 from mixlaws.runs.supply import matched_repetition
@@ -187,7 +187,29 @@ def write_plan(config: Experiment, folder: str | Path) -> str:
             writer.writerows(rows)
         parts.append(f"{Path(folder) / name}\n{format_rows(rows)}")
     parts += [cut.reason for cut in matched_repetition(config)]
+    parts += sharing_advice(config)
     return "\n\n".join(parts)
+
+
+def sharing_advice(config: Experiment) -> list[str]:
+    """Return a line of advice where proxies would leave most of a GPU idle, else nothing."""
+    training = config.training
+    if training.accelerator == "cpu" or training.devices > 1:
+        return []
+    counts = {
+        size: runs_to_fill(config.plan.device, shape_of(config, size).num_params)
+        for size in training.sizes
+    }
+    small = {size: count for size, count in counts.items() if count > training.runs_per_device}
+    if not small:
+        return []
+    listed = ", ".join(f"{size} {count}" for size, count in small.items())
+    return [
+        "Small proxies leave most of a GPU idle. On a machine of your own, "
+        f"training.runs_per_device lets them share it: up to {listed} (estimated from their "
+        "utilisation, not measured). One number serves all sizes: choose it for the largest, or "
+        "split the sweep"
+    ]
 
 
 def check_plan(config: Experiment) -> None:

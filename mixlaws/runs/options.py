@@ -30,13 +30,16 @@ def run_options(config: Experiment, *, is_target: bool = False) -> dict[str, Any
 def execution_options(config: Experiment, *, is_target: bool = False) -> dict[str, Any]:
     """Return how an experiment's runs are executed (mixlaws.training.execution.Execution).
 
-    The target's runs may have processes of their own: it is larger than any proxy.
+    The target's runs may have processes of their own: it is larger than any proxy. They never
+    share a device.
     """
     training, own = config.training, config.confirmation if is_target else None
     return {
         "accelerator": training.accelerator,
         "compile": training.compile,
         "micro_batch_size": training.micro_batch_size,
+        "runs_per_device": 1 if is_target else training.runs_per_device,
+        "logger": training.logger,
         **{name: getattr(own, name, None) or getattr(training, name) for name in PROCESS_OPTIONS},
         "divergence_margin": training.divergence_margin,
         "every_seconds": training.checkpoint_every_seconds,

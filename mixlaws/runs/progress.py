@@ -1,6 +1,6 @@
-"""What a run says while it trains: one line per evaluation, and the same as JSON lines.
+"""The progress of a run: a printed line per evaluation, and the same as JSON lines in a file.
 
-The lines of all attempts of a run stay in one file, so that the hours of interrupted ones count.
+The file keeps the lines of all attempts, so that the hours of interrupted ones count.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ class Progress:
     _clock: float = field(default_factory=time.monotonic)
 
     def start(self, step: int) -> None:
-        """Note the step that the attempt starts from, and begin to count its rate."""
+        """Note the step that the attempt starts from, and start its clock."""
         self.first_step, self._clock = step, time.monotonic()
         self._write("start", step, 0.0, {})
 
-    def report(self, step: int, loss: float, setup_seconds: float = 0.0) -> None:
-        """Print and write one evaluation."""
-        seconds = time.monotonic() - self._clock + setup_seconds
+    def report(self, step: int, loss: float) -> float:
+        """Print and write one evaluation; return the attempt's tokens per second."""
+        seconds = time.monotonic() - self._clock
         rate = (step - self.first_step) * self.batch_tokens / max(seconds, 1e-9)
         left = (self.num_steps - step) * self.batch_tokens / rate if rate > 0 else None
         self._write(
@@ -48,9 +48,10 @@ class Progress:
             f"step {step:,} of {self.num_steps:,}: mean validation loss {loss:.4f}{words}",
             flush=True,
         )
+        return rate
 
     def note(self, event: str, step: int) -> None:
-        """Write down that a state was saved or that the attempt ended."""
+        """Record that a state was saved or that the attempt ended."""
         self._write(event, step, time.monotonic() - self._clock, {})
 
     def _write(self, event: str, step: int, seconds: float, more: dict[str, Any]) -> None:
@@ -68,12 +69,12 @@ class Progress:
         try:
             with self.path.open("a") as file:
                 file.write(json.dumps(row | more) + "\n")
-        except OSError as error:  # a full disk costs a line, not the run
-            print(f"{self.path} could not be written: {error}", flush=True)
+        except OSError as error:  # a full disk costs this line, not the run
+            print(f"cannot write {self.path}: {error}", flush=True)
 
 
 def read_progress(path: Path) -> list[dict[str, Any]]:
-    """Return the lines of a run's progress; one cut short by a kill is left out."""
+    """Return the lines of a run's progress, without one that a kill cut short."""
     rows = []
     for line in path.read_text().splitlines() if path.exists() else []:
         with suppress(json.JSONDecodeError):

@@ -14,8 +14,8 @@ from mixlaws.runs.shapes import Shape
 class Run:
     """Everything that defines one run: equal runs give equal losses.
 
-    Fields with a default are options that came later: a run that leaves them alone is the run it
-    was before they existed.
+    Fields with a default are options added later. A run that leaves them at their default is the
+    same run as before they existed.
     """
 
     size: str
@@ -40,23 +40,23 @@ class Run:
     average, losses are measured on the weights themselves."""
     num_evaluations: int
     first_evaluation: float
-    """Share of the run at which the first evaluation stands."""
+    """Share of the run at which losses are first measured."""
     num_validation_windows: int
     max_epochs: float
-    """A domain that would be seen more often than this is an error."""
+    """Largest number of epochs of a domain; more is an error."""
     layout: str = "rope"
     tied_embeddings: bool = True
     scale_logits: bool = False
     """Multiply the logits by 64 / width."""
     schedule: str = "constant"
     schedule_horizon: int | None = None
-    """Step at which the schedule ends; None: with the run."""
+    """Step at which the schedule ends; None: the end of the run."""
     final_rate: float = 0.1
     decay_share: float = 0.2
     evaluation_spacing: str = "log"
     precision: str = "auto"
     unique_tokens: dict[str, int] = field(default_factory=dict)
-    """Tokens that a domain is cut to, so that it repeats as it will at the target."""
+    """Tokens that a domain is cut to, so that it repeats as often as at the target."""
 
     @property
     def shape(self) -> Shape:
@@ -73,7 +73,7 @@ class Run:
         return make_schedule(asdict(self), self.num_steps)
 
     def identity(self) -> dict[str, Any]:
-        """Return what defines the run, by key; options at their default are left out."""
+        """Return everything that defines the run, by key, without options at their default."""
         return {
             key: value
             for key, value in asdict(self).items()
@@ -89,6 +89,6 @@ RUN_DEFAULTS: dict[str, Any] = {
 
 
 def make_run(params: Mapping[str, Any], **identity: Any) -> Run:
-    """Return the run that a training rule's params describe; other params are left out."""
+    """Return the run that a training rule's params describe; other params are ignored."""
     named = {**RUN_DEFAULTS, **params, **identity}
     return Run(**{field.name: named[field.name] for field in fields(Run)})

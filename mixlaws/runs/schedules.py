@@ -1,4 +1,4 @@
-"""Learning-rate schedules: the rate at a step, and their state as the joint laws see it."""
+"""Learning-rate schedules: the rate at a step, and the state that the joint laws use."""
 
 from __future__ import annotations
 
@@ -26,18 +26,18 @@ class Constant:
         return np.minimum(1.0, np.asarray(steps, dtype=float) / max(self.warmup_steps, 1))
 
     def state(self, steps: ArrayLike, tokens_per_step: float) -> tuple[np.ndarray, np.ndarray]:
-        """Return tokens seen, as effective tokens, and no annealing: the laws' plain case."""
+        """Return tokens seen as effective tokens, and an annealing depth of 0."""
         steps = np.asarray(steps, dtype=float)
         return tokens_per_step * steps, np.zeros_like(steps)
 
     def words(self) -> str:
-        """Say it in a report."""
+        """Describe the schedule, for a report."""
         return f"constant rate after {self.warmup_steps:,} steps of warm-up"
 
 
 @dataclass(frozen=True)
 class _Falling(ABC):
-    """A schedule that ends at `num_steps`; a run that stops earlier is a prefix of it."""
+    """A schedule that ends at `num_steps`. A run that stops earlier trains on a prefix of it."""
 
     warmup_steps: int
     num_steps: int
@@ -53,7 +53,7 @@ class _Falling(ABC):
 
     @abstractmethod
     def _falling(self, steps: np.ndarray) -> np.ndarray:
-        """Return the way down from 1 to 0."""
+        """Return how much of the fall is left, from 1 down to 0."""
 
     def state(self, steps: ArrayLike, tokens_per_step: float) -> tuple[np.ndarray, np.ndarray]:
         """Return effective tokens S and annealing depth A, both shaped like `steps`.
@@ -65,8 +65,8 @@ class _Falling(ABC):
         steps = np.asarray(steps, dtype=int)
         if steps.size and steps.max() > self.num_steps:
             raise ConfigError(
-                f"a {self._name} of {self.num_steps:,} steps ends there, got step "
-                f"{steps.max():,}: set the schedule's num_steps to the length of the run"
+                f"the {self._name} ends at step {self.num_steps:,}, before step {steps.max():,}. "
+                "Set training.schedule_horizon to the length of the longest run"
             )
         rates = self.rate(np.arange(1, self.num_steps + 1))
         summed = np.concatenate([[0.0], np.cumsum(rates)])
@@ -76,7 +76,7 @@ class _Falling(ABC):
     @property
     @abstractmethod
     def _name(self) -> str:
-        """Return what messages call the schedule."""
+        """Return the name of the schedule in messages."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ class Cosine(_Falling):
         return "cosine"
 
     def words(self) -> str:
-        """Say it in a report."""
+        """Describe the schedule, for a report."""
         return f"cosine that reaches {self.final:g} of the peak at step {self.num_steps:,}"
 
 
@@ -101,7 +101,7 @@ class WarmupStableDecay(_Falling):
     """Linear warm-up, a constant rate, then straight down over the last part of the run."""
 
     decay_share: float = 0.2
-    """Share of `num_steps` that the way down takes."""
+    """Share of `num_steps` over which the rate falls."""
 
     def _falling(self, steps: np.ndarray) -> np.ndarray:
         left = (self.num_steps - steps) / max(1.0, self.decay_share * self.num_steps)
@@ -112,7 +112,7 @@ class WarmupStableDecay(_Falling):
         return "warm-up-stable-decay schedule"
 
     def words(self) -> str:
-        """Say it in a report."""
+        """Describe the schedule, for a report."""
         return (
             f"constant rate that falls to {self.final:g} of the peak over the last "
             f"{100 * self.decay_share:g} % of {self.num_steps:,} steps"

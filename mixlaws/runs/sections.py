@@ -61,6 +61,8 @@ class Training(Protocol):
     num_nodes: int
     strategy: str
     launcher: str
+    runs_per_device: int
+    logger: str
 
     @property
     def batch_tokens(self) -> int:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 FEED_FORWARD_FACTOR = 4  # hidden width of the feed-forward block over the model width
 LAYOUTS = ("rope", "neox")
 
-# Layers, width and heads of Pythia (Biderman et al. 2023, arXiv 2304.01373, table 1); 305M is not
-# one of them but of Data Mixing Laws, between 160M and 410M.
+# Layers, width and heads of Pythia (Biderman et al. 2023, arXiv 2304.01373, table 1). 305M is not
+# Pythia's: it is from Data Mixing Laws, between 160M and 410M.
 NAMED_SHAPES = {
     "14M": (6, 128, 4),
     "31M": (6, 256, 8),

@@ -11,10 +11,12 @@ from mixlaws.files import read_json
 from mixlaws.presentation import format_duration
 from mixlaws.results import Results, RunFiles
 from mixlaws.runs.cost import planned_rate
-from mixlaws.runs.lock import is_locked
+from mixlaws.runs.lock import Owner, is_locked, read_owner
 from mixlaws.runs.progress import device_seconds, read_progress
 from mixlaws.runs.sections import Experiment
 from mixlaws.runs.sweep import PlannedRun, list_runs
+
+UUID_SHOWN = len("GPU-12345678")
 
 
 @dataclass(frozen=True)
@@ -33,8 +35,10 @@ class RunStatus:
     spent: float
     """Device-seconds of all attempts."""
     tokens_per_second: float | None
-    """Of all devices, as last measured; None before the first evaluation."""
+    """Rate of all its devices, as last measured; None before the first evaluation."""
     num_devices: int
+    place: str
+    """Host and devices; empty if it is not running."""
 
     @property
     def tokens_left(self) -> float:
@@ -71,7 +75,15 @@ def _look(run: PlannedRun, files: RunFiles) -> RunStatus:
         spent=spent,
         tokens_per_second=rates[-1] if rates else None,
         num_devices=rows[-1]["num_devices"] if rows else 1,
+        place=_place(read_owner(files.checkpoints)) if state == "running" else "",
     )
+
+
+def _place(owner: Owner) -> str:
+    """Return where a run trains; of a device's UUID only the beginning."""
+    devices = [name[:UUID_SHOWN] for name in str(owner.get("devices", "")).split(",") if name]
+    host = str(owner.get("host", "an unknown machine"))
+    return f"{host} ({', '.join(devices)})" if devices else host
 
 
 def describe(config: Experiment, root: Path) -> str:
@@ -99,7 +111,7 @@ def _line(run: RunStatus) -> str:
     rate = run.tokens_per_second
     left = format_duration(run.tokens_left / rate) if rate else "unknown"
     return (
-        f"running: {run.size} {run.mixture} seed {run.seed}, step {run.step:,} of "
+        f"running: {run.size} {run.mixture} seed {run.seed} on {run.place}, step {run.step:,} of "
         f"{run.num_steps:,}, {left} left" + (f", {rate:,.0f} tokens/s" if rate else "")
     )
 

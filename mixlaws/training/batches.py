@@ -1,7 +1,7 @@
 """Batches drawn from the domains by proportions: a pure function of (seed, step).
 
-Nothing of the sampler has to be saved: the position is the optimizer step. All mixtures of one
-seed see the same random numbers, so that differences between mixtures carry less noise.
+The sampler has no state to save: its position is the optimizer step. All mixtures of one seed use
+the same random numbers, which makes the differences between mixtures less noisy.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ def _generator(seed: int, stream: int, *position: int) -> np.random.Generator:
 
 
 class BatchPlan:
-    """Which window of which domain stands at each place of each batch.
+    """The window and domain at each place of each batch.
 
     The k-th draw of a domain is the k-th window of its shuffled order, reshuffled every epoch.
-    `kept` limits a domain to so many of its windows: a sample that is the same in every run.
+    `kept` limits a domain to that many of its windows, the same ones in every run.
     """
 
     def __init__(
@@ -61,8 +61,8 @@ class BatchPlan:
             self._rank[chosen] = np.arange(chosen.sum())
             if chosen.any() and self._num_windows[index] == 0:
                 raise DataError(
-                    f"domain {self.domains[index]!r} must hold at least one window of training "
-                    "tokens, but is shorter: give it more text or lower training.sequence_length"
+                    f"domain {self.domains[index]!r} has fewer training tokens than one sequence. "
+                    "Give it more text or lower training.sequence_length"
                 )
 
     def _order(self, domain: int, epoch: int) -> np.ndarray:
@@ -74,10 +74,10 @@ class BatchPlan:
         return self._orders[domain, epoch]
 
     def _subset(self, domain: int, order: np.ndarray) -> np.ndarray:
-        """Return which windows of the whole domain an order of the kept ones stands for."""
+        """Translate an order of the kept windows into windows of the whole domain."""
         if self._num_windows[domain] == self._all_windows[domain]:
             return order
-        # No run's seed: all runs see the same part of the text.
+        # A fixed seed, not the run's: all runs see the same part of the text.
         chosen = _generator(0, _SUBSET_STREAM, domain).permutation(int(self._all_windows[domain]))
         return chosen[order]
 
@@ -97,11 +97,11 @@ class BatchPlan:
         return dict(zip(self.domains, map(int, counts), strict=True))
 
     def epochs(self) -> dict[str, float]:
-        """Return how often each domain's windows are seen over the whole run."""
+        """Return the epochs of each domain over the whole run, counted in its kept windows."""
         return self._epochs(self._num_windows)
 
     def epochs_of_all_text(self) -> dict[str, float]:
-        """Return the same, as if no domain were limited to a part of its windows."""
+        """Return the epochs of each domain, counted in all of its windows."""
         return self._epochs(self._all_windows)
 
     def _epochs(self, num_windows: np.ndarray) -> dict[str, float]:
@@ -118,7 +118,7 @@ def read_windows(tokens: np.ndarray, windows: np.ndarray, sequence_length: int) 
 
 @dataclass(frozen=True)
 class Slice:
-    """Which part of the batches a process reads."""
+    """The part of the batches that a process reads."""
 
     first_step: int
     """Steps already taken."""
@@ -157,7 +157,7 @@ class BatchStream(IterableDataset):
 
 
 def make_loader(stream: BatchStream, is_gpu: bool) -> DataLoader:
-    """Return the stream's loader: for a GPU, read ahead in a process of its own and pinned."""
+    """Return the stream's loader; for a GPU, a process that reads ahead into pinned memory."""
     if not is_gpu:
         return DataLoader(stream, batch_size=None)
     return DataLoader(
@@ -166,7 +166,7 @@ def make_loader(stream: BatchStream, is_gpu: bool) -> DataLoader:
         num_workers=1,
         prefetch_factor=8,
         pin_memory=True,
-        # The stream asks the trainer for its step: a forked worker knows it, a new one does not.
+        # The stream asks the trainer for its step, which only a forked worker knows.
         multiprocessing_context="fork",
     )
 
@@ -181,9 +181,9 @@ def validation_windows(
     available = num_windows(len(tokens), sequence_length)
     if available < count:
         raise DataError(
-            f"validation domain {domain!r} must hold {count} windows of {sequence_length} tokens, "
-            f"but its {len(tokens):,} tokens hold {available}: give it more text, or lower "
-            "validation.num_windows"
+            f"validation domain {domain!r} is too short: its {len(tokens):,} tokens hold "
+            f"{available} of {count} windows of {sequence_length} tokens. Give it more text, or "
+            "lower validation.num_windows"
         )
     chosen = np.linspace(0, available - 1, count).round().astype(np.int64)
     return read_windows(tokens, chosen, sequence_length)

@@ -14,13 +14,13 @@ from mixlaws.text.tokens import natural_shares, open_tokens, read_manifest, veri
 
 @dataclass(frozen=True)
 class TokenFile:
-    """One memory-mapped token file with what a run needs of its manifest."""
+    """A memory-mapped token file, with the fields of its manifest that a run needs."""
 
     tokens: np.ndarray
     sha256: str
     bytes_per_token: float
     fingerprint: dict[str, str] = field(default_factory=dict)
-    """Where the tokens come from: Manifest.fingerprint."""
+    """The origin of the tokens: Manifest.fingerprint."""
 
 
 @dataclass(frozen=True)
@@ -40,15 +40,15 @@ class Corpus:
         return {name: file.sha256 for name, file in self._files().items()}
 
     def fingerprints(self) -> dict[str, dict[str, str]]:
-        """Return where the tokens come from, by "domain/split"."""
+        """Return the origin of the tokens, by "domain/split"."""
         return {name: file.fingerprint for name, file in self._files().items()}
 
 
 def read_corpus(train: Sequence[str | Path], validation: Sequence[str | Path]) -> Corpus:
     """Open the token files that these manifests describe, each beside its manifest.
 
-    Every file is read whole once: a wrong token would be a wrong loss. Raises DataError when a
-    token file is not what its manifest says.
+    Every file is read once and compared with its checksum, as a damaged token would change losses
+    in silence. Raises DataError when a token file differs from its manifest.
     """
     manifests = [read_manifest(path) for path in (*train, *validation)]
     for path, manifest in zip((*train, *validation), manifests, strict=True):
@@ -75,12 +75,12 @@ def resolve_proportions(
     proportions: Mapping[str, float] | Literal["natural"],
     manifests: Sequence[str | Path],
 ) -> dict[str, float]:
-    """Return proportions as given, or the text's own shares."""
+    """Return proportions as given; for `natural`, the text's own shares."""
     if not isinstance(proportions, str):
         return dict(proportions)
     return natural_shares([read_manifest(path) for path in manifests])
 
 
 def num_windows(num_tokens: int, sequence_length: int) -> int:
-    """Return how many windows of `sequence_length` predictions fit; neighbours share one token."""
+    """Return the number of windows of `sequence_length` predictions; neighbours share a token."""
     return max(0, (num_tokens - 1) // sequence_length)

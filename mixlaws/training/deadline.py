@@ -1,7 +1,7 @@
-"""End a training job in good order before its scheduler ends it: the state is saved, not lost.
+"""Save a run's state shortly before its scheduler ends the job.
 
-`sbatch --signal` cannot do this here: it also reaches the Snakemake inside the job, which SIGUSR1
-kills. So the training process asks for its own end, and sends itself the signal that it traps.
+`sbatch --signal` does not work here: it also signals the Snakemake inside the job, which SIGUSR1
+kills. Instead the training process asks SLURM for the time left and signals itself.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from mixlaws.runs.job import job_name
 
 MARGIN_SECONDS = 120.0
 MARGIN_SHARE = 0.1
-"""Of the time left at the start, where that is less: a short job must still do something."""
+"""Share of the time left at the start; used where it is less than MARGIN_SECONDS."""
 _NO_LIMIT = ("UNLIMITED", "NOT_SET")
 _TIME_LEFT = re.compile(r"(?:(?:(\d+)-)?(\d+):)?(\d+):(\d+)")
 
@@ -24,7 +24,7 @@ _TIME_LEFT = re.compile(r"(?:(?:(\d+)-)?(\d+):)?(\d+):(\d+)")
 def seconds_left(text: str) -> float | None:
     """Return the seconds of squeue's "days-hours:minutes:seconds", None where there is no limit.
 
-    Raises ValueError for anything else.
+    Raises ValueError for any other answer.
     """
     answer = text.strip()
     if answer in _NO_LIMIT:
@@ -47,7 +47,7 @@ def ask_for_time_left() -> float | None:
         return seconds_left(answer.stdout)
     except (OSError, ValueError, subprocess.SubprocessError) as error:
         print(
-            f"the end of job {job} is unknown ({error}): the state is saved at intervals only",
+            f"cannot tell when job {job} ends ({error}): the state is saved at intervals only",
             flush=True,
         )
         return None
@@ -59,7 +59,10 @@ def end_before_limit() -> threading.Timer | None:
     if left is None:
         return None
     wait = max(0.0, left - min(MARGIN_SECONDS, MARGIN_SHARE * left))
-    print(f"{left:,.0f} s until the job's time limit: ends itself after {wait:,.0f} s", flush=True)
+    print(
+        f"the job's time limit is in {left:,.0f} s: the run saves and stops in {wait:,.0f} s",
+        flush=True,
+    )
     timer = threading.Timer(wait, os.kill, (os.getpid(), signal.SIGTERM))
     timer.daemon = True
     timer.start()

@@ -12,46 +12,55 @@ import torch
 from mixlaws.errors import TrainingError
 from mixlaws.runs.run import Run
 from mixlaws.training.batches import BatchPlan
+from mixlaws.training.loggers import Log
 
-# A loss is compared with its own past once it is smooth: about 50 steps.
+# Losses are averaged over about 50 steps before they are compared with their past.
 SMOOTHING = 0.98
 FIRST_COMPARED = 100
-# Reading a loss from an accelerator waits for it; on a CPU it costs nothing.
+# Reading a loss makes an accelerator wait; on a CPU it is free.
 CHECK_EVERY_STEPS = 50
 NUM_NAMED = 6
 
 
 class Divergence(pl.Callback):
-    """Stop a run whose loss is not finite or has run away, naming the step and its batch."""
+    """Stop a run whose loss is not finite or rises too far, naming the step and its batch."""
 
     def __init__(
-        self, run: Run, plan: BatchPlan, margin: float | None, is_due: Callable[[int], bool]
+        self,
+        run: Run,
+        plan: BatchPlan,
+        log: Log,
+        *,
+        margin: float | None,
+        is_due: Callable[[int], bool],
     ) -> None:
         self.run = run
+        self._log = log  # Lightning gives every callback another `log`
         self.is_due = is_due
         self.plan = plan
         self.margin = margin
         self.smooth: float | None = None
         self.least = math.inf
         self.seen = 0
+        self._schedule = run.make_schedule()
         self._step = -1
         self._pending: list[tuple[int, torch.Tensor, torch.Tensor]] = []
 
     def state_dict(self) -> dict[str, Any]:
-        """Save what later losses are compared with."""
+        """Save the smoothed loss and its least value."""
         return {"smooth": self.smooth, "least": self.least, "seen": self.seen}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take it up again."""
+        """Restore them."""
         self.smooth, self.least = state_dict["smooth"], state_dict["least"]
         self.seen = state_dict["seen"]
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: Any) -> None:
-        """Start from the step at hand."""
+        """Note the step that the attempt starts from."""
         self._step = trainer.global_step
 
     def on_train_batch_end(self, trainer: pl.Trainer, pl_module: Any, *_: Any) -> None:
-        """Note the loss of each optimizer step, and check when it costs no waiting."""
+        """Note the loss of each optimizer step; check it when that does not stall the device."""
         if trainer.global_step == self._step:
             return
         self._step = trainer.global_step
@@ -63,7 +72,7 @@ class Divergence(pl.Callback):
             self.check(trainer)
 
     def check(self, trainer: pl.Trainer) -> None:
-        """Look at every loss since the last check; raise TrainingError at the first bad one."""
+        """Check every loss since the last time; raise TrainingError at the first bad one."""
         if not self._pending:
             return
         values = torch.stack([torch.stack((loss, norm)) for _, loss, norm in self._pending])
@@ -73,10 +82,12 @@ class Divergence(pl.Callback):
         self._pending.clear()
         for step, (loss, norm) in zip(steps, values.tolist(), strict=True):
             self._look(step, loss, norm)
+            numbers = {"training_loss": loss, "gradient_norm": norm}
+            self._log.write(step, numbers | {"learning_rate": self._rate(step)})
 
     def _look(self, step: int, loss: float, norm: float) -> None:
         if not (math.isfinite(loss) and math.isfinite(norm)):
-            raise TrainingError(self._message("must stay finite", step, loss, norm))
+            raise TrainingError(self._message("is not finite", step, loss, norm))
         self.seen += 1
         before = loss if self.smooth is None else self.smooth
         self.smooth = SMOOTHING * before + (1 - SMOOTHING) * loss
@@ -84,20 +95,24 @@ class Divergence(pl.Callback):
             return
         self.least = min(self.least, self.smooth)
         if self.margin is not None and self.smooth > self.least + self.margin:
-            held = (
-                f"must stay within {self.margin:g} nats of its least ({self.least:.3f}, smoothed)"
+            problem = (
+                f"rose more than {self.margin:g} nats above its least ({self.least:.3f}, smoothed)"
             )
-            raise TrainingError(self._message(held, step, loss, norm))
+            raise TrainingError(self._message(problem, step, loss, norm))
 
-    def _message(self, held: str, step: int, loss: float, norm: float) -> str:
+    def _rate(self, step: int) -> float:
+        """Return the learning rate of a step at width 64."""
+        return self.run.learning_rate * float(self._schedule.rate(step))
+
+    def _message(self, problem: str, step: int, loss: float, norm: float) -> str:
         run = self.run
-        rate = run.learning_rate * float(run.make_schedule().rate(step))
+        rate = self._rate(step)
         first = (step - 1) * run.batch_size
         windows = [f"{domain} {window}" for domain, window in self.plan.batch(step - 1)]
         named = ", ".join(windows[:NUM_NAMED]) + (", ..." if len(windows) > NUM_NAMED else "")
         return (
-            f"the loss of {run.mixture} at {run.size}, seed {run.seed}, {held}, but is {loss:.6g} "
-            f"at step {step:,} (learning rate {rate:.3g} at width 64, gradient norm {norm:.3g}; "
-            f"its batch: sequences {first:,} to {first + run.batch_size - 1:,}, windows {named}): "
-            "lower training.learning_rate or embedding_learning_rate, or look at that text"
+            f"the loss of {run.mixture} at {run.size}, seed {run.seed}, {problem}: {loss:.6g} at "
+            f"step {step:,} (learning rate {rate:.3g} at width 64, gradient norm {norm:.3g}; "
+            f"its batch: sequences {first:,} to {first + run.batch_size - 1:,}, windows {named}). "
+            "Lower training.learning_rate or embedding_learning_rate, or look at that text"
         )

@@ -15,15 +15,16 @@ from mixlaws.runs.progress import Progress
 from mixlaws.runs.run import Run
 from mixlaws.training.batches import validation_windows
 from mixlaws.training.corpus import Corpus
-from mixlaws.training.module import measure
+from mixlaws.training.loggers import Log
+from mixlaws.training.module import measure, sum_type
 
-# Windows per forward pass; fixed, because sums depend on the grouping. Fewer of long windows.
+# Windows per forward pass, fewer if they are long. Fixed, because sums depend on the grouping.
 EVALUATION_BATCH = 32
 EVALUATION_TOKENS = 2**16
 
 
 def evaluation_steps(num_steps: int, count: int, first: float, spacing: str = "log") -> list[int]:
-    """Return `count` spaced steps from `first` of the run to its end, without repeats."""
+    """Return up to `count` distinct steps, from the share `first` of the run to its end."""
     space = np.linspace if spacing == "linear" else np.geomspace
     steps = space(max(1.0, first * num_steps), num_steps, count)
     return sorted(set(steps.round().astype(int).tolist()))
@@ -33,9 +34,15 @@ class Evaluation(pl.Callback):
     """Measure every validation domain at chosen steps, on the same windows in every run."""
 
     def __init__(
-        self, run: Run, corpus: Corpus, progress: Progress, stopping: Callable[[], bool]
+        self,
+        run: Run,
+        corpus: Corpus,
+        progress: Progress,
+        log: Log,
+        stopping: Callable[[], bool],
     ) -> None:
         self.run = run
+        self._log = log  # Lightning gives every callback another `log`
         self.progress = progress
         self.stopping = stopping
         self.corpus = corpus
@@ -61,11 +68,11 @@ class Evaluation(pl.Callback):
         return {"rows": self.rows}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take up the losses measured before the checkpoint."""
+        """Restore the losses measured before the checkpoint."""
         self.rows = state_dict["rows"]
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: Any) -> None:
-        """Make up for an evaluation that a signal cut short."""
+        """Repeat an evaluation that a signal interrupted."""
         self._evaluate(trainer, pl_module)
 
     def on_train_batch_end(self, trainer: pl.Trainer, pl_module: Any, *_: Any) -> None:
@@ -73,7 +80,7 @@ class Evaluation(pl.Callback):
         self._evaluate(trainer, pl_module)
 
     def is_due(self, step: int) -> bool:
-        """Return whether a step is to be measured and is not yet."""
+        """Return whether a step still has to be measured."""
         return step in self.steps and not any(row["step"] == step for row in self.rows)
 
     def _evaluate(self, trainer: pl.Trainer, pl_module: Any) -> None:
@@ -88,10 +95,12 @@ class Evaluation(pl.Callback):
         self.rows += self._rows(step, measured)
         if trainer.is_global_zero:
             mean = sum(loss for loss, _ in measured.values()) / len(measured)
-            self.progress.report(step, mean)
+            rate = self.progress.report(step, mean)
+            losses = {f"validation_loss/{name}": loss for name, (loss, _) in measured.items()}
+            self._log.write(step, losses | {"tokens_per_second": rate})
 
     def _measure(self, trainer: pl.Trainer, module: Any) -> dict[str, tuple[float, float]] | None:
-        """Return loss and accuracy by validation domain; None when a signal ends the run.
+        """Return loss and accuracy by validation domain, or None if a signal ends the run.
 
         Several processes share the windows of each domain.
         """
@@ -103,7 +112,7 @@ class Evaluation(pl.Callback):
                 if agree(self.stopping(), all=False):
                     return None
                 share = windows[trainer.global_rank :: trainer.world_size]
-                sums = torch.zeros(2, dtype=torch.float64, device=module.device)
+                sums = torch.zeros(2, dtype=sum_type(module.device), device=module.device)
                 for batch in share.split(self._batch_size):
                     sums += measure(model, batch.to(module.device))
                 sums = trainer.strategy.reduce(sums, reduce_op="sum")
@@ -129,7 +138,7 @@ class Evaluation(pl.Callback):
                 "validation_domain": domain,
                 "loss": loss,
                 "accuracy": accuracy,
-                # math, not numpy: the rows are part of a saved state, which holds plain types only.
+                # math, not numpy: a saved state holds the rows, and only plain types.
                 "bits_per_byte": loss
                 / math.log(2)
                 / self.corpus.validation[domain].bytes_per_token,

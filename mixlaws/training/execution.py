@@ -1,23 +1,17 @@
-"""How a run is executed: settings that change how fast it ends and not where."""
+"""How a run is executed: settings that change how fast it ends, not what it measures.
+
+Neither torch nor Lightning is imported here: a job that waits for a device, or is replaced by the
+processes of its run, has no need of them.
+"""
 
 from __future__ import annotations
 
 import os
-import platform
 import sys
 from dataclasses import dataclass
-from typing import Any
-
-import torch
-from lightning.pytorch.plugins.environments import (
-    ClusterEnvironment,
-    LightningEnvironment,
-    SLURMEnvironment,
-    TorchElasticEnvironment,
-)
-from lightning.pytorch.strategies import DDPStrategy, ModelParallelStrategy
 
 from mixlaws.errors import ConfigError
+from mixlaws.runs.job import job_name
 
 
 @dataclass(frozen=True)
@@ -34,10 +28,15 @@ class Execution:
     compile: bool | str = "auto"
     micro_batch_size: int | None = None
     devices: int = 1
+    """Devices on each node."""
+    runs_per_device: int = 1
+    """Runs that share a device of a machine without a scheduler."""
     num_nodes: int = 1
     strategy: str = "auto"
     launcher: str = "local"
     divergence_margin: float | None = 2.0
+    logger: str = "none"
+    """none, csv, tensorboard or wandb."""
 
     @property
     def num_processes(self) -> int:
@@ -47,30 +46,15 @@ class Execution:
     def share_of(self, batch_size: int) -> int:
         """Return the sequences of a step that each process trains on.
 
-        Raises ConfigError where the batch cannot be divided evenly: what is left over would be
-        counted and not seen.
+        Raises ConfigError where the batch cannot be divided evenly.
         """
         multiple = self.num_processes * (self.micro_batch_size or 1)
         if batch_size % multiple:
             raise ConfigError(
-                "batch_size must be a multiple of micro_batch_size * devices * num_nodes "
-                f"({multiple}), but is {batch_size}: change one of them"
+                f"training.batch_size ({batch_size}) is not a multiple of micro_batch_size * "
+                f"devices * num_nodes ({multiple}). Change one of them"
             )
         return batch_size // self.num_processes
-
-
-def use_accelerator(execution: Execution) -> None:
-    """Make this process see the GPUs that its run may use; before anything asks torch for them.
-
-    Raises ConfigError where a GPU is required and there is none.
-    """
-    if execution.accelerator == "cpu":
-        os.environ["CUDA_VISIBLE_DEVICES"] = ""
-    elif execution.accelerator == "gpu" and not torch.cuda.is_available():
-        raise ConfigError(
-            f"torch finds no GPU on {platform.node()}, and training.accelerator is gpu: train "
-            "where there is one, or set training.accelerator to auto or cpu"
-        )
 
 
 # Where each launcher writes a process's place among the others.
@@ -79,23 +63,21 @@ _RANKS = {
     "srun": ("SLURM_PROCID",),
     "torchrun": ("RANK",),
 }
-
-
 _STARTED = "MIXLAWS_STARTED_BY_SRUN"
 
 
 def start_processes(execution: Execution) -> None:
-    """Replace this process by all of a run's, where srun is to start them, each at this script.
+    """Replace this process by all processes of the run, where srun starts them.
 
-    The script then comes here again, once per process, and goes on. Raises ConfigError outside a
-    job of SLURM.
+    Each of them executes the same script, comes here again and goes on. Raises ConfigError outside
+    a SLURM job.
     """
     if execution.launcher != "srun" or execution.num_processes == 1 or _STARTED in os.environ:
         return
-    if "SLURM_JOB_ID" not in os.environ:
+    if not job_name():
         raise ConfigError(
-            f"launcher srun must run inside a SLURM job, to start {execution.num_processes} "
-            "processes, but this is none: use `snakemake --profile slurm`, or launcher local"
+            "training.launcher is srun, but this process is not in a SLURM job. Use `snakemake "
+            "--profile slurm`, or set the launcher to local"
         )
     os.environ[_STARTED] = "1"
     if execution.num_nodes == 1:  # its name need not resolve, not even on the node itself
@@ -106,30 +88,19 @@ def start_processes(execution: Execution) -> None:
     os.execvp("srun", [*command, sys.executable, *sys.argv])
 
 
+def claims_devices(execution: Execution) -> bool:
+    """Return whether this process has to claim the devices of its node.
+
+    Not on the CPU; not on a cluster or under torchrun, whose devices are taken as they are; and not
+    where another process of the run has claimed them already.
+    """
+    if execution.accelerator == "cpu" or execution.launcher == "torchrun" or job_name():
+        return False
+    return os.environ.get("LOCAL_RANK", "0") == "0"
+
+
 def is_main_process(execution: Execution) -> bool:
     """Return whether this process writes the results; the only one always does."""
     if execution.num_processes == 1:
         return True
     return all(os.environ.get(name, "0") == "0" for name in _RANKS[execution.launcher])
-
-
-def make_environment(execution: Execution) -> ClusterEnvironment:
-    """Return who starts the processes; Lightning would guess it from SLURM's variables."""
-    if execution.launcher == "srun":
-        return SLURMEnvironment(auto_requeue=False)
-    if execution.launcher == "torchrun":
-        return TorchElasticEnvironment()
-    return LightningEnvironment()
-
-
-def make_strategy(execution: Execution) -> Any:
-    """Return how several devices share a run."""
-    if execution.strategy == "ddp":
-        return DDPStrategy(gradient_as_bucket_view=True)
-    if execution.strategy == "fsdp":
-        return ModelParallelStrategy(
-            data_parallel_size=execution.num_processes,
-            tensor_parallel_size=1,
-            save_distributed_checkpoint=False,
-        )
-    return "auto"

@@ -1,7 +1,7 @@
 """A trained model as a folder that Hugging Face `transformers` loads.
 
 Layout `neox` is its GPTNeoX; layout `rope` is its Arcee: Llama's RMSNorm and RoPE with a plain
-feed-forward block. Both are written without the library, which only the tests need.
+feed-forward block. Only the tests need the library; writing needs safetensors alone.
 """
 
 from __future__ import annotations
@@ -23,20 +23,20 @@ from mixlaws.training.states import States
 def export_model(states: Path, folder: Path, tokenizer: Path | None = None) -> None:
     """Write the newest state in the folder `states` as a model folder.
 
-    The weights are those that the losses were measured on: the average, where the run has one.
-    Raises DataError when the folder holds no whole state.
+    Its weights are those that the losses were measured on: the average if the run has one.
+    Raises DataError when there is no undamaged state.
     """
     found = States(states, {}).paths()
     if not found:
         raise DataError(
-            f"{states} must hold a saved state, but holds none: set training.keep_states and train"
+            f"there is no saved state in {states}. Set training.keep_states and train the run again"
         )
     record = read_json(found[0].with_suffix(".json"))
     identity = record["run"]
     state = States(states, identity).newest()
-    assert state is not None  # damaged ones raise
+    assert state is not None  # damaged states raise
     run = make_run({"max_epochs": 0.0} | identity)
-    content = torch.load(state, map_location="cpu", weights_only=False)["state_dict"]
+    content = torch.load(state, map_location="cpu", weights_only=True)["state_dict"]
     prefix = "model." if run.averaging_exponent is None else "averaged."
     weights = {
         name.removeprefix(prefix): value.float()
@@ -57,7 +57,7 @@ def write_model(
     if not run.tied_embeddings or run.scale_logits:
         head = weights["embedding.weight" if run.tied_embeddings else "head.weight"]
         scale = 64 / run.model_width if run.scale_logits else 1.0
-        # The libraries' models have no factor on the logits: a head of its own takes it in.
+        # The libraries' models do not scale logits, so the head is scaled instead.
         tensors["embed_out.weight" if is_neox else "lm_head.weight"] = head * scale
     config = _neox_config() if is_neox else _arcee_config(run)
     config |= {

@@ -1,4 +1,4 @@
-"""How many sequences go through the model at once: the most that fit, dividing the batch."""
+"""Choose how many sequences go through the model at once: the most that fit the device."""
 
 from __future__ import annotations
 
@@ -8,25 +8,31 @@ import torch
 from torch import nn
 
 from mixlaws.training.model import mean_cross_entropy
-from mixlaws.training.module import Proxy
+from mixlaws.training.module import LanguageModel
 
-# More tokens than this at once no longer make an accelerator faster.
+# More tokens at once do not make an accelerator faster.
 ENOUGH_TOKENS = 2**17
-# On a CPU, whose memory is not probed.
+# The limit on a CPU, whose memory is not probed.
 CPU_TOKENS = 2**16
-# Of the memory: the rest is for fragmentation and evaluation.
+# The rest of the memory is for fragmentation and evaluation.
 FILLED_SHARE = 0.85
-# AdamW's two moments in fp32, which the first step allocates.
+# Bytes per parameter of AdamW's two moments in fp32, which the first step allocates.
 OPTIMIZER_BYTES = 8
 
 
 def choose_micro_batch(
-    module: Proxy, batch_size: int, *, stated: int | None, before: int | None = None
+    module: LanguageModel,
+    batch_size: int,
+    *,
+    stated: int | None,
+    before: int | None = None,
+    num_runs: int = 1,
 ) -> int:
     """Return the sequences per forward pass for this device's `batch_size` of a step.
 
-    That of the attempt `before` is kept, because sums depend on the grouping; on another number
-    of devices it is the most below it that divides the batch.
+    An earlier attempt's number (`before`) is kept, because sums depend on the grouping; on another
+    number of devices it is the largest below it that divides the batch. `num_runs` share the
+    device's memory.
     """
     if before is not None:
         return max(n for n in range(1, before + 1) if batch_size % n == 0)
@@ -36,16 +42,17 @@ def choose_micro_batch(
     length = module.run.sequence_length
     if not torch.cuda.is_available():
         return max(n for n in divisors if n == 1 or n * length <= CPU_TOKENS)
-    chosen = _most_that_fits(module, divisors)
+    chosen = _most_that_fits(module, divisors, num_runs)
     print(f"micro-batch: {chosen} sequences of {length} tokens", flush=True)
     return chosen
 
 
-def _most_that_fits(module: Proxy, sizes: list[int]) -> int:
-    """Return the largest of `sizes` that fits the device, trying each about twice the last."""
+def _most_that_fits(module: LanguageModel, sizes: list[int], num_runs: int) -> int:
+    """Return the largest of `sizes` that fits the device; each trial about doubles the last."""
     device = torch.device("cuda", torch.cuda.current_device())
-    # Both before the weights come: they are part of what is used.
-    room = FILLED_SHARE * torch.cuda.mem_get_info(device)[0]
+    # Both are read before the weights are moved, which count as used memory.
+    free, whole = torch.cuda.mem_get_info(device)
+    room = FILLED_SHARE * min(free, whole / num_runs)
     before = torch.cuda.memory_allocated(device)
     parameters = sum(parameter.numel() for parameter in module.model.parameters())
     chosen = 1
@@ -65,14 +72,14 @@ def _most_that_fits(module: Proxy, sizes: list[int]) -> int:
         _clear(module)
         nn.Module.to(module, "cpu")
         torch.cuda.empty_cache()
-        torch.cuda.reset_peak_memory_stats(device)  # the run's own peak is reported, not a trial's
+        torch.cuda.reset_peak_memory_stats(device)  # timing.json reports the run's own peak
     return chosen
 
 
-def _peak_bytes(module: Proxy, size: int, device: torch.device) -> int:
+def _peak_bytes(module: LanguageModel, size: int, device: torch.device) -> int:
     """Return the peak of one forward and backward pass of `size` sequences on random tokens.
 
-    Without the compiler, which would start anew for every size and needs less memory, not more.
+    The compiler is left out: it would restart for every size, and compiled code needs less memory.
     """
     torch.cuda.reset_peak_memory_stats(device)
     module.to(device)
@@ -89,7 +96,7 @@ def _peak_bytes(module: Proxy, size: int, device: torch.device) -> int:
         _clear(module)
 
 
-def _clear(module: Proxy) -> None:
+def _clear(module: LanguageModel) -> None:
     module.zero_grad(set_to_none=True)
     gc.collect()
     torch.cuda.empty_cache()
@@ -102,7 +109,7 @@ def smaller_micro_batch(micro_batch: int, batch_size: int) -> int:
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Return whether memory ran out: CUDA has a class for it, the CPU's allocator a message."""
+    """Return whether memory ran out: CUDA raises its own class, the CPU allocator a message."""
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
         return True
     return "not enough memory" in str(error) or "can't allocate memory" in str(error)

@@ -1,4 +1,4 @@
-"""The module that Lightning trains: a transformer, its optimizer, the average of its weights."""
+"""The Lightning module: a transformer, its optimizer and the average of its weights."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ from mixlaws.training.model import (
 
 
 def parameter_groups(model: nn.Module, run: Run) -> list[dict[str, Any]]:
-    """Return AdamW groups: hidden rates fall as 1 / width, the embedding keeps its own.
+    """Return AdamW's groups. Hidden rates fall as 1 / width; the embedding's does not.
 
-    So one base rate serves all sizes (the maximal-update rule of Yang et al. 2022, table 3). An
-    untied head is a hidden matrix in this rule.
+    One base rate then serves all sizes (the maximal-update rule of Yang et al. 2022, table 3). An
+    untied head counts as a hidden matrix.
     """
     hidden_rate = run.learning_rate * REFERENCE_WIDTH / run.model_width
     groups: dict[str, list[nn.Parameter]] = {"embedding": [], "hidden": [], "gain": []}
@@ -46,7 +46,7 @@ def parameter_groups(model: nn.Module, run: Run) -> list[dict[str, Any]]:
     ]
 
 
-class Proxy(pl.LightningModule):
+class LanguageModel(pl.LightningModule):
     """A transformer, its optimizer, and the running average of its weights."""
 
     def __init__(self, run: Run, vocabulary_size: int, *, compiled: bool = False) -> None:
@@ -70,10 +70,10 @@ class Proxy(pl.LightningModule):
             self.kernel = torch.compile(fused_loss_and_gradient)
         self.gradient_norm: torch.Tensor | None = None
         self.losses: list[torch.Tensor] = []
-        """Of the micro-batches since the last optimizer step; on the device."""
+        """Losses of the micro-batches since the last optimizer step, on the device."""
 
     def configure_model(self) -> None:
-        """Split every block and the rest over the devices, where the strategy asks for it."""
+        """Shard every block and the rest of the model over the devices if the strategy is fsdp."""
         if self.device_mesh is None:
             return
         for model in (self.model, self.averaged):
@@ -87,11 +87,11 @@ class Proxy(pl.LightningModule):
 
     @property
     def measured(self) -> Transformer:
-        """Return the weights that losses are measured on."""
+        """Return the model whose losses are measured: the average if there is one."""
         return self.model if self.averaged is None else self.averaged
 
     def end_measuring(self) -> None:
-        """Go back to training: dropout-free models differ only in what their shards hold."""
+        """Return to training mode and free the gathered shards."""
         self.model.train()
         if isinstance(self.measured, FSDPModule):
             self.measured.reshard()
@@ -119,22 +119,22 @@ class Proxy(pl.LightningModule):
         gradient_clip_val: int | float | None = None,
         gradient_clip_algorithm: str | None = None,
     ) -> None:
-        """Clip as Lightning does, and keep the norm, which it throws away."""
+        """Clip as Lightning does, and keep the norm, which Lightning discards."""
         parameters = [p for group in optimizer.param_groups for p in group["params"]]
         norm = nn.utils.clip_grad_norm_(parameters, self.run.gradient_clip_norm)
         self.gradient_norm = norm.full_tensor() if isinstance(norm, DTensor) else norm
 
     def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
-        """Take the step, then let the new weights enter the average."""
+        """Take the step, then add the new weights to the average."""
         super().optimizer_step(*args, **kwargs)
         if self.averaged is not None:
             self._average(self.trainer.global_step + 1)
 
     @torch.no_grad()
     def _average(self, step: int) -> None:
-        """Average weights by a power law: every point of a run is comparable, without annealing.
+        """Update the power-law average, which makes every point of a run comparable.
 
-        Source: Karras et al. 2024 (arXiv 2312.02696), equation 1. The first weights enter whole.
+        Source: Karras et al. 2024 (arXiv 2312.02696), equation 1. The first weights are copied.
         """
         means = [local(mean) for mean in self.averaged.parameters()]  # type: ignore[union-attr]
         values = [local(value) for value in self.model.parameters()]
@@ -146,21 +146,27 @@ class Proxy(pl.LightningModule):
 
 
 def local(tensor: torch.Tensor) -> torch.Tensor:
-    """Return this process's part of a tensor that is split over several, or the tensor."""
+    """Return this process's shard of a sharded tensor; any other tensor as it is."""
     return tensor.to_local() if isinstance(tensor, DTensor) else tensor
+
+
+def sum_type(device: torch.device) -> torch.dtype:
+    """Return the type that losses are summed in on a device."""
+    return torch.float32 if device.type == "mps" else torch.float64
 
 
 def measure(model: Transformer, windows: torch.Tensor) -> torch.Tensor:
     """Return summed loss in nats and correct next tokens over windows (b, T + 1), as (2,) float64.
 
-    Logits are held for a chunk of tokens at a time, in fp32.
+    Apple's GPUs have no float64; there the sums are float32. Logits exist for one chunk of tokens
+    at a time, in fp32.
     """
     hidden = model.hidden(windows[:, :-1]).flatten(0, 1)
     targets = windows[:, 1:].flatten()
     chunk = max(1, MAX_LOGITS // len(model.head_weight))
-    sums = torch.zeros(2, dtype=torch.float64, device=windows.device)
+    sums = torch.zeros(2, dtype=sum_type(windows.device), device=windows.device)
     for part, wanted in zip(hidden.split(chunk), targets.split(chunk), strict=True):
         logits = functional.linear(part, model.head_weight).float()
-        sums[0] += functional.cross_entropy(logits, wanted, reduction="sum").double()
+        sums[0] += functional.cross_entropy(logits, wanted, reduction="sum").to(sums.dtype)
         sums[1] += (logits.argmax(dim=-1) == wanted).sum()
     return sums

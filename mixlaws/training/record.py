@@ -1,11 +1,11 @@
-"""What a finished run says of itself: run.json, the same for every undisturbed repetition, and the
-part of timing.json that depends on the device.
+"""The records of a finished run: run.json, which is the same for every undisturbed repetition, and
+the part of timing.json that depends on the device.
 """
 
 from __future__ import annotations
 
 import resource
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import torch
@@ -18,6 +18,15 @@ from mixlaws.training.corpus import Corpus
 from mixlaws.training.execution import Execution
 
 
+@dataclass(frozen=True)
+class Result:
+    """The result of a run: the rows of losses.csv, run.json and timing.json."""
+
+    losses: list[dict[str, Any]]
+    record: dict[str, Any]
+    timing: dict[str, Any]
+
+
 def flops_per_token(run: Run, corpus: Corpus) -> int:
     """Return the training FLOPs per token, by the convention of mixlaws.runs.shapes."""
     return run.shape.flops_per_token(
@@ -26,7 +35,7 @@ def flops_per_token(run: Run, corpus: Corpus) -> int:
 
 
 def make_record(run: Run, corpus: Corpus, plan: BatchPlan) -> dict[str, Any]:
-    """Return what run.json holds."""
+    """Return the content of run.json."""
     flops = flops_per_token(run, corpus)
     tokens = run.num_steps * run.batch_tokens
     return asdict(run) | {

@@ -1,55 +1,39 @@
-"""Save the state of a run while it trains, and take it up again after whatever ended it.
+"""Save the state of a run while it trains, and find the newest one after an interruption.
 
 A state is a file and, written after it, a JSON record with its sha256 and the run it belongs to.
-The last two are kept, so that a full disk or a damaged file costs minutes and never the run.
+The last two states are kept, so that a full disk or a damaged file costs minutes, not the run.
 """
 
 from __future__ import annotations
 
 import os
 import re
-import signal
-import threading
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
-import lightning.pytorch as pl
 import torch
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 
 from mixlaws.errors import DataError
 from mixlaws.files import file_sha256, read_json, write_json
-from mixlaws.runs.lock import Lock
-from mixlaws.runs.progress import Progress
 
 NUM_KEPT = 2
 STATE_NAME = re.compile(r"step-(\d+)\.ckpt")
-# SIGINT too: a Ctrl-C in the terminal reaches the training processes of a local run.
-STOPPING = (signal.SIGTERM, signal.SIGINT)
-SAVING = (*STOPPING, signal.SIGUSR1)
-# Several processes agree on saving once in so many steps: they wait for their devices to do so.
-AGREEING_STEPS = 4
 
 
-class Interrupted(SystemExit):
-    """A signal ended the run after its state was saved: not an error, but not a result either."""
-
-
-@dataclass
+@dataclass(frozen=True)
 class States:
     """The saved states of one run in a folder."""
 
     folder: Path
     identity: Mapping[str, Any]
-    """Everything that defines the run, by key; a state of any other run is refused."""
+    """Everything that defines the run, by key; the state of any other run is refused."""
     versions: Mapping[str, str] = field(default_factory=dict)
-    """What may change between two attempts of the same run, and is only told."""
+    """Versions that may change between two attempts of a run; a change is only printed."""
     kept_micro_batch: int | None = None
-    """Sequences per forward pass: kept over attempts, because sums depend on the grouping."""
+    """Sequences per forward pass, the same in all attempts, because sums depend on the grouping."""
 
     def paths(self) -> list[Path]:
         """Return the states that have a record, newest first."""
@@ -58,7 +42,7 @@ class States:
         return sorted(complete, key=step_of, reverse=True)
 
     def clean(self) -> None:
-        """Delete what a kill left half-written; only the holder of the lock may."""
+        """Delete half-written files that a kill left; only the holder of the lock may call this."""
         for left_over in self.folder.glob("*.tmp"):
             left_over.unlink()
 
@@ -67,33 +51,33 @@ class States:
         return None if path is None else read_json(path.with_suffix(".json"))["micro_batch"]
 
     def newest(self) -> Path | None:
-        """Return the newest whole state, None if there is none.
+        """Return the newest undamaged state, None if there is no state.
 
-        A damaged one is named and passed over. Raises DataError when a state belongs to another
-        run, naming each key that differs, or when all states are damaged.
+        Damaged states are named and skipped. Raises DataError when a state belongs to another run,
+        naming each key that differs, or when all states are damaged.
         """
         damaged = []
         for path in self.paths():
             problem = self._problem(path)
             if problem is None:
-                print(f"going on from {path}", flush=True)
+                print(f"resuming from {path}", flush=True)
                 return path
             damaged.append(f"{path} ({problem})")
-            print(f"passed over, because it is damaged: {damaged[-1]}", flush=True)
+            print(f"skipping a damaged state: {damaged[-1]}", flush=True)
         if damaged:
             raise DataError(
-                f"a saved state must be what was written, but all are damaged: "
-                f"{'; '.join(damaged)}: delete {self.folder} to train from the start"
+                f"all saved states are damaged: {'; '.join(damaged)}. Delete {self.folder} to "
+                "train from the start"
             )
         return None
 
     def _problem(self, path: Path) -> str | None:
-        """Return what is wrong with a state's bytes; refuse another run's."""
+        """Return what is wrong with a state's files, if anything; refuse another run's state."""
         try:
             record = read_json(path.with_suffix(".json"))
             saved, expected = record["run"], record["sha256"]
         except (DataError, KeyError, TypeError) as error:
-            return f"its record is unreadable: {error}"
+            return f"its record cannot be read: {error}"
         self._check_identity(path, saved)
         for name, version in self.versions.items():
             if (then := record.get("versions", {}).get(name)) != version:
@@ -109,12 +93,12 @@ class States:
                 f"{key} ({saved.get(key)} then, {self.identity.get(key)} now)" for key in different
             )
             raise DataError(
-                f"{path} must come from this same run, but differs in {listed}: delete "
+                f"{path} is the state of another run, which differs in {listed}. Delete "
                 f"{self.folder} to train from the start, or undo the change"
             )
 
     def write(self, content: Mapping[str, Any], path: Path) -> None:
-        """Write one state so that a kill or a full disk at any moment leaves the earlier ones."""
+        """Write a state; a kill or a full disk at any moment leaves the earlier states whole."""
         temporary = path.with_suffix(".tmp")
         try:
             with temporary.open("wb") as file:
@@ -131,7 +115,7 @@ class States:
             try:
                 write_json(record, path.with_suffix(".json"))
             except (OSError, DataError):
-                _delete(path)  # without its record it does not count, but takes room
+                _delete(path)  # without a record it does not count, and takes room
                 raise
         finally:
             temporary.unlink(missing_ok=True)
@@ -151,13 +135,13 @@ def step_of(path: Path | None) -> int:
 
 
 def _delete(path: Path) -> None:
-    # The record first: a state without one does not count.
+    # The record first: without it the state does not count.
     path.with_suffix(".json").unlink(missing_ok=True)
     path.unlink(missing_ok=True)
 
 
 class StateIO(TorchCheckpointIO):
-    """How Lightning writes and reads a state: through the checksummed files."""
+    """Let Lightning write and read states as files with checksums."""
 
     def __init__(self, states: States) -> None:
         self.states = states
@@ -165,104 +149,11 @@ class StateIO(TorchCheckpointIO):
     def save_checkpoint(
         self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None
     ) -> None:
-        """Write a state; where it cannot be written, say so and train on with the earlier one."""
+        """Write a state. If that fails, say so; training goes on with the earlier state."""
         try:
             self.states.write(checkpoint, Path(path))
         except (OSError, RuntimeError, DataError) as error:
             # torch.save reports a full disk as a RuntimeError of its stream writer.
             kept = self.states.paths()
             where = f"{kept[0].name} is kept" if kept else "there is no earlier one"
-            print(f"{path} could not be written, {where}: {error}", flush=True)
-
-
-class Checkpoints(pl.Callback):
-    """Save the state every so many seconds and at a signal.
-
-    SIGUSR1 (a scheduler's warning ahead of a time limit) saves and trains on; SIGTERM and SIGINT
-    save and end the process with status 128 + signal, so that the same command goes on from there.
-    """
-
-    progress: Progress
-    before_save: Callable[[pl.Trainer], None]
-
-    def __init__(
-        self, states: States, lock: Lock | None, every_seconds: float, accumulate: int
-    ) -> None:
-        self.states = states
-        self.lock = lock
-        self.every_seconds = every_seconds
-        self.accumulate = accumulate
-        self.pending: list[int] = []
-        self.seconds = 0.0
-        self._due = time.monotonic() + every_seconds
-        self._step = -1
-        self._began = time.monotonic()
-
-    def on_train_start(self, trainer: pl.Trainer, pl_module: Any) -> None:
-        """Take the signals over from Lightning, which restores its predecessors at the end."""
-        self._step = trainer.global_step
-        if trainer.is_global_zero:
-            self.progress.start(self._step)
-        if threading.current_thread() is threading.main_thread():
-            for number in SAVING:
-                signal.signal(number, self._note)
-
-    def _note(self, number: int, frame: FrameType | None) -> None:
-        if number == signal.SIGINT and number in self.pending:
-            raise KeyboardInterrupt
-        self.pending.append(number)
-
-    def stopping(self) -> bool:
-        """Return whether a signal asked this process to end."""
-        return any(number in STOPPING for number in self.pending)
-
-    def on_train_batch_end(self, trainer: pl.Trainer, *_: Any) -> None:
-        """Save when due or asked to, between two optimizer steps."""
-        if trainer.global_step == self._step:
-            return
-        self._step = trainer.global_step
-        if trainer.world_size > 1 and self._step % AGREEING_STEPS:
-            return
-        handled = list(self.pending)  # another may come while this one is dealt with
-        agree = trainer.strategy.reduce_boolean_decision
-        if not agree(bool(handled) or time.monotonic() >= self._due, all=False):
-            return
-        self.save(trainer)
-        if agree(any(number in STOPPING for number in handled), all=False):
-            number = next((n for n in handled if n in STOPPING), signal.SIGTERM)
-            print(f"ended by signal {int(number)} after step {self._step:,}", flush=True)
-            self.note(trainer, f"signal {int(number)}")
-            raise Interrupted(128 + int(number))
-        del self.pending[: len(handled)]
-
-    def on_train_end(self, trainer: pl.Trainer, pl_module: Any) -> None:
-        """Keep the end of a long run, should its results fail to be written."""
-        self.note(trainer, "end")
-        if time.monotonic() - self._began >= self.every_seconds:
-            self.save(trainer)
-
-    def on_load_checkpoint(self, trainer: Any, pl_module: Any, checkpoint: dict[str, Any]) -> None:
-        """Count micro-batches as this attempt does: the saved ones may have had another size."""
-        counts = checkpoint["loops"]["fit_loop"]["epoch_loop.batch_progress"]
-        for scope in ("total", "current"):
-            counts[scope] = dict.fromkeys(
-                counts[scope], checkpoint["global_step"] * self.accumulate
-            )
-
-    def save(self, trainer: pl.Trainer) -> None:
-        """Save the state now, if it is sound."""
-        began = time.perf_counter()
-        self.before_save(trainer)
-        if self.lock is not None:
-            self.lock.check()
-        path = self.states.folder / f"step-{trainer.global_step:09d}.ckpt"
-        trainer.save_checkpoint(path, weights_only=False)
-        self._due = time.monotonic() + self.every_seconds
-        if path.with_suffix(".json").exists():
-            self.note(trainer, "saved")
-        self.seconds += time.perf_counter() - began
-
-    def note(self, trainer: pl.Trainer, event: str) -> None:
-        """Write the event to the run's progress, once for all processes."""
-        if trainer.is_global_zero:
-            self.progress.note(event, trainer.global_step)
+            print(f"cannot write {path}, {where}: {error}", flush=True)

@@ -1,4 +1,4 @@
-"""Measure where the seconds of a run go."""
+"""Measure how a run spends its time."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ TIMED_EVERY = 16
 
 
 class Stopwatch(pl.Callback):
-    """Seconds in data, forward and backward, measured without making an accelerator wait.
+    """Measure the seconds in data, forward and backward without making an accelerator wait.
 
-    On a CPU every batch is timed. On a GPU events mark every so many batches, and the sums are
+    On a CPU every batch is timed. On a GPU events time one batch in TIMED_EVERY, and the sums are
     scaled up to all of them.
     """
 
@@ -51,25 +51,25 @@ class Stopwatch(pl.Callback):
         self.elapsed = time.perf_counter() - self._began
 
     def on_train_batch_start(self, trainer: pl.Trainer, pl_module: Any, *_: Any) -> None:
-        """A batch is there: what passed since the last one was waiting for data."""
+        """Count the time since the last batch as waiting for data."""
         if self._ended is not None:
             self.seconds["data"] += time.perf_counter() - self._ended
         every = TIMED_EVERY if pl_module.device.type == "cuda" else 1
-        # Not the first one of a GPU, in which the compiler works: the sums are scaled up.
+        # Not the first batch on a GPU, which includes compiling.
         self._is_timed = self._num_batches % every == min(1, every - 1)
         self._num_batches += 1
         self._mark(pl_module)
 
     def on_before_backward(self, trainer: pl.Trainer, pl_module: Any, loss: Any) -> None:
-        """The loss is there."""
+        """Mark the end of the forward pass."""
         self._mark(pl_module)
 
     def on_after_backward(self, trainer: pl.Trainer, pl_module: Any) -> None:
-        """The gradients are there."""
+        """Mark the end of the backward pass."""
         self._mark(pl_module)
 
     def on_train_batch_end(self, trainer: pl.Trainer, pl_module: Any, *_: Any) -> None:
-        """Keep the marks of a timed batch."""
+        """Keep the marks of the batch if it was timed."""
         if len(self._marks) == 3:
             self._num_timed += 1
             self._events.append(self._marks)
@@ -79,7 +79,7 @@ class Stopwatch(pl.Callback):
         self._ended = time.perf_counter()
 
     def _read(self, *, wait: bool) -> None:
-        """Add up the marks that have passed."""
+        """Add up the marks that the device has reached."""
         left = []
         for marks in self._events:
             start, forward, backward = marks

@@ -63,10 +63,10 @@ class Training:
 def trainings(project, under="*"):
     """Return the living training processes that have saved a state."""
     found = []
-    for lock in sorted(project.results.glob(f"checkpoints/{under}/**/lock")):
+    for path in sorted(project.results.glob(f"checkpoints/{under}/**/owner.json")):
         with contextlib.suppress(OSError, ValueError):
-            owner = json.loads(lock.read_text())
-            training = Training(owner["pid"], owner["job"], lock.parent)
+            owner = json.loads(path.read_text())
+            training = Training(owner["pid"], owner["job"], path.parent)
             if alive(training.pid) and training.step() >= 0:
                 found.append(training)
     return found

@@ -203,3 +203,13 @@ def test_options_at_their_default_are_no_part_of_a_runs_identity():
     run = make_run(needed)
     assert set(run.identity()) == set(needed) - {"max_epochs"}
     assert make_run(needed | {"layout": "neox"}).identity()["layout"] == "neox"
+
+
+def test_small_proxies_are_advised_to_share_a_gpu(load, tmp_path):
+    config = load("demo", plan__device="H100")
+    assert "training.runs_per_device lets them share it: up to 25K 8, 56K 8" in write_plan(
+        config, tmp_path
+    )
+    for changes in ({"training__accelerator": "cpu"}, {"training__runs_per_device": 8}):
+        assert "share it" not in write_plan(load("demo", plan__device="H100", **changes), tmp_path)
+    assert "share it" not in write_plan(load("redpajama"), tmp_path)

@@ -24,7 +24,7 @@ def test_warm_up_is_not_annealing():
 
 
 def test_a_step_past_the_end_is_refused():
-    with pytest.raises(ConfigError, match=r"cosine of 100,000 steps ends there, got step 100,001"):
+    with pytest.raises(ConfigError, match=r"cosine ends at step 100,000, before step 100,001"):
         PAPER.state([100_001], tokens_per_step=1)
 
 

@@ -69,10 +69,10 @@ def test_an_evaluation_is_a_line_with_its_rate_and_what_is_left(tmp_path, capsys
 
 def test_a_line_without_room_is_told_and_lost(capsys):
     Progress(Path("/dev/full"), 100, 1000, 1, "cpu").note("saved", 3)
-    assert "/dev/full could not be written: [Errno 28] No space left" in capsys.readouterr().out
+    assert "cannot write /dev/full: [Errno 28] No space left" in capsys.readouterr().out
 
 
-def test_the_whole_sweep_is_shown_with_hours_spent_and_left(config, tmp_path):
+def test_the_whole_sweep_is_shown_with_hours_spent_and_left(config, tmp_path, monkeypatch):
     results = tmp_path / "smoke"
     done = results / "runs/2K/mix-001/seed-0"
     done.mkdir(parents=True)
@@ -85,6 +85,8 @@ def test_the_whole_sweep_is_shown_with_hours_spent_and_left(config, tmp_path):
     write_progress(results / "checkpoints/2K/mix-002/seed-0", rows)
     running = results / "checkpoints/3K/uniform/seed-0"
     write_progress(running, [rows[0]])
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "GPU-0123456789,GPU-abcdef0123")
+    monkeypatch.setattr("socket.gethostname", lambda: "node7")
     with locked(running):
         found = {(r.size, r.mixture): r for r in find_runs(config, tmp_path)}
         text = describe(config, tmp_path)
@@ -99,7 +101,8 @@ def test_the_whole_sweep_is_shown_with_hours_spent_and_left(config, tmp_path):
     assert lines["2K"][1:6] == ["1", "0", "1", "4", "3.00"]
     # Half a run and four whole ones at the median measured rate.
     assert float(lines["2K"][6]) == pytest.approx(4.5 * 15_360 / 750 / 3600, abs=0.005)
-    assert "running: 3K uniform seed 0, step 0 of 60, unknown left" in text
+    place = "node7 (GPU-01234567, GPU-abcdef01)"
+    assert f"running: 3K uniform seed 0 on {place}, step 0 of 60, unknown left" in text
 
 
 def test_status_is_a_command_with_errors_of_one_line(tmp_path):

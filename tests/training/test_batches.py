@@ -124,10 +124,10 @@ def test_the_stream_goes_on_from_any_step():
 
 def test_a_validation_split_that_is_too_short_is_named():
     tokens = np.zeros(100, dtype=np.uint16)
-    with pytest.raises(DataError, match=r"'rst' must hold 30 windows .* 100 tokens hold 9"):
+    with pytest.raises(DataError, match=r"'rst' is too short: its 100 tokens hold 9 of 30 windows"):
         validation_windows(tokens, sequence_length=10, count=30, domain="rst")
 
 
 def test_a_training_domain_without_a_window_is_named():
-    with pytest.raises(DataError, match="'books' must hold at least one window"):
+    with pytest.raises(DataError, match="'books' has fewer training tokens than one sequence"):
         BatchPlan(PROPORTIONS, WINDOWS | {"books": 0}, batch_size=8, num_steps=100, seed=0)

@@ -52,7 +52,7 @@ def test_the_job_asks_about_itself(monkeypatch, tmp_path):
 def test_an_answer_that_is_not_understood_is_printed(monkeypatch, tmp_path, capfd):
     answer(monkeypatch, tmp_path, "echo 4:00:00; echo 3:59:59")
     assert end_before_limit() is None
-    assert "the end of job 17 is unknown (squeue says" in capfd.readouterr()[0]
+    assert "cannot tell when job 17 ends (squeue says" in capfd.readouterr()[0]
 
 
 def test_the_margin_is_two_minutes_or_a_tenth(monkeypatch, tmp_path, capfd):
@@ -60,9 +60,7 @@ def test_the_margin_is_two_minutes_or_a_tenth(monkeypatch, tmp_path, capfd):
     timer = end_before_limit()
     timer.cancel()
     assert timer.interval == 4 * 3600 - 120
-    assert (
-        "14,400 s until the job's time limit: ends itself after 14,280 s" in capfd.readouterr()[0]
-    )
+    assert "time limit is in 14,400 s: the run saves and stops in 14,280 s" in capfd.readouterr()[0]
     answer(monkeypatch, tmp_path, "echo 1:00")
     timer = end_before_limit()
     timer.cancel()
@@ -72,7 +70,7 @@ def test_the_margin_is_two_minutes_or_a_tenth(monkeypatch, tmp_path, capfd):
 def test_a_node_without_squeue_trains_on_and_says_so(monkeypatch, tmp_path, capfd):
     answer(monkeypatch, tmp_path, "exit 1")
     assert end_before_limit() is None
-    assert "the end of job 17 is unknown" in capfd.readouterr()[0]
+    assert "cannot tell when job 17 ends" in capfd.readouterr()[0]
 
 
 def test_the_signal_comes(monkeypatch, tmp_path):

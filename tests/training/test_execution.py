@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from test_train import RUN, losses, make_corpus
 
-from mixlaws.training.execution import Execution, is_main_process, make_environment
+from mixlaws.training.execution import Execution, is_main_process
+from mixlaws.training.strategies import make_environment
 from mixlaws.training.train import train
 
 

@@ -53,5 +53,5 @@ def test_a_finished_proxy_is_exported_with_the_weights_that_were_measured(tmp_pa
 
 
 def test_a_run_without_a_kept_state_is_named(tmp_path):
-    with pytest.raises(DataError, match=r"must hold a saved state, .* training.keep_states"):
+    with pytest.raises(DataError, match=r"there is no saved state in .* training.keep_states"):
         export_model(tmp_path, tmp_path / "model")

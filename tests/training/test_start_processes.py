@@ -49,5 +49,5 @@ def test_nothing_is_started_otherwise(started, execution):
 @pytest.mark.usefixtures("started")
 def test_outside_a_job_is_an_error(monkeypatch):
     monkeypatch.delenv("SLURM_JOB_ID")
-    with pytest.raises(ConfigError, match=r"must run inside a SLURM job, to start 8 processes"):
+    with pytest.raises(ConfigError, match=r"this process is not in a SLURM job"):
         start_processes(EIGHT)

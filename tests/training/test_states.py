@@ -152,8 +152,8 @@ def test_the_last_two_states_are_kept_and_a_damaged_one_is_passed_over(folder, s
     newer.write_bytes(content)
     resumed, timing = finish(folder)
     log = (folder / "log").read_text()
-    assert f"passed over, because it is damaged: {newer} (sha256" in log
-    assert f"going on from {older}" in log
+    assert f"skipping a damaged state: {newer} (sha256" in log
+    assert f"resuming from {older}" in log
     assert timing["first_step"] == int(older.stem.removeprefix("step-"))
     assert resumed == straight
 
@@ -161,7 +161,7 @@ def test_the_last_two_states_are_kept_and_a_damaged_one_is_passed_over(folder, s
 def test_a_run_whose_states_are_all_damaged_is_refused_by_name(folder):
     for path in interrupted(folder):
         path.write_bytes(path.read_bytes()[:-10])
-    with pytest.raises(DataError, match=r"all are damaged: .*step-.*sha256 .*: delete .*run"):
+    with pytest.raises(DataError, match=r"states are damaged: .*step-.*sha256 .*\. Delete .*run"):
         train(LONG, make_corpus(), checkpoints=folder, **OFTEN)
 
 
@@ -250,7 +250,7 @@ def test_a_second_process_is_told_who_trains(folder):
     wait_for(lambda: saved_step(folder) >= 1)
     assert is_locked(folder)
     with (
-        pytest.raises(DataError, match=rf"but process {child.pid} on \S+ is training this run"),
+        pytest.raises(DataError, match=rf"Process {child.pid} on \S+ is training the run"),
         locked(folder, wait_seconds=0),
     ):
         pass
@@ -262,8 +262,8 @@ def test_a_second_process_is_told_who_trains(folder):
 def test_an_orphan_finds_its_successor_and_writes_no_more(tmp_path):
     with locked(tmp_path) as lock:
         lock.check()
-        (tmp_path / "lock").write_text(json.dumps({"host": "other", "pid": 7, "job": "12"}))
-        with pytest.raises(DataError, match=r"process 7 on other \(job 12\) has taken this run"):
+        (tmp_path / "owner.json").write_text(json.dumps({"host": "other", "pid": 7, "job": "12"}))
+        with pytest.raises(DataError, match=r"Process 7 on other \(job 12\) has taken over"):
             lock.check()
 
 

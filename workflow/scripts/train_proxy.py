@@ -2,35 +2,15 @@
 
 from typing import TYPE_CHECKING
 
-from mixlaws.training.corpus import read_corpus, resolve_proportions
-from mixlaws.training.deadline import end_before_limit
-from mixlaws.losses.tables import loss_rows
-from mixlaws.tables import write_table
-from mixlaws.runs.run import make_run
-from mixlaws.training.execution import Execution, start_processes, use_accelerator
-from mixlaws.files import file_sha256, write_json
 from mixlaws.provenance import log_to
-from mixlaws.training.train import trained
+from mixlaws.training.stage import train_run
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 log_to(snakemake.log[0])
-
-params, execution = snakemake.params, snakemake.params.execution
-use_accelerator(Execution(**execution))
-start_processes(Execution(**execution))
-end_before_limit()
-corpus = read_corpus(snakemake.input.train_manifests, snakemake.input.validation_manifests)
-run = make_run(
-    {"num_steps": params.num_steps, **params.settings, **params.options, **params.shape},
-    size=params.size,
-    mixture=snakemake.wildcards.mixture,
-    seed=int(snakemake.wildcards.seed),
-    proportions=resolve_proportions(params.proportions, snakemake.input.train_manifests),
+train_run(
+    dict(snakemake.input),
+    dict(snakemake.output),
+    dict(snakemake.wildcards) | dict(snakemake.params),
 )
-with trained(run, corpus, checkpoints=params.checkpoints, **execution) as result:
-    write_table(loss_rows(result.losses), snakemake.output.losses)
-    digest = {"losses_sha256": file_sha256(snakemake.output.losses)}
-    write_json(result.record | digest, snakemake.output.record)
-    write_json(result.timing, snakemake.output.timing)
