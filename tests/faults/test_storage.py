@@ -145,7 +145,7 @@ def test_two_snakemakes_at_once_without_its_lock(project, smoke):
             f"results/smoke/{RUN}/losses.csv",
             check=False,
         )
-        assert f"process {training.pid} on" in logs(project)
+        assert f"Process {training.pid} on" in logs(project)
         training.go_on()
         first.wait(timeout=300)
         resume(project)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from test_train import RUN, losses, make_corpus
 
-from mixlaws.training.execution import Execution, is_main_process
+from mixlaws.training.execution import Execution, claims_devices, is_main_process
 from mixlaws.training.strategies import make_environment
 from mixlaws.training.train import train
 
@@ -64,3 +64,25 @@ def test_only_the_first_process_of_a_launcher_writes(monkeypatch, launcher, name
     monkeypatch.setenv(name, "1")
     assert not is_main_process(execution)
     assert type(make_environment(execution)).__name__ == environment
+
+
+@pytest.mark.parametrize(
+    ("variables", "options", "expected"),
+    [
+        ({}, {}, True),
+        ({}, {"devices": 2, "strategy": "ddp"}, True),
+        ({"LOCAL_RANK": "1"}, {"devices": 2, "strategy": "ddp"}, False),  # its parent has them
+        ({"NODE_RANK": "1"}, {"num_nodes": 2, "strategy": "ddp"}, True),
+        ({"SLURM_JOB_ID": "7"}, {}, False),
+        ({"LOCAL_RANK": "0"}, {"devices": 2, "launcher": "torchrun"}, False),
+        ({}, {"accelerator": "cpu"}, False),
+    ],
+)
+def test_the_first_process_on_a_node_without_a_scheduler_claims(
+    monkeypatch, variables, options, expected
+):
+    for name in ("SLURM_JOB_ID", "LOCAL_RANK", "NODE_RANK"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    assert claims_devices(Execution(**options)) is expected
