@@ -1,0 +1,57 @@
+"""The pipelines of `laws.pipelines` as objects with `fit(observations, target)`.
+
+The only adapter between the folds and today's fitters: delete it when the pipelines have `fit`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from mixlaws.laws.joint.fit import DEFAULT_FORMS, JointSettings, after_early_cut
+from mixlaws.laws.law import Ensemble, TargetLaw
+from mixlaws.laws.nested import NestedSettings
+from mixlaws.laws.observations import Observations, Target
+from mixlaws.laws.pipelines import JointFitter, NestedFitter
+from mixlaws.scoring.distance_folds import Candidate
+
+
+@dataclass(frozen=True)
+class Nested:
+    """Step law, size law, mixing law."""
+
+    mixing: str = "additive"
+    settings: NestedSettings = NestedSettings()
+    name: str = "nested"
+
+    def fit(self, observations: Observations, target: Target) -> TargetLaw:
+        """Return the mixing law at the target."""
+        return NestedFitter(target, self.mixing, self.settings)(observations, None)
+
+
+@dataclass(frozen=True)
+class Joint:
+    """The mean of the joint forms, one tier."""
+
+    forms: tuple[str, ...] = DEFAULT_FORMS
+    settings: JointSettings = JointSettings()
+    name: str = "joint"
+
+    def fit(self, observations: Observations, target: Target) -> TargetLaw:
+        """Return the ensemble at the target."""
+        fitters = [JointFitter(target, form, self.settings) for form in self.forms]
+        return Ensemble([fit(observations, None) for fit in fitters])
+
+
+def make_candidates(
+    observations: Observations, nested: Nested | None = None, joint: Joint | None = None
+) -> list[Candidate]:
+    """Return nested and joint as candidates: joint's early cut is taken from the full runs."""
+    nested, joint = nested or Nested(), joint or Joint()
+    uncut = replace(joint, settings=replace(joint.settings, early_cut=0.0))
+    kept = after_early_cut(observations, joint.settings.early_cut)
+    return [
+        Candidate(nested, np.ones(len(observations), dtype=bool), min_sizes=3, by_span=False),
+        Candidate(uncut, kept, min_sizes=2, by_span=True),
+    ]
