@@ -187,3 +187,73 @@ def _without(folds: FoldPredictions, mixtures: np.ndarray) -> FoldPredictions:
             parts = ("mixtures", "proportions", "observed", "predicted")
             found.append(replace(each, **{name: getattr(each, name)[rows] for name in parts}))
     return FoldPredictions(tuple(found), folds.failed)
+
+
+@dataclass(frozen=True, eq=False)
+class Bounds:
+    """Half-widths in one cell, of one new run."""
+
+    cell: Cell
+    choice: PipelineChoice
+    levels: np.ndarray
+    """(m, V + 1)."""
+    pairs: tuple[np.ndarray, np.ndarray]
+    """Two index arrays of the cell's mixtures."""
+    differences: np.ndarray
+    """(pairs, V + 1)."""
+    expected: np.ndarray
+    """(pairs, V + 1), of expected losses."""
+    before: tuple[float, float]
+    """Half-widths of level and difference, overall, of the former rule without its bootstrap."""
+
+    @property
+    def errors(self) -> np.ndarray:
+        """Return predicted minus observed (m, V + 1)."""
+        return self.cell.predicted[self.choice.name] - self.cell.observed
+
+
+def bound(cell: Cell) -> Bounds:
+    """Choose the pipeline of a cell and compute its half-widths."""
+    choice = choose_pipeline(cell.folds, cell.targets, cell.reach, swarm=cell.swarm)
+    variance = difference_variance(cell, choice)
+    levels = LevelVariance(choice.levels, choice.distance, variance)
+    i, j = np.triu_indices(len(cell.mixtures), 1)
+    pair = cell.proportions[i], cell.proportions[j]
+    none = np.empty((0, cell.observed.shape[1]))
+    return Bounds(
+        cell,
+        choice,
+        levels.half_width(cell.proportions, LEVEL),
+        (i, j),
+        variance.half_width(*pair, LEVEL, "single_run") if len(i) else none,
+        variance.half_width(*pair, LEVEL) if len(i) else none,
+        former_rule(cell),
+    )
+
+
+def difference_variance(cell: Cell, choice: PipelineChoice) -> DifferenceVariance:
+    """Return the variance of differences at the cell's target."""
+    forward = None
+    if max(cell.reach.size, cell.reach.tokens) > 0:
+        forward = fit_forward_part(
+            [
+                (p.proportions, p.errors, choice.differences.growth(choice.distance, p.distance))
+                for p in cell.folds.of(choice.name)
+            ]
+        )
+    return fit_difference_variance(cell.trained, cell.left_out, forward)
+
+
+def former_rule(cell: Cell) -> tuple[float, float]:
+    """Return 1.645 times the errors of nested on half the steps and on the largest size."""
+    used = [
+        p
+        for p in cell.folds.of("nested")
+        if p.fold.name.startswith("first 0.5") or (p.distance.size > 0 and p.distance.tokens == 0)
+    ]
+    errors = [p.errors[:, -1] for p in used]
+    if not errors:
+        return np.nan, np.nan
+    level = np.sqrt(np.mean([np.mean(e**2) for e in errors]))
+    difference = np.sqrt(np.mean([2 * e.var(ddof=1) for e in errors if len(e) > 1]))
+    return float(1.645 * level), float(1.645 * difference)

@@ -145,11 +145,11 @@ def _decide(
     said = f"expected error of the overall loss at the target, nats: {listed}"
     order = sorted(expected, key=lambda name: expected[name])
     if len(order) == 1:
-        return order[0], f"{said}; no other pipeline could be fitted to every fold"
+        return order[0], f"{said}; no other pipeline could be fitted to the folds"
     log_ratio = float(np.log(expected[order[1]] / expected[order[0]]))
     margin = _log_ratio_margin(predictions, targets, (order[0], order[1]), swarm)
     if log_ratio > margin:
-        return order[0], f"{said}; the folds tell them apart"
+        return order[0], f"{said}; beyond the scatter of the folds"
     far = reach.size > FAR or reach.tokens > FAR
     prior = "joint" if far else "nested"
     chosen = prior if prior in order[:2] else order[0]
