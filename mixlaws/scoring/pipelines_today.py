@@ -9,7 +9,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from mixlaws.laws.joint.fit import DEFAULT_FORMS, JointSettings, after_early_cut
+from mixlaws.laws.joint.fit import (
+    DEFAULT_FORMS,
+    JointSettings,
+    after_early_cut,
+    fit_joint_ensemble,
+)
+from mixlaws.laws.joint.law import JointEnsemble
 from mixlaws.laws.law import Ensemble, TargetLaw
 from mixlaws.laws.nested import NestedSettings
 from mixlaws.laws.observations import Observations, Target
@@ -42,6 +48,27 @@ class Joint:
         """Return the ensemble at the target."""
         fitters = [JointFitter(target, form, self.settings) for form in self.forms]
         return Ensemble([fit(observations, None) for fit in fitters])
+
+
+@dataclass(frozen=True)
+class TwoTierJoint(Joint):
+    """The joint forms with offsets of their own for mixtures that were seen; levels only."""
+
+    name: str = "joint, two tiers"
+
+    def fit(self, observations: Observations, target: Target) -> _AtTarget:
+        """Return the ensemble's predictions at the target."""
+        ensemble, _ = fit_joint_ensemble(observations, forms=self.forms, settings=self.settings)
+        return _AtTarget(ensemble, target)
+
+
+@dataclass(frozen=True)
+class _AtTarget:
+    ensemble: JointEnsemble
+    target: Target
+
+    def predict(self, proportions: np.ndarray) -> np.ndarray:
+        return self.ensemble.predict(self.target, proportions)
 
 
 def make_candidates(

@@ -74,9 +74,7 @@ def test_many_pairs_against_one_optimum_equal_one_by_one(variance):
 def test_a_single_run_adds_its_noise_and_seeds_average_it(variance):
     pair = shares(1, seed=5), shares(1, seed=6)
     expected = variance.variance(*pair)
-    assert variance.variance(*pair, "single_run") - expected == pytest.approx(
-        np.full((1, 2), 1e-4)
-    )
+    assert variance.variance(*pair, "single_run") - expected == pytest.approx(np.full((1, 2), 1e-4))
     assert variance.variance(*pair, "single_run", num_seeds=4) - expected == pytest.approx(
         np.full((1, 2), 2.5e-5)
     )

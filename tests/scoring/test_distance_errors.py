@@ -54,9 +54,7 @@ def test_many_folds_recover_the_planted_shape():
     distances = [Distance(*row) for row in generator.uniform(0, 1.5, (2000, 2))]
     truth = np.array([(1 + 2 * d.size**2 + 0.5 * d.tokens**2) for d in distances])
     squares = truth * generator.gamma(2, 0.5, 2000)
-    assert fit_shape(distances, squares, (1.0, 0.0, 0.0)) == pytest.approx(
-        (1.0, 2.0, 0.5), rel=0.2
-    )
+    assert fit_shape(distances, squares, (1.0, 0.0, 0.0)) == pytest.approx((1.0, 2.0, 0.5), rel=0.2)
 
 
 def test_standard_deviations_follow_the_distance_and_the_domain():
@@ -122,7 +120,8 @@ def test_the_least_error_at_the_targets_distance_wins():
     found += predictions("joint", lambda x, y: 4e-5)
     assert chosen(found, Distance(0, 0.1)).name == "nested"
     far = chosen(found, Distance(0, 1.2))
-    assert far.name == "joint" and "beyond the scatter of the folds" in far.reason
+    assert far.name == "joint"
+    assert "beyond the scatter of the folds" in far.reason
     assert far.expected["nested"] > 2 * far.expected["joint"]
     assert [row.token_factor for row in far.table if row.size_factor == 1] == sorted(
         row.token_factor for row in far.table if row.size_factor == 1
@@ -142,7 +141,8 @@ def test_a_pipeline_that_fails_a_fold_no_farther_than_the_target_is_out():
     failed = [("nested", fold(0, 0.7), "a step law needs at least 3 checkpoints")]
     assert chosen(found, Distance(0, 0.3), failed).name == "nested"
     out = chosen(found, Distance(0, 1.0), failed)
-    assert out.name == "joint" and "3 checkpoints" in out.failed["nested"]
+    assert out.name == "joint"
+    assert "3 checkpoints" in out.failed["nested"]
     with pytest.raises(FitError, match="laws.pipeline is nested.*3 checkpoints"):
         chosen(found, Distance(0, 1.0), failed, pinned="nested")
     assert chosen(found, Distance(0, 0.3), pinned="joint").reason.startswith("pinned")

@@ -95,7 +95,8 @@ def test_runs_that_go_on_add_a_fold_of_their_own(runs):
     longer = replace(longer, step=step, tokens=tokens)
     folds = {fold.name: fold for fold in distance_folds(longer, everything(longer))}
     fold = folds["runs that go on, S"]
-    assert fold.distance.tokens == pytest.approx(np.log(3)) and fold.distance.size == 0
+    assert fold.distance.tokens == pytest.approx(np.log(3))
+    assert fold.distance.size == 0
     assert fold.validate.sum() == 2
     # No other fold may see them, or its distance would be another.
     assert not any(other.train[-2:].any() for other in folds.values())
@@ -133,4 +134,5 @@ def test_one_size_and_one_checkpoint_have_no_folds(runs):
     assert distance_folds(at_end, everything(at_end)) == []
     one_size = runs.select(runs.size == "XL")
     folds = distance_folds(one_size, everything(one_size))
-    assert folds and all(fold.distance.size == 0 for fold in folds)
+    assert folds
+    assert all(fold.distance.size == 0 for fold in folds)
