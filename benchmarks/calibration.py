@@ -371,8 +371,9 @@ Coverage of 90 % intervals of one run, all validation domains and the overall lo
 coverage's own 90 % interval (mixtures resampled), or the half-width of the former rule without its
 bootstrap.
 
-| predicted | pipeline | mixtures | levels | overall | half-width, overall (before) | score |\
- differences | near, middle, far third | half-width of one run, of expected losses (before) | score |
+| predicted | pipeline | mixtures | levels | overall | half-width, overall (before) | score \
+| differences | near, middle, far third | half-width of one run, of expected losses (before) \
+| score |
 |---|---|---|---|---|---|---|---|---|---|---|"""
 
 

@@ -29,8 +29,8 @@ FIRST_PARTS = (1 / 4, 1 / 3, 1 / 2, 0.6, 0.75)
 BEYOND = 1.2
 """A checkpoint beyond this part of a typical run of its size belongs to a run that goes on."""
 MIN_CHECKPOINTS = 3
-"""A fold needs as many numbers of tokens after the early cut of the full runs: a power law in tokens
-has three parameters, and from two the priors alone would predict."""
+"""A fold needs as many numbers of tokens after the early cut of the full runs: a power law in
+tokens has three parameters, and from two the priors alone would predict."""
 
 
 class Pipeline(Protocol):

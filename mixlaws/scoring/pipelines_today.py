@@ -5,7 +5,7 @@ The only adapter between the folds and today's fitters: delete it when the pipel
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -28,7 +28,7 @@ class Nested:
     """Step law, size law, mixing law."""
 
     mixing: str = "additive"
-    settings: NestedSettings = NestedSettings()
+    settings: NestedSettings = field(default_factory=NestedSettings)
     name: str = "nested"
 
     def fit(self, observations: Observations, target: Target) -> TargetLaw:
@@ -41,7 +41,7 @@ class Joint:
     """The mean of the joint forms, one tier."""
 
     forms: tuple[str, ...] = DEFAULT_FORMS
-    settings: JointSettings = JointSettings()
+    settings: JointSettings = field(default_factory=JointSettings)
     name: str = "joint"
 
     def fit(self, observations: Observations, target: Target) -> TargetLaw:

@@ -1,9 +1,9 @@
 """How the errors of each pipeline grow with distance on public swarms: the prior of one's own.
 
-Each shape is (a, b, c) of `distance_errors`, fitted to one swarm's folds without shrinking and scaled
-to a + b + c = 1. Source: `python benchmarks/calibration.py --pooled` on the published logs of Ye et
-al. (2403.16952): 5mix, 26 mixtures, and redpajama, 20 mixtures, 70M-410M; no run at 1B. The table is
-kept by swarm so that a swarm under test can be left out of its own prior.
+Each shape is (a, b, c) of `distance_errors`, fitted to one swarm's folds without shrinking and
+scaled to a + b + c = 1. Source: `python benchmarks/calibration.py --pooled` on the published logs
+of Ye et al. (2403.16952): 5mix, 26 mixtures, and redpajama, 20 mixtures, 70M-410M; no run at 1B.
+The table is kept by swarm so that a swarm under test can be left out of its own prior.
 """
 
 from __future__ import annotations

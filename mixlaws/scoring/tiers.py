@@ -1,10 +1,10 @@
 """One tier or two: do mixtures that were seen carry offsets of their own?
 
 A joint law can predict mixtures seen at several sizes with random effects (two tiers), or all
-mixtures by the mixture term alone (one tier). Random effects on one side of a difference only would
-put the tier's offset into it, and a mixture moved onto a trained one would jump. So differences, the
-choice of the mixture and their intervals always use one tier; the folds decide on levels, and two
-tiers are used only where they are better beyond the scatter of the folds.
+mixtures by the mixture term alone (one tier). Random effects on one side of a difference only
+would put the tier's offset into it, and a mixture moved onto a trained one would jump. So
+differences, the choice of the mixture and their intervals always use one tier; the folds decide on
+levels, and two tiers are used only where they are better beyond the scatter of the folds.
 """
 
 from __future__ import annotations

@@ -69,7 +69,7 @@ def test_standard_deviations_follow_the_distance_and_the_domain():
 
 def test_a_direction_without_folds_takes_the_pooled_growth():
     steps_only = [(0, 0.3), (0, 0.5), (0, 0.7)]
-    found = predictions("joint", lambda x, y: 1e-4, distances=steps_only)
+    found = predictions("joint", lambda *_: 1e-4, distances=steps_only)
     errors = measure_distance_errors(found, POOLED)
     assert errors.measured == (False, True)
     a, b, _ = errors.overall
@@ -116,8 +116,8 @@ def chosen(found, target, failed=(), **options):
 
 
 def test_the_least_error_at_the_targets_distance_wins():
-    found = predictions("nested", lambda x, y: 1e-6 + 4e-4 * y**2)
-    found += predictions("joint", lambda x, y: 4e-5)
+    found = predictions("nested", lambda _, y: 1e-6 + 4e-4 * y**2)
+    found += predictions("joint", lambda *_: 4e-5)
     assert chosen(found, Distance(0, 0.1)).name == "nested"
     far = chosen(found, Distance(0, 1.2))
     assert far.name == "joint"
@@ -129,7 +129,7 @@ def test_the_least_error_at_the_targets_distance_wins():
 
 
 def test_a_tie_goes_to_joint_far_away_and_to_nested_nearby():
-    rows = predictions("nested", lambda x, y: 1e-4, seed=1)
+    rows = predictions("nested", lambda *_: 1e-4, seed=1)
     # The same errors for both: only the pooled growth differs, and it must not look like evidence.
     for distance, name in ((Distance(0.2, 0.0), "nested"), (Distance(0.8, 0.0), "joint")):
         twin = [prediction("joint", p.distance.size, p.distance.tokens, p.errors) for p in rows]
@@ -137,13 +137,13 @@ def test_a_tie_goes_to_joint_far_away_and_to_nested_nearby():
 
 
 def test_a_pipeline_that_fails_a_fold_no_farther_than_the_target_is_out():
-    found = predictions("nested", lambda x, y: 1e-6) + predictions("joint", lambda x, y: 1e-2)
+    found = predictions("nested", lambda *_: 1e-6) + predictions("joint", lambda *_: 1e-2)
     failed = [("nested", fold(0, 0.7), "a step law needs at least 3 checkpoints")]
     assert chosen(found, Distance(0, 0.3), failed).name == "nested"
     out = chosen(found, Distance(0, 1.0), failed)
     assert out.name == "joint"
     assert "3 checkpoints" in out.failed["nested"]
-    with pytest.raises(FitError, match="laws.pipeline is nested.*3 checkpoints"):
+    with pytest.raises(FitError, match=r"laws\.pipeline is nested.*3 checkpoints"):
         chosen(found, Distance(0, 1.0), failed, pinned="nested")
     assert chosen(found, Distance(0, 0.3), pinned="joint").reason.startswith("pinned")
     with pytest.raises(FitError, match="no pipeline can be fitted"):

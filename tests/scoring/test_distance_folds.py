@@ -27,7 +27,7 @@ class Constant:
     loss: float = 2.0
     fails: bool = False
 
-    def fit(self, observations, target):
+    def fit(self, observations, _target):
         if self.fails and observations.num_params.max() < 8e6:
             raise FitError("no size XL")
         return self
@@ -78,7 +78,7 @@ def test_the_early_cut_of_the_full_runs_holds_in_every_fold(runs):
     seen = []
 
     class Watching(Constant):
-        def fit(self, observations, target):
+        def fit(self, observations, _target):
             seen.append(observations.step.min())
             return self
 
