@@ -80,14 +80,19 @@ class DifferenceVariance:
         return variance if kind == "expected" else variance + self.noise / num_seeds
 
     def novelty(self, proportions: np.ndarray) -> np.ndarray:
-        """Return the variance (m, V + 1) of a mixture's error given those of all trained ones.
+        """Return by how much more (m, V + 1) the error at a mixture varies than at trained ones.
 
-        Nearly 0 at a trained mixture (what the noise of its runs leaves), and at most 1.2 kappa or
-        so far from all of them: the level they share is removed, as in differences.
+        The variance given the errors of all trained mixtures, minus its mean over these: what is
+        left there, the noise of their runs, is in the errors of the folds. At most some kappa.
         """
+        own = self._conditional(self.trained).mean()
+        return np.maximum(self._conditional(proportions) - own, 0.0)[:, None] * self.kappa
+
+    def _conditional(self, proportions: np.ndarray) -> np.ndarray:
+        """Return the variance (m,) at kappa = 1, given the errors of all trained mixtures."""
         k = (1 - NOISE_SHARE) * correlate(_cross(proportions, self.trained)) + _FREE_LEVEL
-        free = (1 - NOISE_SHARE) + _FREE_LEVEL - np.einsum("mi,ij,mj->m", k, self.precision, k)
-        return np.maximum(free, 0.0)[:, None] * self.kappa
+        known = np.einsum("mi,ij,mj->m", k, self.precision, k)
+        return np.asarray((1 - NOISE_SHARE) + _FREE_LEVEL - known)
 
     @property
     def noise(self) -> np.ndarray:

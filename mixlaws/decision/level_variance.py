@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
 
 from mixlaws.decision.difference_variance import DifferenceVariance, Kind
-from mixlaws.scoring.distance_errors import PRIOR_FOLDS, DistanceErrors
+from mixlaws.scoring.distance_errors import DistanceErrors
 from mixlaws.scoring.distance_folds import Distance
 
 
@@ -38,5 +37,4 @@ class LevelVariance:
         if kind == "expected":
             # The folds' errors hold the noise of the runs predicted; half of it is one run's.
             variance = np.maximum(variance - self.differences.noise / 2, 0.0)
-        degrees = self.errors.num_folds + 3 * PRIOR_FOLDS - 1
-        return np.asarray(stats.t.ppf(0.5 + level / 2, degrees) * np.sqrt(variance))
+        return np.asarray(self.errors.quantile(level) * np.sqrt(variance))

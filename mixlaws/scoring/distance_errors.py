@@ -17,7 +17,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import optimize
+from scipy import optimize, stats
 
 from mixlaws.scoring.distance_folds import Distance, FoldPrediction
 
@@ -47,6 +47,14 @@ class DistanceErrors:
         """Return the standard deviation (V + 1,) of an error at a distance, nats."""
         shapes = np.array([self.domains] * (len(self.scale) - 1) + [self.overall])
         return self.scale * np.sqrt(shapes @ _features([distance])[0])
+
+    def quantile(self, level: float) -> float:
+        """Return what an interval of the level multiplies sigma by.
+
+        Student's t: few folds do not know their sigma well. The pooled shape counts as its folds.
+        """
+        degrees = self.num_folds + len(_PRIOR_POINTS) * PRIOR_FOLDS - 1
+        return float(stats.t.ppf(0.5 + level / 2, degrees))
 
     def growth(self, at: Distance, other: Distance) -> np.ndarray:
         """Return the variance (V + 1,) at one distance over that at another."""
@@ -85,6 +93,23 @@ def measure_distance_errors(
         measured=(any(d.size > 0 for d in distances), any(d.tokens > 0 for d in distances)),
         num_folds=len(used),
     )
+
+
+def measure_fold_coverage(
+    predictions: Sequence[FoldPrediction], pooled: Mapping[str, Shape | None], level: float
+) -> float:
+    """Return the share of fold errors inside the interval that all other folds predict.
+
+    Compare it with the level; each fold counts the same. nan with fewer than two folds.
+    """
+    held = []
+    for left_out in predictions:
+        others = [p for p in predictions if p is not left_out]
+        if others:
+            errors = measure_distance_errors(others, pooled)
+            width = errors.quantile(level) * errors.sigma(left_out.distance)
+            held.append((np.abs(left_out.errors) <= width).mean())
+    return float(np.mean(held)) if held else float("nan")
 
 
 def shapes_of(

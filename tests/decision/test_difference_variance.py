@@ -98,16 +98,16 @@ def test_kappa_is_recovered_and_intervals_hold_what_was_planted():
     width = variance.half_width(new[i], new[j], 0.9, "single_run")
     held = np.abs(missed[i] - missed[j]) <= width
     assert held.mean() == pytest.approx(0.9, abs=0.03)
-    novelty = variance.novelty(new)
-    assert ((missed - missed.mean()) ** 2).mean() == pytest.approx(
-        (novelty + NOISE_SHARE * variance.kappa).mean(), rel=0.2
-    )
+    # New mixtures miss by their novelty and by the noise that trained ones have too.
+    slope, noise = np.polyfit(variance.novelty(new).mean(axis=1), (missed**2).mean(axis=1), 1)
+    assert slope == pytest.approx(1, abs=0.15)
+    assert noise == pytest.approx(1.5 * NOISE_SHARE * 0.02**2, rel=0.5)
 
 
 def test_novelty_is_small_at_trained_mixtures_and_grows_away_from_them(variance):
     trained = variance.trained
     at, corner = variance.novelty(trained), variance.novelty(np.eye(4))
-    assert (at <= NOISE_SHARE * variance.kappa).all()
+    assert (at <= 0.5 * NOISE_SHARE * variance.kappa).all()
     assert corner.min() > 5 * at.max()
 
 

@@ -4,7 +4,11 @@ import numpy as np
 import pytest
 
 from mixlaws.errors import FitError
-from mixlaws.scoring.distance_errors import fit_shape, measure_distance_errors
+from mixlaws.scoring.distance_errors import (
+    fit_shape,
+    measure_distance_errors,
+    measure_fold_coverage,
+)
 from mixlaws.scoring.distance_folds import (
     Distance,
     DistanceFold,
@@ -65,6 +69,15 @@ def test_standard_deviations_follow_the_distance_and_the_domain():
     assert far / near == pytest.approx(np.full(4, np.sqrt(3)), rel=0.1)
     assert errors.growth(Distance(1, 1), Distance(0, 0)) == pytest.approx((far / near) ** 2)
     assert errors.measured == (True, True)
+
+
+def test_the_coverage_on_own_folds_is_that_of_the_level():
+    found = predictions("joint", lambda x, y: 1e-4 * (1 + x**2 + y**2), num_mixtures=500)
+    assert measure_fold_coverage(found, POOLED, 0.9) == pytest.approx(0.92, abs=0.04)
+    heavy = [prediction("joint", 0, y, 0.01 * np.eye(4)[[0, 1, 2, 3] * 25]) for y in (0.1, 0.2)]
+    # Errors that are mostly 0: the interval holds all that are not extreme.
+    assert measure_fold_coverage(heavy, POOLED, 0.9) == pytest.approx(0.75, abs=0.01)
+    assert np.isnan(measure_fold_coverage(found[:1], POOLED, 0.9))
 
 
 def test_a_direction_without_folds_takes_the_pooled_growth():
