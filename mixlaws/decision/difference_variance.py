@@ -72,7 +72,7 @@ class DifferenceVariance:
         """
         correlation = correlate(distances(first, second))
         q = correlate(_cross(first, self.trained)) - correlate(_cross(second, self.trained))
-        known = np.einsum("mi,ij,mj->m", q, self.precision, q)
+        known = ((q @ self.precision) * q).sum(axis=1)
         free = 2 * (1 - NOISE_SHARE) * (1 - correlation) - (1 - NOISE_SHARE) ** 2 * known
         variance = np.maximum(free, 0.0)[:, None] * self.kappa
         if self.forward is not None:
@@ -91,7 +91,7 @@ class DifferenceVariance:
     def _conditional(self, proportions: np.ndarray) -> np.ndarray:
         """Return the variance (m,) at kappa = 1, given the errors of all trained mixtures."""
         k = (1 - NOISE_SHARE) * correlate(_cross(proportions, self.trained)) + _FREE_LEVEL
-        known = np.einsum("mi,ij,mj->m", k, self.precision, k)
+        known = ((k @ self.precision) * k).sum(axis=1)
         return np.asarray((1 - NOISE_SHARE) + _FREE_LEVEL - known)
 
     @property
