@@ -9,7 +9,8 @@ the law's leave-one-out errors; the shape is fixed:
     S = (1 - rho) K + rho I + 100 1 1',  W = S^-1        rho = NOISE_SHARE: noise of single runs
 
 What size and steps add (the forward part) is measured on forward folds, whose mixtures were all
-fitted: there an error is a surface of its own with a share f of noise.
+fitted: there an error is a surface of its own with a share f of noise. Those errors hold what the
+law misses between trained mixtures too, so this much of the first part is not counted again.
 
 l and rho are not fitted by marginal likelihood: no two trained mixtures are near enough to tell
 them, and all would go to noise.
@@ -19,6 +20,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
@@ -70,14 +72,32 @@ class DifferenceVariance:
         `first` and `second` are (m, K), or one of them (1, K). `num_seeds` runs of each mixture are
         averaged where the kind is `single_run`.
         """
-        correlation = correlate(distances(first, second))
+        apart = 1 - correlate(distances(first, second))
+        free = self._conditional_difference(first, second, apart)
+        if self.forward is None:
+            variance = np.maximum(free, 0.0)[:, None] * self.kappa
+        else:
+            # What is free between trained mixtures is in the errors of the forward folds.
+            counted = self._free_between_trained * apart
+            variance = np.maximum(free - counted, 0.0)[:, None] * self.kappa
+            variance = variance + apart[:, None] * self.forward.smooth
+        return variance if kind == "expected" else variance + self.noise / num_seeds
+
+    def _conditional_difference(
+        self, first: np.ndarray, second: np.ndarray, apart: np.ndarray
+    ) -> np.ndarray:
+        """Return the variance (m,) at kappa = 1, given the errors of all trained mixtures."""
         q = correlate(_cross(first, self.trained)) - correlate(_cross(second, self.trained))
         known = ((q @ self.precision) * q).sum(axis=1)
-        free = 2 * (1 - NOISE_SHARE) * (1 - correlation) - (1 - NOISE_SHARE) ** 2 * known
-        variance = np.maximum(free, 0.0)[:, None] * self.kappa
-        if self.forward is not None:
-            variance = variance + (1 - correlation)[:, None] * self.forward.smooth
-        return variance if kind == "expected" else variance + self.noise / num_seeds
+        return np.asarray(2 * (1 - NOISE_SHARE) * apart - (1 - NOISE_SHARE) ** 2 * known)
+
+    @cached_property
+    def _free_between_trained(self) -> float:
+        """Return the mean variance between trained mixtures at kappa = 1, per 1 - k(d)."""
+        i, j = np.triu_indices(len(self.trained), 1)
+        apart = 1 - correlate(_cross(self.trained, self.trained)[i, j])
+        free = self._conditional_difference(self.trained[i], self.trained[j], apart)
+        return float(free.sum() / apart.sum())
 
     def novelty(self, proportions: np.ndarray) -> np.ndarray:
         """Return by how much more (m, V + 1) the error at a mixture varies than at trained ones.
@@ -181,4 +201,8 @@ def _one_fold(proportions: np.ndarray, errors: np.ndarray) -> np.ndarray:
 
 def _cross(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     """Return |sqrt r - sqrt r'| (m, n) of all pairs."""
-    return distances(first[:, None], second[None])
+    # |sqrt r|^2 = sum r. Rounding near 0 does no harm: k is flat there.
+    square = (
+        first.sum(axis=1)[:, None] + second.sum(axis=1) - 2 * np.sqrt(first) @ np.sqrt(second.T)
+    )
+    return np.asarray(np.sqrt(np.maximum(square, 0.0)))
