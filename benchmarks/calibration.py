@@ -31,6 +31,7 @@ from mixlaws.decision.difference_variance import (  # noqa: E402
     fit_forward_part,
 )
 from mixlaws.decision.level_variance import LevelVariance  # noqa: E402
+from mixlaws.laws.joint.fit import JointSettings  # noqa: E402
 from mixlaws.laws.observations import Observations, Target  # noqa: E402
 from mixlaws.laws.overall import Columns  # noqa: E402
 from mixlaws.scoring.distance_errors import shapes_of  # noqa: E402
@@ -44,7 +45,8 @@ from mixlaws.scoring.distance_folds import (  # noqa: E402
 )
 from mixlaws.scoring.folds import cross_validate_mixtures, last_losses, target_of  # noqa: E402
 from mixlaws.scoring.pipeline_choice import PipelineChoice, choose_pipeline  # noqa: E402
-from mixlaws.scoring.pipelines_today import make_candidates  # noqa: E402
+from mixlaws.scoring.pipelines_today import TwoTierJoint, make_candidates  # noqa: E402
+from mixlaws.scoring.tiers import choose_tiers  # noqa: E402
 
 SWARMS = ("5mix", "redpajama")
 LEVEL = 0.9
@@ -408,6 +410,26 @@ def choice_table(swarms: Sequence[SwarmFolds]) -> str:
     return "\n".join(lines)
 
 
+TIER_FOLDS = ("3 sizes, ", "3 sizes and the first 0.75", "first 0.6", "first 0.75", "runs")
+"""Names of the folds on which one tier and two are compared: those of the shortest fits."""
+
+
+def tier_table(swarms: Sequence[Swarm], folds: Sequence[SwarmFolds]) -> str:
+    """Return the error of one tier and of two on the folds of each swarm."""
+    lines = ["\nJoint laws in one tier and in two, rms over folds of the overall loss, nats.\n"]
+    lines += ["| swarm | one tier | two tiers | levels use |\n|---|---|---|---|"]
+    for swarm, each in zip(swarms, folds, strict=True):
+        runs, joint = swarm.observations, make_candidates(swarm.observations)[1]
+        settings = JointSettings(early_cut=0.0)
+        two = replace(joint, pipeline=TwoTierJoint(settings=settings))
+        used = [f for f in distance_folds(runs, joint.kept) if f.name.startswith(TIER_FOLDS)]
+        found = predict_folds([two], runs, swarm.columns, used)
+        choice = choose_tiers(each.folds.of("joint"), found.found)
+        errors = f"{choice.one_tier:.4f} | {choice.two_tiers:.4f}"
+        lines.append(f"| {swarm.name} | {errors} | {choice.num_tiers} |")
+    return "\n".join(lines)
+
+
 def target_table(bounds: Sequence[Bounds]) -> str:
     """Return RedPajama's two mixtures at 1B and 100k steps, and their difference, overall."""
     found = next(b for b in bounds if b.cell.kind == "1B" and b.cell.step == 100_000)
@@ -442,6 +464,7 @@ def main() -> None:
         print(pooled_table(folds))
         return
     print(choice_table(folds))
+    print(tier_table(swarms, folds))
     cells = [c for swarm, each in zip(swarms, folds, strict=True) for c in make_cells(swarm, each)]
     bounds = [bound(cell) for cell in cells]
     print(target_table(bounds))
