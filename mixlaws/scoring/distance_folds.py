@@ -19,7 +19,6 @@ import numpy as np
 
 from mixlaws.errors import FitError
 from mixlaws.laws.joint.fit import typical_tokens
-from mixlaws.laws.law import TargetLaw
 from mixlaws.laws.observations import Observations, Target
 from mixlaws.laws.overall import Columns
 from mixlaws.scoring.folds import target_of
@@ -33,6 +32,14 @@ MIN_CHECKPOINTS = 3
 tokens has three parameters, and from two the priors alone would predict."""
 
 
+class Predictor(Protocol):
+    """What a fold needs of a law."""
+
+    def predict(self, proportions: np.ndarray) -> np.ndarray:
+        """Return losses (m, V) in nats at proportions (m, K)."""
+        ...
+
+
 class Pipeline(Protocol):
     """What a fold fits."""
 
@@ -41,7 +48,7 @@ class Pipeline(Protocol):
         """Return nested, joint or loglog."""
         ...
 
-    def fit(self, observations: Observations, target: Target) -> TargetLaw:
+    def fit(self, observations: Observations, target: Target) -> Predictor:
         """Return the law at the target. Raises FitError when the observations do not allow it."""
         ...
 

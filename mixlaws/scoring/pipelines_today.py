@@ -51,9 +51,11 @@ class Joint:
 
 
 @dataclass(frozen=True)
-class TwoTierJoint(Joint):
+class TwoTierJoint:
     """The joint forms with offsets of their own for mixtures that were seen; levels only."""
 
+    forms: tuple[str, ...] = DEFAULT_FORMS
+    settings: JointSettings = field(default_factory=JointSettings)
     name: str = "joint, two tiers"
 
     def fit(self, observations: Observations, target: Target) -> _AtTarget:
