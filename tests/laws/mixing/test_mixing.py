@@ -38,6 +38,11 @@ def planted_law(name, num_domains, seed=0, num_validation=2):
             generator.uniform(-0.5, 0.8, wide),
             np.log(generator.uniform(0.3, 0.95, wide)),
         ],
+        "additive-power": [
+            generator.uniform(-0.5, 0.8, wide),
+            np.log(generator.uniform(0.3, 0.95, wide)),
+            np.log(generator.uniform(0.7, 1.4, (num_validation, 1))),
+        ],
         # Contrasts that are apart: a nearly flat exponential does not tell c from k.
         "exponential": [generator.permuted(spread_out(*wide), axis=1)],
         "implicit": [generator.uniform(-2.0, 0.5, (num_validation, 3 * num_domains))],
