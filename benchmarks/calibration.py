@@ -24,13 +24,8 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests/reference")]
 
 from published_logs import read_logs, weights_of  # noqa: E402
 
-from mixlaws.decision.difference_variance import (  # noqa: E402
-    DifferenceVariance,
-    distances,
-    fit_difference_variance,
-    fit_forward_part,
-)
-from mixlaws.decision.level_variance import LevelVariance  # noqa: E402
+from mixlaws.decision.difference_variance import distances  # noqa: E402
+from mixlaws.decision.uncertainty import measure_uncertainty  # noqa: E402
 from mixlaws.laws.joint.fit import JointSettings  # noqa: E402
 from mixlaws.laws.observations import Observations, Target  # noqa: E402
 from mixlaws.laws.overall import Columns  # noqa: E402
@@ -43,7 +38,12 @@ from mixlaws.scoring.distance_folds import (  # noqa: E402
     distance_to,
     predict_folds,
 )
-from mixlaws.scoring.folds import cross_validate_mixtures, last_losses, target_of  # noqa: E402
+from mixlaws.scoring.folds import (  # noqa: E402
+    FoldResult,
+    cross_validate_mixtures,
+    last_losses,
+    target_of,
+)
 from mixlaws.scoring.pipeline_choice import PipelineChoice, choose_pipeline  # noqa: E402
 from mixlaws.scoring.pipelines_today import TwoTierJoint, make_candidates  # noqa: E402
 from mixlaws.scoring.tiers import choose_tiers  # noqa: E402
@@ -76,8 +76,9 @@ class Cell:
     """mixtures, size, steps, two sizes, 10-20k steps or 1B."""
     trained: np.ndarray
     """(n, K) mixtures fitted at the largest size."""
-    left_out: np.ndarray
-    """(n, V + 1) leave-one-out errors of the mixing law at these."""
+    left_out: FoldResult
+    """Leave-one-out predictions of the mixing law at these."""
+    columns: Columns
     folds: FoldPredictions
     targets: dict[str, Distance]
     reach: Distance
@@ -130,7 +131,8 @@ def make_cell(
         swarm=swarm.name,
         kind=kind,
         trained=table.proportions,
-        left_out=columns.with_overall(left.predicted - left.observed),
+        left_out=left,
+        columns=columns,
         folds=folds,
         targets={c.name: c.distance(train, everything, target) for c in candidates},
         reach=distance_to(train, target),
@@ -238,33 +240,20 @@ class Bounds:
 def bound(cell: Cell) -> Bounds:
     """Choose the pipeline of a cell and compute its half-widths."""
     choice = choose_pipeline(cell.folds, cell.targets, cell.reach, swarm=cell.swarm)
-    variance = difference_variance(cell, choice)
-    levels = LevelVariance(choice.levels, choice.distance, variance)
+    found = cell.folds.of(choice.name)
+    widths = measure_uncertainty(choice, found, cell.left_out, cell.trained, cell.columns)
     i, j = np.triu_indices(len(cell.mixtures), 1)
     pair = cell.proportions[i], cell.proportions[j]
     none = np.empty((0, cell.observed.shape[1]))
     return Bounds(
         cell,
         choice,
-        levels.half_width(cell.proportions, LEVEL),
+        widths.of_losses(cell.proportions, LEVEL),
         (i, j),
-        variance.half_width(*pair, LEVEL, "single_run") if len(i) else none,
-        variance.half_width(*pair, LEVEL) if len(i) else none,
+        widths.of_differences(pair, LEVEL, "single_run") if len(i) else none,
+        widths.of_differences(pair, LEVEL) if len(i) else none,
         former_rule(cell),
     )
-
-
-def difference_variance(cell: Cell, choice: PipelineChoice) -> DifferenceVariance:
-    """Return the variance of differences at the cell's target."""
-    forward = None
-    if max(cell.reach.size, cell.reach.tokens) > 0:
-        forward = fit_forward_part(
-            [
-                (p.proportions, p.errors, choice.differences.growth(choice.distance, p.distance))
-                for p in cell.folds.of(choice.name)
-            ]
-        )
-    return fit_difference_variance(cell.trained, cell.left_out, forward)
 
 
 def former_rule(cell: Cell) -> tuple[float, float]:

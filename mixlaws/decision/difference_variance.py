@@ -19,7 +19,7 @@ them, and all would go to noise.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Literal
 
@@ -52,8 +52,6 @@ class DifferenceVariance:
 
     trained: np.ndarray
     """(n, K) mixtures that were fitted."""
-    precision: np.ndarray
-    """(n, n) W."""
     kappa: np.ndarray
     """(V + 1,) nats squared."""
     forward: ForwardPart | None
@@ -90,6 +88,13 @@ class DifferenceVariance:
         q = correlate(_cross(first, self.trained)) - correlate(_cross(second, self.trained))
         known = ((q @ self.precision) * q).sum(axis=1)
         return np.asarray(2 * (1 - NOISE_SHARE) * apart - (1 - NOISE_SHARE) ** 2 * known)
+
+    @cached_property
+    def precision(self) -> np.ndarray:
+        """Return W (n, n)."""
+        num = len(self.trained)
+        covariance = (1 - NOISE_SHARE) * correlate(_cross(self.trained, self.trained))
+        return np.asarray(np.linalg.inv(covariance + NOISE_SHARE * np.eye(num) + _FREE_LEVEL))
 
     @cached_property
     def _free_between_trained(self) -> float:
@@ -159,15 +164,12 @@ def fit_difference_variance(
     that decides misses at each when it is left out. kappa is the mean over pairs of the squared
     difference of two errors over the variance that both left out would have at kappa = 1.
     """
-    correlation = correlate(_cross(proportions, proportions))
-    num = len(proportions)
-    covariance = (1 - NOISE_SHARE) * correlation + NOISE_SHARE * np.eye(num) + _FREE_LEVEL
-    precision = np.linalg.inv(covariance)
-    i, j = np.triu_indices(num, 1)
-    own, shared = np.diag(precision), precision[i, j]
+    unit = DifferenceVariance(proportions, np.ones(errors.shape[1]), forward)
+    i, j = np.triu_indices(len(proportions), 1)
+    own, shared = np.diag(unit.precision), unit.precision[i, j]
     left_out = (own[i] + own[j] + 2 * shared) / (own[i] * own[j] - shared**2)
     kappa = ((errors[i] - errors[j]) ** 2 / left_out[:, None]).mean(axis=0)
-    return DifferenceVariance(proportions, precision, kappa, forward)
+    return replace(unit, kappa=kappa)
 
 
 def fit_forward_part(folds: Sequence[tuple[np.ndarray, np.ndarray, np.ndarray]]) -> ForwardPart:

@@ -1,5 +1,7 @@
 """Widths of differences: none between a mixture and itself, more with distance, and they hold."""
 
+import json
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -13,8 +15,12 @@ from mixlaws.decision.difference_variance import (
     fit_difference_variance,
     fit_forward_part,
 )
+from mixlaws.decision.level_variance import LevelVariance
 from mixlaws.decision.single_point import single_point_half_width
+from mixlaws.decision.uncertainty import Uncertainty, read_uncertainty
 from mixlaws.laws.overall import Columns
+from mixlaws.scoring.distance_errors import DistanceErrors
+from mixlaws.scoring.distance_folds import Distance
 from mixlaws.scoring.folds import LossTable
 
 
@@ -127,6 +133,29 @@ def test_the_forward_part_tells_smooth_errors_from_noise():
     assert low < 0.5 < middle < high
     with pytest.raises(ValueError, match="three mixtures"):
         fit_forward_part([(proportions[:2], errors[:2], np.full(300, 4.0))])
+
+
+def test_what_is_written_gives_the_same_widths(variance):
+    errors = DistanceErrors(
+        np.array([0.01, 0.02]), (0.5, 0.2, 0.3), (0.4, 0.1, 0.5), (True, False), 9
+    )
+    widths = Uncertainty(LevelVariance(errors, Distance(0.9, 1.1), variance))
+    back = read_uncertainty(json.loads(json.dumps(widths.record())))
+    new, pair = shares(3, seed=12), (shares(3, seed=12), shares(1, seed=13))
+    for kind in ("expected", "single_run"):
+        assert back.of_losses(new, 0.9, kind) == pytest.approx(widths.of_losses(new, 0.9, kind))
+        assert back.of_differences(pair, 0.9, kind) == pytest.approx(
+            widths.of_differences(pair, 0.9, kind)
+        )
+    assert back.levels.errors.measured == (True, False)
+    # One run holds its noise, an expected loss does not: half of a difference's, at each mixture.
+    single, expected = widths.of_losses(new, 0.9), widths.of_losses(new, 0.9, "expected")
+    quantile = errors.quantile(0.9)
+    assert (single**2 - expected**2) / quantile**2 == pytest.approx(np.full((3, 2), 0.5e-4))
+    # At a trained mixture the level is that of the distance, with nothing for novelty.
+    trained = variance.trained
+    at = widths.of_losses(trained, 0.9).min(axis=0)
+    assert at == pytest.approx(quantile * errors.sigma(Distance(0.9, 1.1)), rel=1e-6)
 
 
 @pytest.mark.parametrize("num_mixtures", [24, 80])
