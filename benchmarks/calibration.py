@@ -29,6 +29,7 @@ from mixlaws.decision.uncertainty import measure_uncertainty  # noqa: E402
 from mixlaws.laws.joint.fit import JointSettings  # noqa: E402
 from mixlaws.laws.observations import Observations, Target  # noqa: E402
 from mixlaws.laws.overall import Columns  # noqa: E402
+from mixlaws.scoring.candidates import common_rows, make_candidates  # noqa: E402
 from mixlaws.scoring.distance_errors import shapes_of  # noqa: E402
 from mixlaws.scoring.distance_folds import (  # noqa: E402
     Candidate,
@@ -45,9 +46,12 @@ from mixlaws.scoring.folds import (  # noqa: E402
     target_of,
 )
 from mixlaws.scoring.pipeline_choice import PipelineChoice, choose_pipeline  # noqa: E402
-from mixlaws.scoring.pipelines_today import TwoTierJoint, make_candidates  # noqa: E402
-from mixlaws.scoring.tiers import choose_tiers  # noqa: E402
+from mixlaws.scoring.pipelines_today import Joint, Nested  # noqa: E402
+from mixlaws.scoring.tiers import TwoTierJoint, choose_tiers  # noqa: E402
 
+PIPELINES = (Nested(), Joint())
+"""With their default settings: early cut .3, schedule on, all forms, as choose_joint chooses on
+both swarms (tests/reference/test_joint.py)."""
 SWARMS = ("5mix", "redpajama")
 LEVEL = 0.9
 NUM_GROUPS = 5
@@ -119,11 +123,13 @@ def make_cell(
     folds: FoldPredictions | None = None,
 ) -> Cell:
     """Fit everything to `train` and predict the rows of `unseen`, which share one size and step."""
-    candidates = make_candidates(train)
+    candidates = make_candidates(PIPELINES, train)
     columns, target = swarm.columns, target_of(unseen)
     everything = np.ones(len(train), dtype=bool)
     if folds is None:
-        folds = predict_folds(candidates, train, columns, distance_folds(train, candidates[1].kept))
+        folds = predict_folds(
+            candidates, train, columns, distance_folds(train, common_rows(candidates))
+        )
     largest = str(train.size[np.argmax(train.num_params)])
     table = last_losses(_usual(train), largest)
     left = next(r for r in cross_validate_mixtures(["additive"], table) if r.law == "additive")
@@ -171,8 +177,10 @@ class SwarmFolds:
 
 def fit_folds(swarm: Swarm) -> SwarmFolds:
     """Fit the folds of a whole swarm."""
-    runs, candidates = swarm.observations, make_candidates(swarm.observations)
-    folds = predict_folds(candidates, runs, swarm.columns, distance_folds(runs, candidates[1].kept))
+    runs, candidates = swarm.observations, make_candidates(PIPELINES, swarm.observations)
+    folds = predict_folds(
+        candidates, runs, swarm.columns, distance_folds(runs, common_rows(candidates))
+    )
     targets = {}
     for label, target in swarm.targets.items():
         everything = np.ones(len(runs), dtype=bool)
@@ -408,7 +416,7 @@ def tier_table(swarms: Sequence[Swarm], folds: Sequence[SwarmFolds]) -> str:
     lines = ["\nJoint laws in one tier and in two, rms over folds of the overall loss, nats.\n"]
     lines += ["| swarm | one tier | two tiers | levels use |\n|---|---|---|---|"]
     for swarm, each in zip(swarms, folds, strict=True):
-        runs, joint = swarm.observations, make_candidates(swarm.observations)[1]
+        runs, joint = swarm.observations, make_candidates(PIPELINES, swarm.observations)[1]
         settings = JointSettings(early_cut=0.0)
         two = replace(joint, pipeline=TwoTierJoint(settings=settings))
         used = [f for f in distance_folds(runs, joint.kept) if f.name.startswith(TIER_FOLDS)]

@@ -10,15 +10,41 @@ levels, and two tiers are used only where they are better beyond the scatter of 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from scipy import stats
 
+from mixlaws.laws.joint.fit import DEFAULT_FORMS, JointSettings, fit_joint_ensemble
+from mixlaws.laws.joint.law import JointEnsemble
+from mixlaws.laws.observations import Observations, Target
 from mixlaws.scoring.distance_folds import FoldPrediction
 
 LEVEL = 0.95
 """One-sided: two tiers replace one if they are better at this level, paired over folds."""
+
+
+@dataclass(frozen=True)
+class TwoTierJoint:
+    """The joint forms with offsets of their own for mixtures that were seen; levels only."""
+
+    forms: tuple[str, ...] = DEFAULT_FORMS
+    settings: JointSettings = field(default_factory=JointSettings)
+    name: str = "joint, two tiers"
+
+    def fit(self, observations: Observations, target: Target) -> _AtTarget:
+        """Return the ensemble's predictions at the target."""
+        ensemble, _ = fit_joint_ensemble(observations, forms=self.forms, settings=self.settings)
+        return _AtTarget(ensemble, target)
+
+
+@dataclass(frozen=True)
+class _AtTarget:
+    ensemble: JointEnsemble
+    target: Target
+
+    def predict(self, proportions: np.ndarray) -> np.ndarray:
+        return self.ensemble.predict(self.target, proportions)
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,10 @@ from planted import planted_observations
 
 from mixlaws.laws.observations import Target
 from mixlaws.laws.overall import Columns
+from mixlaws.scoring.candidates import common_rows, make_candidates
 from mixlaws.scoring.distance_folds import distance_folds, distance_to, predict_folds
 from mixlaws.scoring.pipeline_choice import choose_pipeline
-from mixlaws.scoring.pipelines_today import make_candidates
+from mixlaws.scoring.pipelines_today import Joint, Nested
 
 SIZES = {"S": 1e6, "M": 2e6, "L": 4e6, "XL": 8e6}
 
@@ -17,9 +18,9 @@ SIZES = {"S": 1e6, "M": 2e6, "L": 4e6, "XL": 8e6}
 def scored():
     """Return runs whose steps, sizes and shares each follow their own law, and their folds."""
     runs = planted_observations(num_mixtures=8, sizes=SIZES, noise=0.002)
-    candidates = make_candidates(runs)
+    candidates = make_candidates([Nested(), Joint()], runs)
     columns = Columns(runs.validation_domains, np.full(4, 0.25))
-    folds = distance_folds(runs, candidates[1].kept)
+    folds = distance_folds(runs, common_rows(candidates))
     return runs, candidates, predict_folds(candidates, runs, columns, folds)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Self
 
@@ -26,34 +27,51 @@ class AdditivePower:
     name: ClassVar[str] = "additive-power"
     convex: ClassVar[bool] = True
 
-    base: Additive
-    """E, C and g; its losses are those of p = 1."""
+    may_decide: ClassVar[bool] = True
+
+    E: np.ndarray
+    """(V,) irreducible loss, nats."""
+    C: np.ndarray
+    """(V, K) strength of each training domain."""
+    g: np.ndarray
+    """(V, K) exponent of each share."""
     p: np.ndarray
     """(V,) exponent of the sum."""
 
     def predict(self, proportions: np.ndarray) -> np.ndarray:
         """Return losses (m, V), nats, for proportions (m, K)."""
-        return self.base.E + (self.base.predict(proportions) - self.base.E) ** self.p
+        return self.E + (self._plain.predict(proportions) - self.E) ** self.p
 
     def gradient(self, proportions: np.ndarray) -> np.ndarray:
         """Return dL_i/dr_j, (m, V, K); a zero share counts as SMALLEST_SHARE."""
         shares = np.maximum(proportions, SMALLEST_SHARE)
-        part = self.base.predict(shares) - self.base.E
+        part = self._plain.predict(shares) - self.E
         slope = self.p * part ** (self.p - 1)
-        return np.asarray(slope[..., None] * self.base.gradient(proportions))
+        return np.asarray(slope[..., None] * self._plain.gradient(proportions))
+
+    @property
+    def _plain(self) -> Additive:
+        """Return the additive law of p = 1."""
+        return Additive(self.E, self.C, self.g)
 
     def parameters(self) -> dict[str, np.ndarray]:
         """Return E and p (V,), C and g (V, K)."""
-        return self.base.parameters() | {"p": self.p}
+        return {"E": self.E, "C": self.C, "g": self.g, "p": self.p}
+
+    @classmethod
+    def from_parameters(cls, parameters: Mapping[str, np.ndarray]) -> Self:
+        """Return the law with these parameters, named as `parameters` names them."""
+        return cls(**parameters)
 
     def theta(self) -> np.ndarray:
         """Return (V, 2 + 2K): E, ln C, ln g, ln p."""
-        return np.column_stack([self.base.theta(), np.log(self.p)])
+        return np.column_stack([self._plain.theta(), np.log(self.p)])
 
     @classmethod
     def from_theta(cls, theta: np.ndarray, num_domains: int) -> Self:
         """Return the law with the parameters theta (V, 2 + 2K)."""
-        return cls(Additive.from_theta(theta[:, :-1], num_domains), np.exp(theta[:, -1]))
+        plain = Additive.from_theta(theta[:, :-1], num_domains)
+        return cls(plain.E, plain.C, plain.g, np.exp(theta[:, -1]))
 
     @classmethod
     def starts(
