@@ -149,7 +149,7 @@ def _decide(
     log_ratio = float(np.log(expected[order[1]] / expected[order[0]]))
     margin = _log_ratio_margin(predictions, targets, (order[0], order[1]), swarm)
     if log_ratio > margin:
-        return order[0], f"{said}; beyond the scatter of the folds"
+        return order[0], f"{said}; {_source(predictions, order[0], order[1])}"
     far = reach.size > FAR or reach.tokens > FAR
     prior = "joint" if far else "nested"
     chosen = prior if prior in order[:2] else order[0]
@@ -157,6 +157,29 @@ def _decide(
     return chosen, (
         f"{said}; the folds cannot tell them apart, and {chosen} is the usual choice for a target "
         f"{where} twice the size or tokens of the proxies"
+    )
+
+
+def _source(predictions: FoldPredictions, chosen: str, other: str) -> str:
+    """Say whether the experiment's own folds prefer the chosen pipeline, or only its growth does.
+
+    The expected error at the target is partly pooled over public swarms: where the folds that both
+    predicted prefer the other pipeline, that growth decides, and the reason must not hide it.
+    """
+    errors = {
+        name: {p.fold.name: float(np.abs(p.errors[:, -1]).mean()) for p in predictions.of(name)}
+        for name in (chosen, other)
+    }
+    common = [fold for fold in errors[chosen] if fold in errors[other]]
+    if not common:
+        return "no fold was predicted by both, so how errors grow on public runs decides"
+    own, rival = (float(np.mean([errors[n][fold] for fold in common])) for n in (chosen, other))
+    listed = f"on the {len(common)} folds that both predicted {chosen} misses by {own:.4f}"
+    if own <= rival:
+        return f"{listed} and {other} by {rival:.4f}"
+    return (
+        f"{listed} and {other} only by {rival:.4f}, but {other}'s errors grow faster towards the "
+        "target's distance, partly as measured on public runs"
     )
 
 

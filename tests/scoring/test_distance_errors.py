@@ -134,11 +134,23 @@ def test_the_least_error_at_the_targets_distance_wins():
     assert chosen(found, Distance(0, 0.1)).name == "nested"
     far = chosen(found, Distance(0, 1.2))
     assert far.name == "joint"
-    assert "beyond the scatter of the folds" in far.reason
+    assert "on the 8 folds that both predicted joint misses by" in far.reason
+    assert "public runs" not in far.reason
     assert far.expected["nested"] > 2 * far.expected["joint"]
     assert [row.token_factor for row in far.table if row.size_factor == 1] == sorted(
         row.token_factor for row in far.table if row.size_factor == 1
     )
+
+
+def test_a_reason_says_when_only_the_pooled_growth_decides():
+    """Near folds prefer nested; that its errors grow with tokens is known from public runs."""
+    near = [(0, 0.2), (0, 0.3), (0.1, 0.2), (0.1, 0.3)]
+    found = predictions("nested", lambda *_: 1.0e-4, distances=near, num_mixtures=500)
+    found += predictions("joint", lambda *_: 1.2e-4, distances=near, num_mixtures=500)
+    choice = chosen(found, Distance(0, 2.0))
+    assert choice.name == "joint"
+    assert "nested only by" in choice.reason
+    assert "partly as measured on public runs" in choice.reason
 
 
 def test_a_tie_goes_to_joint_far_away_and_to_nested_nearby():
