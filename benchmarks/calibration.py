@@ -24,12 +24,12 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests/reference")]
 
 from published_logs import read_logs, weights_of  # noqa: E402
 
-from mixlaws.decision.difference_variance import distances  # noqa: E402
-from mixlaws.decision.uncertainty import measure_uncertainty  # noqa: E402
 from mixlaws.laws.joint.fit import JointSettings  # noqa: E402
 from mixlaws.laws.observations import Observations, Target  # noqa: E402
 from mixlaws.laws.overall import Columns  # noqa: E402
+from mixlaws.laws.pipelines import Joint, Nested  # noqa: E402
 from mixlaws.scoring.candidates import common_rows, make_candidates  # noqa: E402
+from mixlaws.scoring.difference_variance import distances  # noqa: E402
 from mixlaws.scoring.distance_errors import shapes_of  # noqa: E402
 from mixlaws.scoring.distance_folds import (  # noqa: E402
     Candidate,
@@ -46,8 +46,8 @@ from mixlaws.scoring.folds import (  # noqa: E402
     target_of,
 )
 from mixlaws.scoring.pipeline_choice import PipelineChoice, choose_pipeline  # noqa: E402
-from mixlaws.scoring.pipelines_today import Joint, Nested  # noqa: E402
 from mixlaws.scoring.tiers import TwoTierJoint, choose_tiers  # noqa: E402
+from mixlaws.scoring.uncertainty import measure_uncertainty  # noqa: E402
 
 PIPELINES = (Nested(), Joint())
 """With their default settings: early cut .3, schedule on, all forms, as choose_joint chooses on

@@ -52,9 +52,7 @@ def read_json(path: str | Path) -> Any:
     try:
         return json.loads(Path(path).read_text())
     except FileNotFoundError:
-        raise DataError(
-            f"There is no file {path}. Run the rule that writes it."
-        ) from None
+        raise DataError(f"There is no file {path}. Run the rule that writes it.") from None
     except json.JSONDecodeError as error:
         raise DataError(
             f"{path} is corrupt: {error}. Delete it and rerun the rule that writes it."

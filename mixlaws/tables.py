@@ -34,9 +34,7 @@ def read_table(path: str | Path, columns: Iterable[str]) -> pd.DataFrame:
     """Read a CSV or Parquet table; raise DataError when it or a column is missing."""
     path = Path(path)
     if not path.exists():
-        raise DataError(
-            f"There is no file {path}. Run the rule that writes it."
-        )
+        raise DataError(f"There is no file {path}. Run the rule that writes it.")
     if path.suffix == ".parquet":
         table = _read_parquet(path)
     else:

@@ -63,7 +63,7 @@ class Laws(Section):
 
 
 class Uncertainty(Section):
-    """How the intervals are made: a bootstrap over mixtures."""
+    """How the intervals are made: those of shares by a bootstrap over mixtures."""
 
     replicates: Integer = key("Bootstrap refits.", default=200, ge=10)
     level: Number = key("Coverage of the intervals.", default=0.9, gt=0, lt=1)

@@ -1,4 +1,4 @@
-"""The overall loss: the validation domains, their weights, and the errors of predictions."""
+"""The overall loss: the validation domains and their weights."""
 
 from __future__ import annotations
 
@@ -47,13 +47,3 @@ class Columns:
         """Return (m,): the weighted sum of losses (m, V), which may be infinite at weight 0."""
         used = self.weights > 0
         return np.asarray(losses[:, used] @ self.weights[used])
-
-
-@dataclass(frozen=True, eq=False)
-class FoldErrors:
-    """Errors that the bootstrap cannot see, measured where the truth was known; overall last."""
-
-    level: np.ndarray
-    """(V + 1,) root mean square error of a predicted loss, nats."""
-    difference: np.ndarray
-    """(V + 1,) root mean square error of the difference between two mixtures, nats."""

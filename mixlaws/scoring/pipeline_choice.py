@@ -70,7 +70,7 @@ def choose_pipeline(
     failed = _failures(predictions, reach)
     names = [n for n in targets if n not in failed and predictions.of(n)]
     if pinned is not None and pinned not in names:
-        why = failed.get(pinned, "no fold could be made of these runs")
+        why = failed.get(pinned, "these runs leave it no fold: train further sizes or measure more")
         raise FitError(f"laws.pipeline is {pinned}, which cannot be used here: {why}")
     if not names:
         listed = "; ".join(f"{name}: {why}" for name, why in failed.items())
@@ -90,7 +90,9 @@ def choose_pipeline(
         failed=failed,
         levels=measure_distance_errors(found, pooled_shapes(name, "levels", swarm)),
         differences=measure_distance_errors(
-            found, pooled_shapes(name, "differences", swarm), differences=True
+            found,
+            pooled_shapes(name, "differences", swarm),
+            differences=any(len(each.mixtures) > 1 for each in found),
         ),
         distance=targets[name],
         table=tuple(fold_table(predictions)),

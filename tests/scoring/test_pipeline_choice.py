@@ -6,10 +6,10 @@ from planted import planted_observations
 
 from mixlaws.laws.observations import Target
 from mixlaws.laws.overall import Columns
+from mixlaws.laws.pipelines import Joint, Nested
 from mixlaws.scoring.candidates import common_rows, make_candidates
 from mixlaws.scoring.distance_folds import distance_folds, distance_to, predict_folds
 from mixlaws.scoring.pipeline_choice import choose_pipeline
-from mixlaws.scoring.pipelines_today import Joint, Nested
 
 SIZES = {"S": 1e6, "M": 2e6, "L": 4e6, "XL": 8e6}
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mixlaws.decision.difference_variance import DifferenceVariance, Kind
+from mixlaws.scoring.difference_variance import DifferenceVariance, Kind
 from mixlaws.scoring.distance_errors import DistanceErrors
 from mixlaws.scoring.distance_folds import Distance
 

@@ -113,6 +113,12 @@ class DifferenceVariance:
         own = self._conditional(self.trained).mean()
         return np.maximum(self._conditional(proportions) - own, 0.0)[:, None] * self.kappa
 
+    def novelty_left_out(self) -> np.ndarray:
+        """Return the mean novelty (V + 1,) of the trained mixtures, each left out in turn."""
+        left_out = (1 / np.diag(self.precision)).mean() - NOISE_SHARE
+        own = self._conditional(self.trained).mean()
+        return np.asarray(max(left_out - own, 0.0) * self.kappa)
+
     def _conditional(self, proportions: np.ndarray) -> np.ndarray:
         """Return the variance (m,) at kappa = 1, given the errors of all trained mixtures."""
         k = (1 - NOISE_SHARE) * correlate(_cross(proportions, self.trained)) + _FREE_LEVEL

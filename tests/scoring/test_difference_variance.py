@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mixlaws.decision.difference_variance import (
+from mixlaws.laws.overall import Columns
+from mixlaws.scoring.difference_variance import (
     NOISE_SHARE,
     ForwardPart,
     correlate,
@@ -15,13 +16,12 @@ from mixlaws.decision.difference_variance import (
     fit_difference_variance,
     fit_forward_part,
 )
-from mixlaws.decision.level_variance import LevelVariance
-from mixlaws.decision.single_point import single_point_half_width
-from mixlaws.decision.uncertainty import Uncertainty, read_uncertainty
-from mixlaws.laws.overall import Columns
 from mixlaws.scoring.distance_errors import DistanceErrors
 from mixlaws.scoring.distance_folds import Distance
 from mixlaws.scoring.folds import LossTable
+from mixlaws.scoring.level_variance import LevelVariance
+from mixlaws.scoring.single_point import single_point_half_width
+from mixlaws.scoring.uncertainty import Uncertainty, read_uncertainty
 
 
 def shares(count, domains=4, seed=0):

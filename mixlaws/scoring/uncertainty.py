@@ -8,18 +8,18 @@ from typing import Any
 
 import numpy as np
 
-from mixlaws.decision.difference_variance import (
+from mixlaws.laws.overall import Columns
+from mixlaws.scoring.difference_variance import (
     DifferenceVariance,
     ForwardPart,
     Kind,
     fit_difference_variance,
     fit_forward_part,
 )
-from mixlaws.decision.level_variance import LevelVariance
-from mixlaws.laws.overall import Columns
 from mixlaws.scoring.distance_errors import DistanceErrors
 from mixlaws.scoring.distance_folds import Distance, FoldPrediction
 from mixlaws.scoring.folds import FoldResult
+from mixlaws.scoring.level_variance import LevelVariance
 from mixlaws.scoring.pipeline_choice import PipelineChoice
 
 
