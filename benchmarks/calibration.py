@@ -28,6 +28,8 @@ from mixlaws.laws.joint.fit import JointSettings  # noqa: E402
 from mixlaws.laws.observations import Observations, Target  # noqa: E402
 from mixlaws.laws.overall import Columns  # noqa: E402
 from mixlaws.laws.pipelines import Joint, Nested  # noqa: E402
+from mixlaws.losses.arrays import make_observations  # noqa: E402
+from mixlaws.paper.points import target_at  # noqa: E402
 from mixlaws.scoring.candidates import common_rows, make_candidates  # noqa: E402
 from mixlaws.scoring.difference_variance import distances  # noqa: E402
 from mixlaws.scoring.distance_errors import shapes_of  # noqa: E402
@@ -102,14 +104,14 @@ class Cell:
 def read_swarm(published: Path, name: str) -> Swarm:
     """Return a study's proxies: 70M to 410M, the mixtures of the largest size and the default."""
     study = read_logs(published, name)
-    seen = study.observations()
+    seen = make_observations(study)
     mixtures = [*set(seen.mixture[seen.size == "410M"].tolist()), "default"]
     proxies = (seen.size != "1B") & np.isin(seen.mixture, mixtures)
     columns = Columns(seen.validation_domains, weights_of(study))
     # The 5mix logs here hold no 1B runs: the same point in N and D of the same schedule serves.
     point = study if name == "redpajama" else read_logs(published, "redpajama")
     targets = {
-        f"{size}, {step // 1000}k steps": point.target(size, step)
+        f"{size}, {step // 1000}k steps": target_at(point, size, step)
         for size, step in (("1B", 100_000), ("410M", 36_000))
     }
     return Swarm(name, seen.select(proxies), seen.select(seen.size == "1B"), columns, targets)

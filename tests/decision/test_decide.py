@@ -218,8 +218,8 @@ def test_one_size_and_one_checkpoint_answer_at_their_own_point_only(observations
     assert (np.abs(missed) <= half).mean() >= 0.75
     assert half.max() < 0.2
     for pipeline in ("joint", "loglog"):
+        options = OPTIONS | {"pipeline": pipeline}
         with pytest.raises(FitError, match=f"laws.pipeline is {pipeline}, which cannot be used"):
-            options = OPTIONS | {"pipeline": pipeline}
             choose_laws(last, HELD_OUT, target=here, columns=columns, options=options)
     later = Target(99e3, 99e3, 1.23e6, 1.23e6)
     with pytest.raises(FitError, match="num_evaluations"):

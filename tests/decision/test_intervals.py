@@ -16,7 +16,6 @@ from mixlaws.decision.near_optimal import find_near_optimal
 from mixlaws.decision.objective import Objective
 from mixlaws.decision.optimum import minimise_objective
 from mixlaws.errors import FitError
-from mixlaws.laws.law import Ensemble
 from mixlaws.laws.observations import Observations, Target
 from mixlaws.laws.overall import Columns
 from mixlaws.laws.pipelines import Joint, Nested, Pipeline
@@ -42,7 +41,6 @@ class Plane:
 
     name: ClassVar[str] = "plane"
     required: str = ""
-    shift: float = 0.0
 
     def fit(self, observations: Observations, _target: Target, _start=None) -> PlantedLaw:
         r = observations.proportions
@@ -51,19 +49,8 @@ class Plane:
         curved = 0.5 * (CURVATURE * r[:, None, :] ** 2).sum(axis=2)
         plane = np.linalg.lstsq(r, observations.losses - curved, rcond=None)[0].T
         # Any constant is a plane too, as the shares sum to 1: take the one that completes squares.
-        constant = self.shift - 0.5 * (plane**2 / CURVATURE).sum(axis=1)
+        constant = -0.5 * (plane**2 / CURVATURE).sum(axis=1)
         return PlantedLaw(constant, CURVATURE, -plane / CURVATURE)
-
-
-@dataclass(frozen=True)
-class TwoPlanes:
-    """The mean of two forms that are half a nat apart."""
-
-    name: ClassVar[str] = "two planes"
-
-    def fit(self, observations: Observations, target: Target, _start=None) -> Ensemble:
-        planes = (Plane(), Plane(shift=0.5))
-        return Ensemble(tuple(plane.fit(observations, target) for plane in planes))
 
 
 def observe(seed: int, num_mixtures: int = 20, noise: float = 0.02) -> Observations:
