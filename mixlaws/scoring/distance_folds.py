@@ -156,13 +156,14 @@ def distance_folds(observations: Observations, kept: np.ndarray) -> list[Distanc
     """Return the folds that the observations allow.
 
     `kept` (n,) is the early cut of the full runs: a fold needs MIN_CHECKPOINTS numbers of tokens
-    after it. A swarm of one size, or of one checkpoint, may have none.
+    after it. A swarm of one size, or of one checkpoint, may have none. With few checkpoints two
+    parts of a run can hold the same rows: these are one fold.
     """
-    return [
-        fold
-        for fold in _all_folds(observations)
-        if len(np.unique(observations.tokens[fold.train & kept])) >= MIN_CHECKPOINTS
-    ]
+    folds: dict[bytes, DistanceFold] = {}
+    for fold in _all_folds(observations):
+        if len(np.unique(observations.tokens[fold.train & kept])) >= MIN_CHECKPOINTS:
+            folds.setdefault(np.packbits([fold.train, fold.validate]).tobytes(), fold)
+    return list(folds.values())
 
 
 def _all_folds(observations: Observations) -> Iterator[DistanceFold]:

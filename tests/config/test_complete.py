@@ -89,7 +89,11 @@ WRONG = [
     ("domains.bad name", {"source": "embedded", "harvest": "docs"}, "the name must be letters,"),
     ("domains.python.filter", "x", "unknown key."),
     ("mixtures.limits", {"docs": [0.5, 0.2]}, "the lower limit exceeds the upper one"),
-    ("laws.mixing", "M2", "must be auto, additive, exponential, M1, sqrt-linear or additive-power, found 'M2'"),
+    (
+        "laws.mixing",
+        "M2",
+        "must be auto, additive, exponential, M1, sqrt-linear or additive-power, found 'M2'",
+    ),
     ("experiment", "a/b", "must be letters, digits, dots, hyphens and underscores"),
 ]
 

@@ -20,7 +20,10 @@ LEVEL = 0.9
 
 @pytest.mark.parametrize("name", ["redpajama", "5mix"])
 def test_nested_intervals_hold_a_larger_size(published, name):
-    """70M-305M -> 410M at 30k steps: intervals of one run hold at least what they promise."""
+    """70M-305M -> 410M at 30k steps: 90 % intervals of one run hold .85 or more.
+
+    With 20 mixtures a coverage scatters by .04 about what it estimates.
+    """
     study = read_logs(published, name)
     observations = common_mixtures(study, ["70M", "160M", "305M", "410M"], range(30_001))
     columns = Columns(observations.validation_domains, weights_of(study))
@@ -35,8 +38,8 @@ def test_nested_intervals_hold_a_larger_size(published, name):
     first, second = np.triu_indices(len(observed), 1)
     pairs = (unseen.proportions[first], unseen.proportions[second])
     differences = predict_differences(law, pairs, bounds, "single_run")
-    assert measure_coverage(losses, observed) >= 0.9
-    assert measure_coverage(differences, observed[first] - observed[second]) >= 0.9
+    assert measure_coverage(losses, observed) >= 0.85
+    assert measure_coverage(differences, observed[first] - observed[second]) >= 0.85
     assert (losses.upper - losses.lower)[:, -1].mean() / 2 <= 0.02
     # Three sizes are left: nested has no fold towards a larger one.
     assert forward.choice.levels.measured == (False, True)
