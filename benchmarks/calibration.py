@@ -110,10 +110,10 @@ def read_swarm(published: Path, name: str) -> Swarm:
     columns = Columns(seen.validation_domains, weights_of(study))
     # The 5mix logs here hold no 1B runs: the same point in N and D of the same schedule serves.
     point = study if name == "redpajama" else read_logs(published, "redpajama")
-    targets = {
-        f"{size}, {step // 1000}k steps": target_at(point, size, step)
-        for size, step in (("1B", 100_000), ("410M", 36_000))
-    }
+    end = target_at(point, "410M", USUAL_STEPS)
+    # No run of 410M goes on to 36k steps; a choice needs the target's distance alone.
+    later = replace(end, tokens=1.2 * end.tokens)
+    targets = {"1B, 100k steps": target_at(point, "1B", 100_000), "410M, 36k steps": later}
     return Swarm(name, seen.select(proxies), seen.select(seen.size == "1B"), columns, targets)
 
 
