@@ -146,6 +146,8 @@ def confirmation_findings(confirmation: Mapping[str, Any]) -> list[Finding]:
             "over validation domains and mixtures.",
         )
     ]
+    seeds = len(confirmation["seeds"])
+    runs = "one run" if seeds == 1 else f"the mean of {seeds} runs"
     inside = [
         entry["predicted"]["lower"] <= entry["mean"] <= entry["predicted"]["upper"]
         for entry in confirmation["mixtures"].values()
@@ -153,9 +155,8 @@ def confirmation_findings(confirmation: Mapping[str, Any]) -> list[Finding]:
     findings.append(
         Finding(
             "plain" if all(inside) else "caution",
-            f"The mean observed overall loss is inside its predicted interval, that of the "
-            f"mean of {len(confirmation['seeds'])} runs, for {sum(inside)} "
-            f"of {len(inside)} mixtures.",
+            f"The observed overall loss is inside the predicted interval of {runs} for "
+            f"{sum(inside)} of {len(inside)} mixtures.",
         )
     )
     for name, gain in confirmation["gains"].items():
