@@ -66,7 +66,7 @@ class Laws(Section):
 
 
 class Uncertainty(Section):
-    """The bootstrap over mixtures that gives the intervals."""
+    """How the intervals are made: those of shares by a bootstrap over mixtures."""
 
     replicates: Integer = key("Number of bootstrap refits.", default=200, ge=10)
     level: Number = key("Coverage of the intervals.", default=0.9, gt=0, lt=1)

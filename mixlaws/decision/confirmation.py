@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from mixlaws.decision.estimates import of_mean
 from mixlaws.decision.noise import seed_noise
 from mixlaws.errors import DataError
 from mixlaws.files import read_json, write_json
@@ -41,6 +42,8 @@ def compare_losses(
 ) -> dict[str, Any]:
     """Return what confirmation.json holds, from the loss table of the target's runs.
 
+    Predictions have the intervals of what was observed: the mean over the seeds.
+
     Raises DataError when a run of a mixture and seed is missing.
     """
     final = losses[losses["step"] == losses["step"].max()]
@@ -54,6 +57,7 @@ def compare_losses(
         )
     predicted = _predictions(optimum)
     noise = seed_noise(overall.to_numpy())
+    num_seeds = len(overall.columns)
     means = table.groupby("mixture").mean()
     return {
         "size": str(final["size"].iloc[0]),
@@ -65,7 +69,7 @@ def compare_losses(
             mixture: {
                 "observed": row.tolist(),
                 "mean": float(row.mean()),
-                "predicted": predicted[mixture]["overall"],
+                "predicted": of_mean(predicted[mixture]["overall"], num_seeds),
             }
             for mixture, row in overall.iterrows()
         },
@@ -73,14 +77,16 @@ def compare_losses(
             domain: {
                 mixture: {
                     "mean": float(means.loc[mixture, domain]),
-                    "predicted": predicted[mixture][domain],
+                    "predicted": of_mean(predicted[mixture][domain], num_seeds),
                 }
                 for mixture in overall.index
             }
             for domain in means.columns
         },
         "gains": {
-            mixture: _gain(overall, mixture, optimum["baselines"][mixture]["gain"], noise)
+            mixture: _gain(
+                overall, mixture, of_mean(optimum["baselines"][mixture]["gain"], num_seeds), noise
+            )
             for mixture in overall.index
             if mixture != OPTIMUM
         },

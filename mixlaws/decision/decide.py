@@ -10,7 +10,13 @@ import numpy as np
 
 from mixlaws.decision.baselines import best_observed
 from mixlaws.decision.bootstrap import Bootstrap, Sampling, bootstrap
-from mixlaws.decision.intervals import Interval, predict_differences, predict_losses, predict_shares
+from mixlaws.decision.estimates import KINDS, estimate
+from mixlaws.decision.intervals import (
+    Bounds,
+    predict_differences,
+    predict_losses,
+    predict_shares,
+)
 from mixlaws.decision.limits import GroupLimit, Limits, make_limits
 from mixlaws.decision.near_optimal import find_near_optimal
 from mixlaws.decision.objective import Objective
@@ -18,7 +24,8 @@ from mixlaws.decision.optimum import Optimum, minimise_objective
 from mixlaws.laws.files import FittedLaw
 from mixlaws.laws.law import Law
 from mixlaws.laws.observations import Observations
-from mixlaws.laws.overall import Columns, FoldErrors
+from mixlaws.laws.overall import Columns
+from mixlaws.scoring.uncertainty import read_uncertainty
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,9 +35,7 @@ class Evidence:
     observations: Observations
     """Fitted mixtures only."""
     laws: Bootstrap
-    columns: Columns
-    errors: FoldErrors
-    level: float
+    bounds: Bounds
 
     @property
     def law(self) -> Law:
@@ -43,7 +48,8 @@ def gather_evidence(fitted: FittedLaw, observations: Observations, sampling: Sam
     laws = bootstrap(
         fitted.pipeline, observations, fitted.target, sampling=sampling, fitted=fitted.law
     )
-    return Evidence(observations, laws, fitted.columns, fitted.errors, fitted.level)
+    bounds = Bounds(fitted.columns, read_uncertainty(fitted.uncertainty), fitted.level)
+    return Evidence(observations, laws, bounds)
 
 
 def _limits(
@@ -94,18 +100,11 @@ def decide_mixture(
     """
     domains = evidence.observations.domains
     limits = _limits(domains, options, available_tokens, target_tokens)
-    goal = _objective(evidence.columns, options, baselines)
+    goal = _objective(evidence.bounds.columns, options, baselines)
     best = minimise_objective(evidence.law, goal, limits)
     free = minimise_objective(evidence.law, goal, make_limits(limits.domains, 1.0))
-    shares = predict_shares(evidence.laws, goal, limits, best, level=evidence.level)
-    near = find_near_optimal(
-        evidence.laws,
-        best.proportions,
-        limits,
-        evidence.columns,
-        level=evidence.level,
-        errors=evidence.errors,
-    )
+    shares = predict_shares(evidence.laws, goal, limits, best, level=evidence.bounds.level)
+    near = find_near_optimal(evidence.law, best.proportions, limits, evidence.bounds)
     return {
         "proportions": _named(domains, best.proportions),
         "intervals": _ranges(domains, shares.lower, shares.upper),
@@ -127,32 +126,26 @@ def decide_mixture(
 
 
 def _predicted(evidence: Evidence, proportions: np.ndarray) -> dict[str, dict[str, float]]:
-    """Return value, lower and upper of each validation domain and overall."""
-    interval = predict_losses(
-        evidence.laws,
-        proportions[None],
-        evidence.columns,
-        level=evidence.level,
-        errors=evidence.errors,
+    """Return the estimate of each validation domain and overall."""
+    expected, one_run = (
+        predict_losses(evidence.law, proportions[None], evidence.bounds, kind) for kind in KINDS
     )
-    return {name: _at(interval, 0, i) for i, name in enumerate(evidence.columns.names)}
+    names = evidence.bounds.columns.names
+    return {name: estimate(expected, one_run, i) for i, name in enumerate(names)}
 
 
 def _baselines(
     evidence: Evidence, best: Optimum, baselines: Mapping[str, Sequence[float]]
 ) -> dict[str, Any]:
     """Return each baseline's predicted losses and what the optimum gains over it."""
-    observed_id, observed = best_observed(evidence.observations, evidence.columns)
+    observed_id, observed = best_observed(evidence.observations, evidence.bounds.columns)
     named = {name: (name, np.asarray(shares)) for name, shares in baselines.items()}
     named["best_observed"] = (observed_id, observed)
     found = {}
     for name, (mixture, shares) in named.items():
-        gain = predict_differences(
-            evidence.laws,
-            (shares[None], best.proportions[None]),
-            evidence.columns,
-            level=evidence.level,
-            errors=evidence.errors,
+        pair = (shares[None], best.proportions[None])
+        expected, one_run = (
+            predict_differences(evidence.law, pair, evidence.bounds, kind) for kind in KINDS
         )
         predicted = _predicted(evidence, shares)
         found[name] = {
@@ -160,7 +153,7 @@ def _baselines(
             "proportions": _named(evidence.observations.domains, shares),
             "overall": predicted["overall"],
             "predicted": predicted,
-            "gain": _at(gain, 0, -1),
+            "gain": estimate(expected, one_run, -1),
         }
     return found
 
@@ -182,11 +175,3 @@ def _named(domains: Sequence[str], shares: np.ndarray) -> dict[str, float]:
 def _ranges(domains: Sequence[str], low: np.ndarray, high: np.ndarray) -> dict[str, list[float]]:
     rows = zip(domains, low, high, strict=True)
     return {domain: [float(lower), float(upper)] for domain, lower, upper in rows}
-
-
-def _at(interval: Interval, row: int, column: int) -> dict[str, float]:
-    return {
-        "value": float(interval.value[row, column]),
-        "lower": float(interval.lower[row, column]),
-        "upper": float(interval.upper[row, column]),
-    }

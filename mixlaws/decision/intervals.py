@@ -11,7 +11,10 @@ from mixlaws.decision.bootstrap import Bootstrap
 from mixlaws.decision.limits import Limits
 from mixlaws.decision.objective import Objective
 from mixlaws.decision.optimum import Optimum, minimise_objective
-from mixlaws.laws.overall import Columns, FoldErrors
+from mixlaws.laws.law import Law
+from mixlaws.laws.overall import Columns
+from mixlaws.scoring.difference_variance import Kind
+from mixlaws.scoring.uncertainty import Uncertainty
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,47 +26,40 @@ class Interval:
     upper: np.ndarray
 
 
-def predict_losses(
-    laws: Bootstrap,
-    proportions: np.ndarray,
-    columns: Columns,
-    *,
-    level: float,
-    errors: FoldErrors | None = None,
-) -> Interval:
-    """Return the losses (m, V + 1) of named mixtures (m, K) at the target, overall last.
+@dataclass(frozen=True, eq=False)
+class Bounds:
+    """What turns predicted values into intervals of one level."""
 
-    The value is the mean of the forms fitted to all data; the interval is that of the
-    replicates of all forms pooled, widened in quadrature by the fold errors.
+    columns: Columns
+    uncertainty: Uncertainty
+    level: float
+
+
+def predict_losses(
+    law: Law, proportions: np.ndarray, bounds: Bounds, kind: Kind = "expected"
+) -> Interval:
+    """Return the losses (m, V + 1) of mixtures (m, K) at the target, overall last.
+
+    The interval is of the expected losses, or of one new run of each mixture (`single_run`).
     """
-    value = columns.with_overall(laws.fitted.predict(proportions))
-    draws = np.array([columns.with_overall(draw) for draw in laws.draws(proportions)])
-    return widened(laws, value, draws, level, None if errors is None else errors.level)
+    value = bounds.columns.with_overall(law.predict(proportions))
+    half = bounds.uncertainty.of_losses(proportions, bounds.level, kind)
+    return Interval(value, value - half, value + half)
 
 
 def predict_differences(
-    laws: Bootstrap,
-    pair: tuple[np.ndarray, np.ndarray],
-    columns: Columns,
-    *,
-    level: float,
-    errors: FoldErrors | None = None,
+    law: Law, pair: tuple[np.ndarray, np.ndarray], bounds: Bounds, kind: Kind = "expected"
 ) -> Interval:
     """Return by how much the first mixtures of the pair lose against the second (m, V + 1).
 
     Both are (m, K), or one of them (1, K). A positive overall value is the gain of moving from the
     first mixture to the second. Errors common to both cancel, so this is narrower than the
-    difference of two intervals.
+    difference of two intervals, and vanishes where both are one mixture.
     """
-    first, second = (columns.with_overall(laws.fitted.predict(side)) for side in pair)
-    draws = np.array(
-        [
-            columns.with_overall(one) - columns.with_overall(other)
-            for one, other in zip(laws.draws(pair[0]), laws.draws(pair[1]), strict=True)
-        ]
-    )
-    error = None if errors is None else errors.difference
-    return widened(laws, first - second, draws, level, error)
+    first, second = (bounds.columns.with_overall(law.predict(side)) for side in pair)
+    value = first - second
+    half = bounds.uncertainty.of_differences(pair, bounds.level, kind)
+    return Interval(value, value - half, value + half)
 
 
 def predict_shares(
@@ -71,8 +67,8 @@ def predict_shares(
 ) -> Interval:
     """Return each share of the optimum (K,): its spread over the replicates of all forms.
 
-    The fold errors have no direction in the space of mixtures, so they widen no share: read these
-    intervals with the near-optimal set, which they do widen.
+    It says how much the data at hand could have moved the optimum. Read these intervals with the
+    near-optimal set, which also knows how far the law may miss.
     """
     shares = np.array(
         [
@@ -80,7 +76,7 @@ def predict_shares(
             for law in laws.every_law()
         ]
     )
-    return widened(laws, optimum.proportions, shares, level, None)
+    return _central(laws, optimum.proportions, shares, level)
 
 
 def measure_coverage(interval: Interval, observed: np.ndarray) -> float:
@@ -93,10 +89,8 @@ def measure_coverage(interval: Interval, observed: np.ndarray) -> float:
     return float(inside.mean())
 
 
-def widened(
-    laws: Bootstrap, value: np.ndarray, draws: np.ndarray, level: float, error: np.ndarray | None
-) -> Interval:
-    """Return the central interval of draws (B, ...), each side joined with z times the error.
+def _central(laws: Bootstrap, value: np.ndarray, draws: np.ndarray, level: float) -> Interval:
+    """Return the central interval of draws (B, ...); it holds the value.
 
     Few mixtures make resamples too alike: the quantiles are taken further out, as for the mean of
     as many normal values (the expanded percentile interval of Hesterberg 2015, 1411.5279).
@@ -104,7 +98,4 @@ def widened(
     num, upper = laws.num_mixtures, 0.5 + level / 2
     tail = stats.norm.sf(np.sqrt(num / (num - 1)) * stats.t.ppf(upper, num - 1))
     low, high = np.quantile(draws, [tail, 1 - tail], axis=0)
-    extra = 0.0 if error is None else stats.norm.ppf(upper) * error
-    below = np.hypot(np.maximum(value - low, 0), extra)
-    above = np.hypot(np.maximum(high - value, 0), extra)
-    return Interval(value, value - below, value + above)
+    return Interval(value, np.minimum(low, value), np.maximum(high, value))

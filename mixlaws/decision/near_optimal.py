@@ -6,10 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mixlaws.decision.bootstrap import Bootstrap
-from mixlaws.decision.intervals import widened
+from mixlaws.decision.intervals import Bounds, predict_differences
 from mixlaws.decision.limits import Limits
-from mixlaws.laws.overall import Columns, FoldErrors
+from mixlaws.laws.law import Law
 
 # Part of the way from the optimum to a distant mixture at which candidates are tried.
 _PARTS = (0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.65, 0.8, 1.0)
@@ -32,18 +31,11 @@ class NearOptimal:
     """Mixtures that were compared with the optimum."""
 
 
-def find_near_optimal(
-    laws: Bootstrap,
-    optimum: np.ndarray,
-    limits: Limits,
-    columns: Columns,
-    *,
-    level: float,
-    errors: FoldErrors | None = None,
-) -> NearOptimal:
+def find_near_optimal(law: Law, optimum: np.ndarray, limits: Limits, bounds: Bounds) -> NearOptimal:
     """Compare allowed mixtures with the optimum (K,): which could be as good?
 
-    A mixture belongs to the set if the interval of its overall loss minus the optimum's reaches 0.
+    A mixture belongs to the set if the interval of its expected overall loss minus the optimum's
+    reaches 0.
     Candidates lie on lines from the optimum to the extremes of each domain and to 256 mixtures of
     a seeded random walk through the limits, so the ranges are reached, never exaggerated.
     """
@@ -51,15 +43,12 @@ def find_near_optimal(
     parts = np.array(_PARTS)[:, None, None]
     candidates = (optimum + parts * (ends - optimum)).reshape(-1, len(optimum))
     mixtures = np.concatenate([candidates, optimum[None]])
-    overall = np.array([columns.overall(draw) for draw in laws.draws(mixtures)])
-    value = columns.overall(laws.fitted.predict(mixtures))
-    error = None if errors is None else errors.difference[-1:]
-    excess = widened(laws, value - value[-1], overall - overall[:, -1:], level, error)
-    alike = excess.lower <= 0
+    excess = predict_differences(law, (mixtures, optimum[None]), bounds)
+    alike = excess.lower[:, -1] <= 0
     return NearOptimal(
         lower=mixtures[alike].min(axis=0),
         upper=mixtures[alike].max(axis=0),
-        tolerance=float(excess.value[alike].max()),
+        tolerance=float(excess.value[alike, -1].max()),
         num_candidates=len(candidates),
     )
 

@@ -15,16 +15,14 @@ SURFACE_POINTS = 33  # along an edge of the simplex, or along a domain's share
 
 
 def surface_table(evidence: Evidence, optimum: Mapping[str, float]) -> pd.DataFrame:
-    """Return predicted overall losses over the simplex.
+    """Return predicted overall losses over the simplex; intervals are of the expected loss.
 
     On a lattice for up to three domains, else along the lines through the optimum on which one
     share varies and the others keep their ratios.
     """
     domains = list(optimum)
     points = _surface_points(np.array(list(optimum.values())))
-    interval = predict_losses(
-        evidence.laws, points, evidence.columns, level=evidence.level, errors=evidence.errors
-    )
+    interval = predict_losses(evidence.law, points, evidence.bounds)
     table = pd.DataFrame(points, columns=[f"r_{domain}" for domain in domains])
     return table.assign(
         overall=interval.value[:, -1],
@@ -44,7 +42,7 @@ def interaction_table(evidence: Evidence) -> pd.DataFrame:
         change = np.diff(evidence.law.predict(np.array([uniform, moved])), axis=0)[0]
         rows += [
             {"validation_domain": name, "domain": domain, "effect": float(effect)}
-            for name, effect in zip(evidence.columns.validation_domains, change, strict=True)
+            for name, effect in zip(evidence.bounds.columns.validation_domains, change, strict=True)
         ]
     return pd.DataFrame(rows)
 

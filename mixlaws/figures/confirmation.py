@@ -100,7 +100,8 @@ SPEC = FigureSpec(
     section="confirmation",
     title="The target, really trained",
     caption=(
-        "Left: the predicted overall loss with its interval, and what each training seed gave. "
+        "Left: the predicted overall loss with the interval of the mean of these runs, and "
+        "what each training seed gave. "
         "Right: by how much the optimum was better, seed by seed; inside the grey band a "
         "difference cannot be told from the noise between seeds."
     ),

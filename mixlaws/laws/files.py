@@ -20,7 +20,7 @@ from mixlaws.laws.joint.law import JointAtTarget, JointLaw
 from mixlaws.laws.law import Ensemble, Law, members
 from mixlaws.laws.mixing import MIXING_LAWS
 from mixlaws.laws.observations import Target
-from mixlaws.laws.overall import Columns, FoldErrors
+from mixlaws.laws.overall import Columns
 from mixlaws.laws.pipelines import Pipeline, make_pipeline, pipeline_record
 
 LAW_FILE = "law.json"
@@ -39,8 +39,8 @@ class FittedLaw:
     columns: Columns
     noise: np.ndarray
     """(V,) root mean square of the residuals of the fit, nats."""
-    errors: FoldErrors
-    """Errors on losses that the law was not fitted to."""
+    uncertainty: Mapping[str, Any]
+    """The record of `Uncertainty` (scoring): half-widths of losses and of differences."""
     level: float
     """Coverage of the intervals."""
     num_mixtures: int
@@ -72,7 +72,7 @@ def load_fitted(folder: str | Path) -> FittedLaw:
 
 def law_record(fitted: FittedLaw) -> dict[str, Any]:
     """Return a fitted law as plain JSON."""
-    columns, errors = fitted.columns, fitted.errors
+    columns = fitted.columns
     return {
         "pipeline": pipeline_record(fitted.pipeline),
         "target": asdict(fitted.target),
@@ -81,10 +81,7 @@ def law_record(fitted: FittedLaw) -> dict[str, Any]:
         "weights": _named(columns.validation_domains, columns.weights),
         "laws": [_record_of(law, fitted) for law in members(fitted.law)],
         "noise": _named(columns.validation_domains, fitted.noise),
-        "errors": {
-            "level": _named(columns.names, errors.level),
-            "difference": _named(columns.names, errors.difference),
-        },
+        "uncertainty": dict(fitted.uncertainty),
         "level": fitted.level,
         "num_mixtures": fitted.num_mixtures,
     }
@@ -110,10 +107,7 @@ def fitted_law(record: Mapping[str, Any]) -> FittedLaw:
         domains=domains,
         columns=columns,
         noise=_vector(record["noise"], validation_domains),
-        errors=FoldErrors(
-            _vector(record["errors"]["level"], columns.names),
-            _vector(record["errors"]["difference"], columns.names),
-        ),
+        uncertainty=record["uncertainty"],
         level=record["level"],
         num_mixtures=record["num_mixtures"],
     )

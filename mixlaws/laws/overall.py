@@ -1,4 +1,4 @@
-"""The overall loss: validation domains, their weights, and the errors of predicted losses."""
+"""The overall loss: the validation domains and their weights."""
 
 from __future__ import annotations
 
@@ -47,13 +47,3 @@ class Columns:
         """Return the weighted sum (m,) of losses (m, V); a loss of weight 0 may be infinite."""
         used = self.weights > 0
         return np.asarray(losses[:, used] @ self.weights[used])
-
-
-@dataclass(frozen=True, eq=False)
-class FoldErrors:
-    """Errors that a bootstrap misses, measured on known losses; the overall loss comes last."""
-
-    level: np.ndarray
-    """(V + 1,) root mean square error of a predicted loss, nats."""
-    difference: np.ndarray
-    """(V + 1,) root mean square error of the difference between two mixtures, nats."""

@@ -142,13 +142,16 @@ def _better(found: PaperResults) -> Iterator[Finding]:
 def _gain_finding(found: PaperResults) -> Finding:
     gain = found.optimum["gain"]
     true = found.observed("default") - found.observed("optimised")
-    inside = gain["lower"] <= true <= gain["upper"]
+    low, high = gain["one_run"]
+    inside = low <= true <= high
     told = gain["lower"] > 0 or gain["upper"] < 0
     return Finding(
         "good" if inside else "caution",
-        f"An interval for the gain: {format_signed(gain['value'])} "
-        f"({format_signed(gain['lower'])} to {format_signed(gain['upper'])}), which "
-        f"{'holds' if inside else 'misses'} the observed {true:.4f}. Before the 1B runs the two "
+        f"The joint laws predict a gain of {format_signed(gain['value'])} nats; the 90 % interval "
+        f"of its expected value is {format_signed(gain['lower'])} to "
+        f"{format_signed(gain['upper'])}, that of one run of each mixture {format_signed(low)} to "
+        f"{format_signed(high)}, which {'holds' if inside else 'misses'} the observed "
+        f"{true:.4f}. Before the 1B runs the two "
         f"mixtures could {'' if told else 'not '}be told apart.",
     )
 

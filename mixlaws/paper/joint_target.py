@@ -11,7 +11,8 @@ import pandas as pd
 
 from mixlaws.decision.bootstrap import Sampling, bootstrap
 from mixlaws.decision.decide import Evidence, decide_mixture
-from mixlaws.decision.intervals import predict_differences
+from mixlaws.decision.estimates import KINDS, estimate
+from mixlaws.decision.intervals import Bounds, predict_differences
 from mixlaws.files import read_json, write_json
 from mixlaws.laws.joint.fit import JointSettings, fit_joint_ensemble
 from mixlaws.laws.nested import PAPER_SETTINGS
@@ -21,13 +22,13 @@ from mixlaws.laws.pipelines import Joint, Nested
 from mixlaws.losses.arrays import make_observations
 from mixlaws.losses.swarm import Swarm
 from mixlaws.paper.points import Panels, Settings, complete_runs, target_at
-from mixlaws.scoring.fold_errors import measure_fold_errors
 from mixlaws.scoring.folds import (
     FoldResult,
     forecaster,
     leave_largest_size_out,
     leave_later_steps_out,
 )
+from mixlaws.scoring.forward import Question, look_forward
 from mixlaws.scoring.joint_folds import JointChoice, choose_joint
 
 JOINT, PAPER = "joint", "nested, the paper's"
@@ -128,14 +129,16 @@ def bound_target(
     choice: JointChoice,
     *,
     uncertainty: Mapping[str, Any],
+    swarm: str | None = None,
     processes: int = 1,
 ) -> dict[str, Any]:
     """Return the content of optimum.json (`decide_mixture`) and `gain`, default minus optimised.
 
-    All mixtures are predicted as unseen ones (one tier). The intervals come from a bootstrap over
-    mixtures and are widened by the errors on the forward folds.
+    Mixtures are predicted as unseen ones (one tier). Intervals of losses and gains come from the
+    forward folds among the proxies (`scoring/forward.py`), the study itself, `swarm`, left out of
+    the pooled values; those of shares are bootstraps over mixtures.
     """
-    evidence = _gather(study, settings, choice, uncertainty, processes)
+    evidence = _gather(study, settings, choice, uncertainty, swarm, processes)
     named: dict[str, Any] = {role: study.shares(settings[role]) for role in ROLES}
     record = decide_mixture(
         evidence,
@@ -145,18 +148,11 @@ def bound_target(
         available_tokens={},
         baselines=named,
     )
-    gain = predict_differences(
-        evidence.laws,
-        (named["default"][None], named["optimised"][None]),
-        evidence.columns,
-        level=evidence.level,
-        errors=evidence.errors,
+    pair = (named["default"][None], named["optimised"][None])
+    expected, one_run = (
+        predict_differences(evidence.law, pair, evidence.bounds, kind) for kind in KINDS
     )
-    bounds = {"value": gain.value, "lower": gain.lower, "upper": gain.upper}
-    return record | {
-        "level": evidence.level,
-        "gain": {name: float(values[0, -1]) for name, values in bounds.items()},
-    }
+    return record | {"level": evidence.bounds.level, "gain": estimate(expected, one_run, -1)}
 
 
 def _gather(
@@ -164,18 +160,20 @@ def _gather(
     settings: Settings,
     choice: JointChoice,
     uncertainty: Mapping[str, Any],
+    swarm: str | None,
     processes: int,
 ) -> Evidence:
     target = target_at(study, **settings["target"])
     proxies = proxy_runs(study, settings)
     columns = Columns(proxies.validation_domains, np.array(list(study.weights.values())))
-    runs = complete_runs(study, settings["sizes"], settings["steps"])
-    results = [result for result in _fold_results(runs, choice) if result.law == JOINT]
+    joint = Joint(choice.forms, choice.settings)
+    question = Question(pinned=JOINT, swarm=swarm)
+    forward = look_forward(proxies, target, columns, [joint], question)
     laws = bootstrap(
-        Joint(choice.forms, choice.settings),
+        joint,
         proxies,
         target,
         sampling=Sampling(uncertainty["replicates"], processes=processes),
     )
-    errors = measure_fold_errors(results, columns)
-    return Evidence(proxies, laws, columns, errors, uncertainty["level"])
+    bounds = Bounds(columns, forward.uncertainty, uncertainty["level"])
+    return Evidence(proxies, laws, bounds)

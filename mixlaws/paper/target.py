@@ -51,6 +51,7 @@ def bound_target(
         settings,
         joint_target.read_choice(choice),
         uncertainty=uncertainty,
+        swarm=Path(study).name,
         processes=processes,
     )
     write_json(record, output)

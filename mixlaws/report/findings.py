@@ -38,17 +38,17 @@ FAR = {"parameters": 10.0, "tokens": 10.0}
 NUM_NAMED = 5
 
 
-def interval_words(estimate: Mapping[str, float], level: float) -> str:
-    """Return an interval as `90 % interval 0.010 to 0.040`."""
+def interval_words(estimate: Mapping[str, float], level: float, of: str) -> str:
+    """Return an interval as `90 % interval of the expected loss 0.010 to 0.040`."""
     low, high = (format_loss(estimate[end]).replace("-", "−") for end in ("lower", "upper"))
-    return f"{100 * level:.0f}{SPACE}% interval {low} to {high}"
+    return f"{100 * level:.0f}{SPACE}% interval of the expected {of} {low} to {high}"
 
 
 def gain_findings(optimum: Mapping[str, Any]) -> list[Finding]:
     """Say for each baseline whether the optimum is predicted to be better."""
     findings = []
     for name, baseline in optimum["baselines"].items():
-        gain, words = baseline["gain"], interval_words(baseline["gain"], optimum["level"])
+        gain, words = baseline["gain"], interval_words(baseline["gain"], optimum["level"], "gain")
         label = _baseline_words(name)
         if name == BEST_OBSERVED:
             label += f" ({baseline['mixture']})"
@@ -146,6 +146,8 @@ def confirmation_findings(confirmation: Mapping[str, Any]) -> list[Finding]:
             "over validation domains and mixtures.",
         )
     ]
+    seeds = len(confirmation["seeds"])
+    runs = "one run" if seeds == 1 else f"the mean of {seeds} runs"
     inside = [
         entry["predicted"]["lower"] <= entry["mean"] <= entry["predicted"]["upper"]
         for entry in confirmation["mixtures"].values()
@@ -153,8 +155,8 @@ def confirmation_findings(confirmation: Mapping[str, Any]) -> list[Finding]:
     findings.append(
         Finding(
             "plain" if all(inside) else "caution",
-            f"The mean observed overall loss is inside the predicted interval for {sum(inside)} "
-            f"of {len(inside)} mixtures.",
+            f"The observed overall loss is inside the predicted interval of {runs} for "
+            f"{sum(inside)} of {len(inside)} mixtures.",
         )
     )
     for name, gain in confirmation["gains"].items():
@@ -165,7 +167,8 @@ def confirmation_findings(confirmation: Mapping[str, Any]) -> list[Finding]:
             Finding(
                 "plain" if held else "caution",
                 f"Gain over {name}: predicted {format_signed(gain['predicted']['value'])} nats, "
-                f"observed {format_signed(gain['observed'])}, {where} the predicted interval.",
+                f"observed {format_signed(gain['observed'])}, {where} the predicted "
+                "interval of these runs.",
             )
         )
     return findings
@@ -182,14 +185,12 @@ def mixture_scores(scores: pd.DataFrame, sizes: Mapping[str, int]) -> pd.DataFra
     return rows[rows["size"] == max(rows["size"], key=lambda size: sizes[size])]
 
 
-def law_findings(scores: pd.DataFrame, reasons: Mapping[str, str]) -> list[Finding]:
-    """Say which laws decide and why, and where the mixing law is no better than a baseline.
+def law_findings(scores: pd.DataFrame, reason: str) -> list[Finding]:
+    """Say why the mixing law decides, and where it is no better than a baseline.
 
     `scores` are those of mixture_scores.
     """
-    findings = [
-        Finding("plain", f"{what.capitalize()}: {reason}.") for what, reason in reasons.items()
-    ]
+    findings = [Finding("plain", f"Mixing: {reason}.")]
     for fold, rows in scores.groupby("fold", sort=False):
         law = rows.loc[rows["decides"], "law"].iloc[0]
         errors = rows.pivot(index="validation_domain", columns="law", values="mae")
@@ -229,7 +230,7 @@ def optimum_warnings(optimum: Mapping[str, Any]) -> Iterator[Finding]:
         yield Finding(
             "caution",
             f"{failed} of {optimum['replicates']} bootstrap refits failed and are not in the "
-            "intervals.",
+            "intervals of the shares.",
         )
 
 

@@ -39,7 +39,7 @@ def _summary(found: PageData) -> dict[str, Any]:
         "target": findings.scale_words(optimum["target"]),
         "weights": format_mixture(weights),
         "loss": format_loss(overall["value"]),
-        "interval": findings.interval_words(overall, optimum["level"]),
+        "interval": findings.interval_words(overall, optimum["level"], "loss"),
         "shares": _bars(optimum),
         "verdict": findings.verdict(optimum, found.confirmation),
         "gains": findings.gain_findings(optimum),

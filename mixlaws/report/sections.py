@@ -14,6 +14,7 @@ from mixlaws.report import tables as report_tables
 from mixlaws.report import text as report_text
 from mixlaws.report.blocks import Finding, Section
 from mixlaws.report.data import PageData
+from mixlaws.report.forward import forward_findings
 from mixlaws.results import Results
 from mixlaws.runs.schedules import make_schedule
 
@@ -40,13 +41,13 @@ def confirmation_section(found: PageData) -> Section | None:
 
 def quality_section(found: PageData) -> Section | None:
     """Return the scores of laws and baselines on unseen losses, if laws were scored."""
-    scores, all_scores, choice = found.scores, found.all_scores, found.results.choice
-    if scores is None or all_scores is None or choice is None:
+    scores, choice = found.scores, found.results.choice
+    if scores is None or choice is None:
         return None
     folds = [fold for fold in findings.MIXTURE_FOLDS if fold in set(scores["fold"])]
     tables = [report_tables.score_table(scores, fold) for fold in folds]
     tables += [report_tables.domain_score_table(scores, fold) for fold in folds[:1]]
-    forward = report_tables.forward_table(all_scores)
+    forward = report_tables.forward_table(choice["folds"], choice["pipeline"])
     inner = report_tables.joint_fold_table(choice.get("joint_folds", []))
     return Section(
         "quality",
@@ -55,7 +56,7 @@ def quality_section(found: PageData) -> Section | None:
         "baselines: the mean of the other mixtures, a straight line in the shares (linear) and, "
         "where it predicts anything, what was observed last (best-observed). Regret is what "
         "following the law would have cost against knowing the best mixture.",
-        findings.law_findings(scores, choice["reasons"]),
+        [*forward_findings(choice), *findings.law_findings(scores, choice["reasons"]["mixing"])],
         found.figures("quality"),
         [*tables, *(table for table in (forward, inner) if table)],
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -20,7 +21,7 @@ from mixlaws.presentation import (
 )
 from mixlaws.report.blocks import PageTable
 from mixlaws.report.findings import BASELINE_LAWS, MIXTURE_FOLDS
-from mixlaws.results import LATER_STEPS, LEAVE_ONE_SIZE_OUT, RUN_KEY
+from mixlaws.results import RUN_KEY
 
 ABSENT = "–"
 SHAPE = ["num_layers", "model_width", "num_heads"]
@@ -69,7 +70,8 @@ def gain_table(optimum: Mapping[str, Any]) -> PageTable:
         free = optimum["unconstrained"]["overall"]
         lost = format_signed(free - optimum["predicted"][OVERALL]["value"])
         rows.append([WITHOUT_LIMITS, format_loss(free), ABSENT, lost, ABSENT])
-    header = ["mixture", "predicted loss", "interval", "gain of the optimum", "interval"]
+    header = ["mixture", "predicted loss", "interval of the expected loss"]
+    header += ["gain of the optimum", "interval of the expected gain"]
     return PageTable("Predicted overall loss of the target, nats per token.", header, rows)
 
 
@@ -149,19 +151,28 @@ def domain_score_table(scores: pd.DataFrame, fold: str) -> PageTable:
     return PageTable(caption, [*header, f"{law}: rank correlation"], cells)
 
 
-def forward_table(scores: pd.DataFrame) -> PageTable | None:
-    """Return the errors of each pipeline on an unseen size and on later steps, if measured."""
-    rows = scores[scores["fold"].isin([LEAVE_ONE_SIZE_OUT, LATER_STEPS])]
-    rows = rows[rows["validation_domain"] == OVERALL]
-    if rows.empty:
+def forward_table(folds: Sequence[Mapping[str, Any]], chosen: str) -> PageTable | None:
+    """Return the errors of each pipeline on the folds that look forward, nearest first."""
+    if not folds:
         return None
-    rows = rows.dropna(subset=["mae", "regret"], how="all").sort_values(["fold", "mae"])
+    names = sorted({name for fold in folds for name in fold["errors"]}, key=lambda n: n != chosen)
     cells = [
-        [row.fold, str(row.size), _law_name(row), _number(row.mae), _number(row.spearman, 2)]
-        for row in table_rows(rows)
+        [
+            fold["fold"],
+            f"{fold['size_factor']:.3g}",
+            f"{fold['token_factor']:.3g}",
+            f"{fold['num_mixtures']}",
+            *(_number(fold["errors"].get(name, math.nan), 4) for name in names),
+        ]
+        for fold in folds
     ]
-    header = ["fold", "size predicted", "pipeline", "mean error (nats)", "rank correlation"]
-    return PageTable("Overall loss, predicted forward.", header, cells, num_text_columns=3)
+    header = ["fitted, and what was predicted", "times the size", "times the tokens", "mixtures"]
+    header += [f"{name}: mean error (nats)" for name in names]
+    caption = (
+        "Overall loss, predicted forward: beyond the largest size and the tokens that each fold "
+        "was fitted to. The pipeline that decides comes first."
+    )
+    return PageTable(caption, header, cells)
 
 
 def joint_fold_table(folds: Sequence[Mapping[str, Any]]) -> PageTable | None:

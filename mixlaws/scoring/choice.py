@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -14,25 +14,21 @@ from mixlaws.laws.loglog import LogLogSettings
 from mixlaws.laws.mixing import DECIDING_LAWS
 from mixlaws.laws.nested import NestedSettings, fit_nested
 from mixlaws.laws.observations import Observations, Target
-from mixlaws.laws.overall import Columns, FoldErrors
+from mixlaws.laws.overall import Columns
 from mixlaws.laws.pipelines import Joint, LogLog, Nested, Pipeline
-from mixlaws.scoring.fold_errors import measure_fold_errors
 from mixlaws.scoring.folds import (
     FoldResult,
     LossTable,
     cross_validate_mixtures,
-    forecaster,
     last_losses,
-    leave_largest_size_out,
-    leave_later_steps_out,
     predict_held_out,
 )
+from mixlaws.scoring.forward import Forward, Question, has_folds, look_forward
 from mixlaws.scoring.joint_folds import choose_joint
 from mixlaws.scoring.selection import decide
 
-# The joint law replaces the nested pipeline only if its forward error is lower by this factor:
-# the folds are few, and the nested pipeline is the published procedure.
-PIPELINE_MARGIN = 0.8
+COMPARED = (Nested.name, Joint.name)
+"""The pipelines that the folds choose from; the log-log lines decide only where they are pinned."""
 
 
 @dataclass(frozen=True)
@@ -70,10 +66,8 @@ class Scored:
     choice: LawChoice
     mixture_folds: list[FoldResult]
     """Unseen mixtures, by mixing law."""
-    forward_folds: list[FoldResult]
-    """An unseen size and unseen steps, by pipeline."""
-    errors: FoldErrors
-    """Of the chosen pipeline on the forward folds."""
+    forward: Forward
+    """Unseen sizes and steps, by pipeline, and what they say of the target."""
     joint_folds: list[Any]
     """The inner folds of the joint laws."""
 
@@ -96,34 +90,22 @@ def choose_laws(
     decision = decide(folds, columns, pinned=pinned)
     asked = options["pipeline"]
     joint, joint_scores, why_not = (
-        _choose_joint(fitted, columns.weights) if asked in ("auto", "joint") else ({}, [], {})
+        _choose_joint(fitted, columns.weights)
+        if asked in ("auto", Joint.name) and has_folds(fitted)
+        else ({}, [], {})
     )
     draft = LawChoice("nested", decision.law, options["early_cut"], joint, {})
-    forward, failed = _forward_folds(fitted, draft)
-    failed |= why_not
-    pipeline, reason = _choose_pipeline(asked, forward, columns, failed)
-    choice = LawChoice(
-        pipeline,
-        decision.law,
-        options["early_cut"],
-        joint,
-        {"mixing": decision.reason, "pipeline": reason},
+    forward = look_forward(
+        fitted,
+        target,
+        columns,
+        [each for name, each in draft.pipelines().items() if name in (asked, *COMPARED)],
+        Question(decision.law, None if asked == "auto" else asked, failed=why_not),
     )
+    reasons = {"mixing": decision.reason, "pipeline": forward.choice.reason}
+    choice = replace(draft, pipeline=forward.choice.name, reasons=reasons)
     held = _held_out_folds(observations, held_out)
-    errors = measure_fold_errors([f for f in forward if f.law == pipeline], columns)
-    if pipeline == "loglog":
-        errors = _widen_by_distance(errors, fitted, target, choice, columns)
-    return Scored(choice, folds + held, forward, errors, joint_scores)
-
-
-def _widen_by_distance(
-    errors: FoldErrors, fitted: Observations, target: Target, choice: LawChoice, columns: Columns
-) -> FoldErrors:
-    """Join the errors with the straight lines' own: it grows with the distance to the target."""
-    settings = LogLogSettings(early_cut=choice.early_cut)
-    lines = LogLog(choice.mixing, settings).fit_lines(fitted, target)
-    reach = columns.with_overall(lines.losses * lines.log_sd).mean(axis=0)
-    return FoldErrors(np.hypot(errors.level, reach), errors.difference)
+    return Scored(choice, folds + held, forward, joint_scores)
 
 
 def _mixture_folds(fitted: Observations, target: Target, early_cut: float) -> list[FoldResult]:
@@ -159,54 +141,3 @@ def _choose_joint(
         "schedule": choice.settings.schedule,
     }
     return settings, scores, {}
-
-
-def _forward_folds(
-    fitted: Observations, draft: LawChoice
-) -> tuple[list[FoldResult], dict[str, str]]:
-    """Predict the largest size from the smaller ones, and its last losses from early ones."""
-    largest = str(fitted.size[np.argmax(fitted.num_params)])
-    several = len(np.unique(fitted.size)) > 1
-    results: dict[tuple[str, str], FoldResult] = {}
-    failed: dict[str, str] = {}
-    for name, pipeline in draft.pipelines().items():
-        forecasters = {name: forecaster(pipeline)}
-        try:
-            found = leave_later_steps_out(forecasters, fitted, largest)
-            found += leave_largest_size_out(forecasters, fitted) if several else []
-        except FitError as error:
-            failed[name] = str(error)
-            continue
-        results |= {(result.fold, result.law): result for result in found}
-    return list(results.values()), failed
-
-
-def _choose_pipeline(
-    asked: str, forward: Sequence[FoldResult], columns: Columns, failed: Mapping[str, str]
-) -> tuple[str, str]:
-    """Return the pipeline and the reason: pinned, or by the mean error over the forward folds."""
-    if asked != "auto":
-        if asked in failed:
-            raise FitError(
-                f"the {asked} pipeline of laws.pipeline cannot be fitted: {failed[asked]}. Choose "
-                "another pipeline or train more"
-            )
-        return asked, "pinned by laws.pipeline in the config"
-    errors = {
-        name: _mean_error(columns, [f for f in forward if f.law == name])
-        for name in ("nested", "joint")
-        if name not in failed
-    }
-    listed = ", ".join(f"{name} {error:.4f}" for name, error in errors.items())
-    best = min(errors, key=lambda name: errors[name])
-    if best != "nested" and errors[best] > PIPELINE_MARGIN * errors.get("nested", np.inf):
-        best = "nested"
-    return best, f"mean error of the overall loss on the forward folds, nats: {listed}"
-
-
-def _mean_error(columns: Columns, results: Sequence[FoldResult]) -> float:
-    """Return the mean over folds of the mean absolute error of the overall loss, nats."""
-    overall: Callable[[np.ndarray], np.ndarray] = columns.overall
-    return float(
-        np.mean([np.abs(overall(r.predicted) - overall(r.observed)).mean() for r in results])
-    )

@@ -15,7 +15,7 @@ from mixlaws.laws.law import Ensemble, Law
 from mixlaws.laws.least_squares import Fit
 from mixlaws.laws.nested import NestedFit
 from mixlaws.laws.observations import Observations, Target
-from mixlaws.laws.overall import Columns, FoldErrors
+from mixlaws.laws.overall import Columns
 from mixlaws.laws.pipelines import Joint, LogLog, Nested
 from mixlaws.scoring.choice import LawChoice
 from mixlaws.scoring.law_tables import joint_table, mixing_table, size_table, step_table
@@ -32,11 +32,11 @@ def fit_laws(
     are the config's target and weights, and the level of the intervals.
     """
     experiment = open_tables(inputs, settings)
-    choice, errors = read_choice(inputs["choice"])
+    choice, uncertainty = read_choice(inputs["choice"])
     observations, target = experiment.fitted, experiment.target
     fits = fit_all(observations, target, choice)
     fitted = fits.fitted_law(
-        observations, experiment.columns, errors=errors, level=settings["level"]
+        observations, experiment.columns, uncertainty=uncertainty, level=settings["level"]
     )
     save_law(Path(outputs["law"]).parent, fitted)
     names = observations.validation_domains
@@ -63,7 +63,12 @@ class Fits:
     """(V,) root mean square of what it leaves of the losses that it was fitted to, nats."""
 
     def fitted_law(
-        self, observations: Observations, columns: Columns, *, errors: FoldErrors, level: float
+        self,
+        observations: Observations,
+        columns: Columns,
+        *,
+        uncertainty: Mapping[str, Any],
+        level: float,
     ) -> FittedLaw:
         """Return what law.json holds."""
         return FittedLaw(
@@ -73,7 +78,7 @@ class Fits:
             domains=observations.domains,
             columns=columns,
             noise=self.noise,
-            errors=errors,
+            uncertainty=uncertainty,
             level=level,
             num_mixtures=len(np.unique(observations.mixture)),
         )

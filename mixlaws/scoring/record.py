@@ -12,11 +12,13 @@ import pandas as pd
 
 from mixlaws.files import read_json, write_json
 from mixlaws.laws.mixing.fit import fit_mixing_law
-from mixlaws.laws.overall import Columns, FoldErrors
+from mixlaws.laws.overall import Columns
 from mixlaws.losses.experiment import Experiment, open_experiment
 from mixlaws.results import HELD_OUT, LEAVE_ONE_MIXTURE_OUT
 from mixlaws.scoring.choice import LawChoice, Scored, choose_laws
-from mixlaws.scoring.folds import last_losses
+from mixlaws.scoring.distance_folds import FoldPrediction
+from mixlaws.scoring.folds import FoldResult, last_losses
+from mixlaws.scoring.forward import COVERAGE_LEVEL
 from mixlaws.scoring.scores import PredictedLosses, fold_predictions, prediction_rows, score_rows
 from mixlaws.tables import write_table
 
@@ -56,8 +58,22 @@ def open_tables(inputs: Mapping[str, str], settings: Mapping[str, Any]) -> Exper
 def score_table(scored: Scored, columns: Columns) -> pd.DataFrame:
     """Return every candidate's scores on every fold; `decides` marks what was chosen."""
     rows = score_rows(scored.mixture_folds, columns, decides=scored.choice.mixing)
-    rows += score_rows(scored.forward_folds, columns, decides=scored.choice.pipeline)
+    forward = [_as_result(each) for each in scored.forward.predictions.found]
+    rows += score_rows(forward, columns, decides=scored.choice.pipeline)
     return pd.DataFrame(rows)
+
+
+def _as_result(prediction: FoldPrediction) -> FoldResult:
+    """Return a forward prediction in the form that is scored."""
+    return FoldResult(
+        law=prediction.pipeline,
+        fold=prediction.fold.name,
+        size=prediction.size,
+        tokens=prediction.tokens,
+        mixtures=prediction.mixtures,
+        observed=prediction.observed[:, :-1],
+        predicted=prediction.predicted[:, :-1],
+    )
 
 
 def prediction_table(scored: Scored, experiment: Experiment) -> pd.DataFrame:
@@ -86,25 +102,26 @@ def _in_sample(law: str, experiment: Experiment, size: str) -> PredictedLosses:
 def choice_record(scored: Scored, experiment: Experiment) -> dict[str, Any]:
     """Return the choice as one JSON record."""
     names = experiment.columns.names
-    errors = scored.errors
+    forward, found = scored.forward, scored.forward.choice
+    size, tokens = found.levels.measured
     return asdict(scored.choice) | {
         "distance": experiment.distance(),
-        "fold_errors": {
-            "level": dict(zip(names, errors.level.tolist(), strict=True)),
-            "difference": dict(zip(names, errors.difference.tolist(), strict=True)),
+        "folds": [asdict(row) for row in found.table],
+        "expected": found.expected,
+        "failed": found.failed,
+        "measured": {"larger sizes": size, "later steps": tokens},
+        "fold_coverage": {
+            "level": COVERAGE_LEVEL,
+            "observed": None if np.isnan(forward.coverage) else forward.coverage,
         },
+        "uncertainty": forward.uncertainty.record(),
         "joint_folds": [asdict(score) for score in scored.joint_folds],
         "validation_domains": list(names),
     }
 
 
-def read_choice(path: str | Path) -> tuple[LawChoice, FoldErrors]:
-    """Return the choice that choice_record wrote, and the fold errors that widen intervals."""
+def read_choice(path: str | Path) -> tuple[LawChoice, dict[str, Any]]:
+    """Return the choice that choice_record wrote, and the record of its uncertainty."""
     record = read_json(path)
-    names = record["validation_domains"]
-    level, difference = (
-        np.array([record["fold_errors"][kind][name] for name in names])
-        for kind in ("level", "difference")
-    )
     fields = ("pipeline", "mixing", "early_cut", "joint", "reasons")
-    return LawChoice(**{name: record[name] for name in fields}), FoldErrors(level, difference)
+    return LawChoice(**{name: record[name] for name in fields}), record["uncertainty"]

@@ -93,7 +93,11 @@ def _kept_reason(default: np.ndarray, others: Mapping[str, np.ndarray], level: f
     if not others:
         return "no other law was scored"
     law = min(others, key=lambda name: others[name].mean())
+    own, rival = float(default.mean()), float(others[law].mean())
+    said = f"its mean error on unseen mixtures is {own:.4f} nats; the best alternative, {law},"
+    if rival >= own:
+        return f"{said} misses by more ({rival:.4f})"
     return (
-        f"its mean error on unseen mixtures is {default.mean():.4f} nats; the best alternative, "
-        f"{law} with {others[law].mean():.4f}, is not better beyond noise (level {level:.2g})"
+        f"{said} misses by {rival:.4f}, which is within the scatter over mixtures (level "
+        f"{level:.2g})"
     )

@@ -93,7 +93,11 @@ WRONG = [
     ),
     ("domains.python.filter", "x", "unknown key."),
     ("mixtures.limits", {"docs": [0.5, 0.2]}, "the lower limit exceeds the upper one"),
-    ("laws.mixing", "M2", "must be auto, additive, exponential, M1 or sqrt-linear, found 'M2'"),
+    (
+        "laws.mixing",
+        "M2",
+        "must be auto, additive, exponential, M1, sqrt-linear or additive-power, found 'M2'",
+    ),
     ("experiment", "a/b", "must consist of letters, digits, dots, hyphens"),
 ]
 

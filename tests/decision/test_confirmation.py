@@ -23,7 +23,13 @@ def loss_table():
 
 
 def interval(value):
-    return {"value": value, "lower": value - 0.1, "upper": value + 0.1}
+    """Half-widths .1 of what is expected and .2 of one run."""
+    return {
+        "value": value,
+        "lower": value - 0.1,
+        "upper": value + 0.1,
+        "one_run": [value - 0.2, value + 0.2],
+    }
 
 
 def predicted(docs):
@@ -74,6 +80,19 @@ def test_the_error_is_the_mean_over_domains_and_mixtures():
     found = compare_losses(loss_table(), optimum_record(), WEIGHTS)
     assert found["mean_absolute_error"] == pytest.approx(np.mean([0.05, 0.04, 0.01]))
     assert found["domains"]["code"]["uniform"]["mean"] == pytest.approx(2.16)
+
+
+def test_predictions_have_the_interval_of_the_mean_of_the_seeds():
+    found = compare_losses(loss_table(), optimum_record(), WEIGHTS)
+    half = np.sqrt(0.1**2 + (0.2**2 - 0.1**2) / 2)
+    for predicted_value in (
+        found["mixtures"]["uniform"]["predicted"],
+        found["domains"]["code"]["uniform"]["predicted"],
+        found["gains"]["uniform"]["predicted"],
+    ):
+        value = predicted_value["value"]
+        assert predicted_value["lower"] == pytest.approx(value - half)
+        assert predicted_value["upper"] == pytest.approx(value + half)
 
 
 def test_one_seed_has_no_noise_and_claims_nothing():

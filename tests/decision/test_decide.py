@@ -6,6 +6,8 @@ import pytest
 from mixlaws.config.complete import complete_config
 from mixlaws.decision.bootstrap import Sampling
 from mixlaws.decision.decide import decide_mixture, gather_evidence
+from mixlaws.decision.estimates import KINDS
+from mixlaws.decision.intervals import predict_differences, predict_losses
 from mixlaws.decision.rounding import round_decision
 from mixlaws.decision.surface import interaction_table, surface_table
 from mixlaws.errors import DataError, FitError
@@ -79,7 +81,9 @@ def scored(observations, columns):
 def evidence(observations, columns, scored):
     fitted = observations.select(~np.isin(observations.mixture, HELD_OUT))
     fits = fit_all(fitted, TARGET, scored.choice)
-    law = fits.fitted_law(fitted, columns, errors=scored.errors, level=0.9)
+    law = fits.fitted_law(
+        fitted, columns, uncertainty=scored.forward.uncertainty.record(), level=0.9
+    )
     return gather_evidence(law, fitted, Sampling(replicates=40))
 
 
@@ -121,13 +125,17 @@ def test_held_out_mixtures_choose_and_fit_nothing(observations, columns, scored)
     other = Observations(**{**vars(observations), "losses": spoiled})
     again = choose_laws(other, HELD_OUT, target=TARGET, columns=columns, options=OPTIONS)
     assert again.choice == scored.choice
-    assert np.array_equal(again.errors.level, scored.errors.level)
+    assert again.forward.uncertainty.record() == scored.forward.uncertainty.record()
 
 
 def test_scores_see_every_mixing_law_and_the_baselines(scored):
     laws = {fold.law for fold in scored.mixture_folds}
     assert laws >= {"additive", "exponential", "mean", "linear", "best-observed"}
-    assert {fold.fold for fold in scored.forward_folds} == {"later-steps", "leave-one-size-out"}
+    folds = {row.fold for row in scored.forward.choice.table}
+    assert "first 0.25 of the tokens" in folds
+    # Two sizes left are too few for nested, which was pinned.
+    assert not any("sizes" in fold for fold in folds)
+    assert 0.8 <= scored.forward.coverage <= 1
 
 
 @pytest.mark.parametrize("pipeline", ["joint", "loglog"])
@@ -179,7 +187,7 @@ def test_surface_and_interaction_say_what_the_law_says(evidence):
     surface = surface_table(evidence, dict.fromkeys(DOMAINS, 1 / 3))
     shares = surface[[f"r_{d}" for d in DOMAINS]].to_numpy()
     assert np.allclose(shares.sum(axis=1), 1)
-    overall = evidence.columns.overall(evidence.law.predict(shares))
+    overall = evidence.bounds.columns.overall(evidence.law.predict(shares))
     assert np.allclose(surface["overall"], overall)
     assert (surface["overall_lower"] <= surface["overall"]).all()
     effects = interaction_table(evidence).pivot(
@@ -193,6 +201,46 @@ def test_a_pinned_pipeline_that_cannot_be_fitted_is_an_error(observations, colum
     short = observations.select(np.isin(observations.step, STEPS[-2:]))
     with pytest.raises(FitError):
         choose_laws(short, HELD_OUT, target=TARGET, columns=columns, options=OPTIONS)
+
+
+def test_one_size_and_one_checkpoint_answer_at_their_own_point_only(observations, columns):
+    last = observations.select((observations.size == "99K") & (observations.step == 600))
+    here = Target(99e3, 99e3, 600 * 1024.0, 600 * 1024.0)
+    options = OPTIONS | {"pipeline": "auto"}
+    scored = choose_laws(last, HELD_OUT, target=here, columns=columns, options=options)
+    assert scored.choice.pipeline == "nested"
+    assert "nothing is extrapolated" in scored.choice.reasons["pipeline"]
+    fitted = last.select(~np.isin(last.mixture, HELD_OUT))
+    law = scored.choice.chosen().fit(fitted, here)
+    unseen = last.select(np.isin(last.mixture, HELD_OUT))
+    half = scored.forward.uncertainty.of_losses(unseen.proportions, 0.9)
+    missed = columns.with_overall(law.predict(unseen.proportions) - unseen.losses)
+    assert (np.abs(missed) <= half).mean() >= 0.75
+    assert half.max() < 0.2
+    for pipeline in ("joint", "loglog"):
+        options = OPTIONS | {"pipeline": pipeline}
+        with pytest.raises(FitError, match=f"laws.pipeline is {pipeline}, which cannot be used"):
+            choose_laws(last, HELD_OUT, target=here, columns=columns, options=options)
+    later = Target(99e3, 99e3, 1.23e6, 1.23e6)
+    with pytest.raises(FitError, match="num_evaluations"):
+        choose_laws(last, HELD_OUT, target=later, columns=columns, options=OPTIONS)
+
+
+def test_a_mixture_moved_onto_a_trained_one_is_that_one(evidence):
+    """Value and interval are continuous there; the gain and its interval go to 0."""
+    trained = evidence.bounds.uncertainty.differences.trained[:1]
+    parts = np.array([0.1, 0.01, 1e-4, 1e-8, 0.0])[:, None]
+    moved = trained + parts * (np.full((1, 3), 1 / 3) - trained)
+    for kind in KINDS:
+        losses = predict_losses(evidence.law, moved, evidence.bounds, kind)
+        for values in (losses.value, losses.lower, losses.upper):
+            steps = np.abs(values - values[-1]).max(axis=1)
+            assert (np.diff(steps) <= 0).all()
+            assert steps[3] < 1e-5
+    gain = predict_differences(evidence.law, (moved, trained), evidence.bounds)
+    for values in (gain.value, gain.lower, gain.upper):
+        assert np.abs(values[-1]).max() == pytest.approx(0, abs=1e-7)
+        assert np.abs(values[3]).max() < 1e-4
 
 
 def test_supply_takes_stated_tokens_before_counted_ones(tmp_path):

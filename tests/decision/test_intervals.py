@@ -10,23 +10,20 @@ import pytest
 from planted import PlantedLaw, planted_observations
 
 from mixlaws.decision.bootstrap import Bootstrap, Sampling, bootstrap, resample
-from mixlaws.decision.intervals import (
-    measure_coverage,
-    predict_differences,
-    predict_losses,
-    predict_shares,
-)
+from mixlaws.decision.intervals import Bounds, measure_coverage, predict_shares
 from mixlaws.decision.limits import GroupLimit, make_limits
 from mixlaws.decision.near_optimal import find_near_optimal
 from mixlaws.decision.objective import Objective
 from mixlaws.decision.optimum import minimise_objective
 from mixlaws.errors import FitError
-from mixlaws.laws.law import Ensemble
 from mixlaws.laws.observations import Observations, Target
-from mixlaws.laws.overall import Columns, FoldErrors
+from mixlaws.laws.overall import Columns
 from mixlaws.laws.pipelines import Joint, Nested, Pipeline
-from mixlaws.scoring.fold_errors import measure_fold_errors
-from mixlaws.scoring.folds import FoldResult
+from mixlaws.scoring.difference_variance import DifferenceVariance
+from mixlaws.scoring.distance_errors import DistanceErrors
+from mixlaws.scoring.distance_folds import Distance
+from mixlaws.scoring.level_variance import LevelVariance
+from mixlaws.scoring.uncertainty import Uncertainty
 
 ROOT = Path(__file__).parents[2]
 CURVATURE = np.array([[4.0, 2.0, 3.0], [2.0, 5.0, 1.0]])
@@ -44,7 +41,6 @@ class Plane:
 
     name: ClassVar[str] = "plane"
     required: str = ""
-    shift: float = 0.0
 
     def fit(self, observations: Observations, _target: Target, _start=None) -> PlantedLaw:
         r = observations.proportions
@@ -53,19 +49,8 @@ class Plane:
         curved = 0.5 * (CURVATURE * r[:, None, :] ** 2).sum(axis=2)
         plane = np.linalg.lstsq(r, observations.losses - curved, rcond=None)[0].T
         # Any constant is a plane too, as the shares sum to 1: take the one that completes squares.
-        constant = self.shift - 0.5 * (plane**2 / CURVATURE).sum(axis=1)
+        constant = -0.5 * (plane**2 / CURVATURE).sum(axis=1)
         return PlantedLaw(constant, CURVATURE, -plane / CURVATURE)
-
-
-@dataclass(frozen=True)
-class TwoPlanes:
-    """The mean of two forms that are half a nat apart."""
-
-    name: ClassVar[str] = "two planes"
-
-    def fit(self, observations: Observations, target: Target, _start=None) -> Ensemble:
-        planes = (Plane(), Plane(shift=0.5))
-        return Ensemble(tuple(plane.fit(observations, target) for plane in planes))
 
 
 def observe(seed: int, num_mixtures: int = 20, noise: float = 0.02) -> Observations:
@@ -177,21 +162,6 @@ def test_too_many_failures_are_an_error() -> None:
         bootstrap(Plane("nowhere"), observe(0), TARGET, sampling=Sampling(4))
 
 
-def test_intervals_cover_the_truth_about_as_often_as_they_say() -> None:
-    """90 % intervals of a correct law, over 60 data sets of 20 mixtures."""
-    mixtures = np.array([[1 / 3, 1 / 3, 1 / 3], [0.7, 0.2, 0.1], [0.1, 0.1, 0.8]])
-    truth = COLUMNS.with_overall(TRUTH.predict(mixtures))
-    gain = truth[1:] - truth[:1]
-    coverage, of_gain = [], []
-    for seed in range(60):
-        laws = drawn(seed)
-        coverage.append(measure_coverage(predict_losses(laws, mixtures, COLUMNS, level=0.9), truth))
-        pair = (mixtures[1:], mixtures[:1])
-        of_gain.append(measure_coverage(predict_differences(laws, pair, COLUMNS, level=0.9), gain))
-    assert 0.8 <= np.mean(coverage) <= 0.95
-    assert 0.8 <= np.mean(of_gain) <= 0.95
-
-
 def test_optimum_shares_cover_the_true_optimum() -> None:
     limits, objective = make_limits(("x", "y", "z"), 1e9), Objective(np.array([0.5, 0.5]))
     truth = minimise_objective(TRUTH, objective, limits).proportions
@@ -206,60 +176,13 @@ def test_optimum_shares_cover_the_true_optimum() -> None:
     assert 0.75 <= np.mean(inside) <= 0.97
 
 
-def test_errors_widen_in_quadrature_and_only_by_their_kind() -> None:
-    laws, mixture = drawn(), np.array([[0.2, 0.3, 0.5]])
-    errors = FoldErrors(np.array([0.03, 0.0, 0.1]), np.array([0.5, 0.5, 0.01]))
-    plain = predict_losses(laws, mixture, COLUMNS, level=0.9)
-    wide = predict_losses(laws, mixture, COLUMNS, level=0.9, errors=errors)
-    z = 1.6448536269514722
-    for side in ("lower", "upper"):
-        bare = getattr(plain, side)[0] - plain.value[0]
-        joined = getattr(wide, side)[0] - wide.value[0]
-        assert np.abs(joined) == pytest.approx(np.hypot(bare, z * errors.level), rel=1e-12)
-    assert wide.value.tolist() == plain.value.tolist()
-    pair = (mixture, np.array([[0.5, 0.3, 0.2]]))
-    narrow = predict_differences(laws, pair, COLUMNS, level=0.9)
-    broad = predict_differences(laws, pair, COLUMNS, level=0.9, errors=errors)
-    assert (broad.upper - narrow.upper)[0, 0] > 0.7
-    assert (broad.upper - narrow.upper)[0, 2] < 0.02
-
-
-def test_what_all_forms_share_cancels_in_differences() -> None:
-    """Two forms a constant apart: the level is uncertain by it, the gain is not."""
-    laws = bootstrap(TwoPlanes(), observe(0), TARGET, sampling=Sampling(60))
-    pair = (np.array([[0.6, 0.2, 0.2]]), np.array([[0.3, 0.3, 0.4]]))
-    level = predict_losses(laws, pair[0], COLUMNS, level=0.9)
-    gain = predict_differences(laws, pair, COLUMNS, level=0.9)
-    truth = COLUMNS.with_overall(TRUTH.predict(pair[0]) - TRUTH.predict(pair[1]))
-    assert laws.draws(pair[0]).shape == (120, 1, 2)
-    assert (level.upper - level.lower).min() > 0.5
-    assert (gain.upper - gain.lower).max() < 0.1
-    assert gain.value == pytest.approx(truth, abs=0.05)
-
-
-def test_fold_errors_separate_the_level_from_the_differences() -> None:
-    """A fold that is wrong by the same amount everywhere ranks mixtures perfectly."""
-
-    def fold(errors: list[float]) -> FoldResult:
-        observed = np.full((len(errors), 2), 2.0)
-        return FoldResult(
-            law="additive",
-            fold="leave-one-size-out",
-            size="L",
-            tokens=1.0,
-            mixtures=np.arange(len(errors)),
-            observed=observed,
-            predicted=observed + np.array(errors)[:, None],
-        )
-
-    common = measure_fold_errors([fold([0.1, 0.1, 0.1])], COLUMNS)
-    assert common.level == pytest.approx([0.1] * 3)
-    assert common.difference == pytest.approx([0.0] * 3, abs=1e-12)
-    spread = measure_fold_errors([fold([0.1, -0.1]), fold([0.0, 0.0])], COLUMNS)
-    assert spread.level == pytest.approx([np.sqrt(0.005)] * 3)
-    assert spread.difference == pytest.approx([np.sqrt(0.02)] * 3)
-    single = measure_fold_errors([fold([0.1])], COLUMNS)
-    assert single.difference == pytest.approx([np.sqrt(0.02)] * 3)
+def bounds_of(kappa: float, seed: int = 0) -> Bounds:
+    """Bounds whose differences have the variance `kappa`, nats squared, far from the runs."""
+    trained = observe(seed).proportions
+    differences = DifferenceVariance(trained, np.full(3, kappa), None)
+    errors = DistanceErrors(np.full(3, 0.01), (1, 0, 0), (1, 0, 0), (True, True), 8)
+    levels = LevelVariance(errors, Distance(0, 0), differences)
+    return Bounds(COLUMNS, Uncertainty(levels), 0.9)
 
 
 def test_near_optimal_set_holds_the_truth_and_stays_within_limits() -> None:
@@ -269,17 +192,16 @@ def test_near_optimal_set_holds_the_truth_and_stays_within_limits() -> None:
     truth = minimise_objective(TRUTH, objective, limits).proportions
     laws = drawn(1)
     optimum = minimise_objective(laws.fitted, objective, limits).proportions
-    near = find_near_optimal(laws, optimum, limits, COLUMNS, level=0.9)
+    near = find_near_optimal(laws.fitted, optimum, limits, bounds_of(1e-3, 1))
     assert (near.lower <= np.minimum(truth, optimum) + 0.01).all()
     assert (near.upper >= np.maximum(truth, optimum) - 0.01).all()
     assert near.upper[0] <= 0.4
     assert near.upper[:2].sum() > 0.7
     assert 0 < near.tolerance < 0.02
-    errors = FoldErrors(np.zeros(3), np.array([0.0, 0.0, 0.05]))
-    wider = find_near_optimal(laws, optimum, limits, COLUMNS, level=0.9, errors=errors)
+    wider = find_near_optimal(laws.fitted, optimum, limits, bounds_of(1e-2, 1))
     assert (wider.upper - wider.lower > near.upper - near.lower).all()
     assert wider.tolerance > near.tolerance
-    exact = find_near_optimal(drawn(1, noise=0.0), truth, limits, COLUMNS, level=0.9)
+    exact = find_near_optimal(TRUTH, truth, limits, bounds_of(1e-10, 1))
     assert exact.upper == pytest.approx(truth, abs=0.02)
     assert exact.tolerance < 1e-4
 
@@ -289,7 +211,7 @@ def test_near_optimal_respects_pinned_shares_and_groups() -> None:
     limits = make_limits(("x", "y", "z"), 1e9, groups=[group])
     laws = drawn(2)
     optimum = minimise_objective(laws.fitted, Objective(np.full(2, 0.5)), limits).proportions
-    near = find_near_optimal(laws, optimum, limits, COLUMNS, level=0.9)
+    near = find_near_optimal(laws.fitted, optimum, limits, bounds_of(1e-3, 2))
     assert [near.lower[2], near.upper[2]] == pytest.approx([0.4, 0.4], abs=1e-9)
     assert near.upper[0] - near.lower[0] > 0.01
 

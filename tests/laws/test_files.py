@@ -18,7 +18,7 @@ from mixlaws.laws.law import members
 from mixlaws.laws.mixing import MIXING_LAWS
 from mixlaws.laws.nested import PAPER_SETTINGS
 from mixlaws.laws.observations import Target
-from mixlaws.laws.overall import Columns, FoldErrors
+from mixlaws.laws.overall import Columns
 from mixlaws.laws.pipelines import Joint, LogLog, Nested, make_pipeline, pipeline_record
 
 OBSERVATIONS = planted_observations(num_mixtures=12, noise=0.005)
@@ -40,7 +40,7 @@ def fitted_by(pipeline):
         domains=OBSERVATIONS.domains,
         columns=Columns(OBSERVATIONS.validation_domains, np.array([0.1, 0.2, 0.3, 0.4])),
         noise=np.array([0.01, 0.02, 0.03, 0.04]),
-        errors=FoldErrors(np.arange(5) / 30, np.arange(5) / 70),
+        uncertainty={"levels": {"scale": [0.0, 1 / 30, 0.1]}, "distance": [0.0, 0.7]},
         level=0.9,
         num_mixtures=12,
     )
@@ -63,10 +63,9 @@ def test_a_law_that_is_read_predicts_what_the_written_one_does(tmp_path, pipelin
     for one, other in (
         (read.columns.weights, fitted.columns.weights),
         (read.noise, fitted.noise),
-        (read.errors.level, fitted.errors.level),
-        (read.errors.difference, fitted.errors.difference),
     ):
         assert np.array_equal(one, other)
+    assert read.uncertainty == fitted.uncertainty
     assert (read.level, read.num_mixtures) == (0.9, 12)
 
 

@@ -8,13 +8,18 @@ import pytest
 
 from mixlaws.decision.bootstrap import Sampling, bootstrap
 from mixlaws.decision.decide import Evidence, decide_mixture
+from mixlaws.decision.intervals import Bounds
 from mixlaws.decision.surface import interaction_table, surface_table
 from mixlaws.errors import DataError
 from mixlaws.laws.pipelines import Nested
 from mixlaws.losses.arrays import knows_compute, make_observations
 from mixlaws.losses.experiment import open_experiment, supply
 from mixlaws.losses.swarm import Swarm
-from mixlaws.scoring.fold_errors import FoldErrors
+from mixlaws.scoring.difference_variance import DifferenceVariance
+from mixlaws.scoring.distance_errors import DistanceErrors
+from mixlaws.scoring.distance_folds import Distance
+from mixlaws.scoring.level_variance import LevelVariance
+from mixlaws.scoring.uncertainty import Uncertainty
 from mixlaws.tables import write_table
 
 SHARES = {"a": [0.75, 0.25], "b": [0.5, 0.5], "c": [0.25, 0.75], "d": [0.125, 0.875]}
@@ -81,6 +86,13 @@ def test_runs_of_others_are_opened_for_analysis(tmp_path):
     assert experiment.columns.weights.tolist() == [0.5, 0.5]
 
 
+def certain(proportions):
+    """Return an uncertainty of 0: of two validation domains and the overall loss."""
+    differences = DifferenceVariance(np.unique(proportions, axis=0), np.zeros(3), None)
+    errors = DistanceErrors(np.zeros(3), (1, 0, 0), (1, 0, 0), (False, False), 2)
+    return Uncertainty(LevelVariance(errors, Distance(0, 0), differences))
+
+
 def test_runs_of_others_are_decided_on(tmp_path):
     """A decision needs neither uniform nor natural mixtures, nor the accounting of the text."""
     paths = write(tmp_path, imported())
@@ -88,9 +100,7 @@ def test_runs_of_others_are_decided_on(tmp_path):
     evidence = Evidence(
         experiment.fitted,
         bootstrap(Nested(), experiment.fitted, experiment.target, sampling=Sampling(2)),
-        experiment.columns,
-        FoldErrors(np.zeros(3), np.zeros(3)),
-        level=0.9,
+        Bounds(experiment.columns, certain(experiment.fitted.proportions), 0.9),
     )
     decision = decide_mixture(
         evidence,

@@ -82,13 +82,17 @@ def test_the_first_screen_says_what_to_train_on(folder, page):
     loss = optimum["predicted"]["overall"]
     assert loss["lower"] < Planted().target_overall(Planted().optimum())[0] < loss["upper"]
     ends = f"{loss['lower']:.3f} to {loss['upper']:.3f}"
-    assert f"{loss['value']:.3f} nats per token (90 % interval {ends})" in words
+    interval = f"(90 % interval of the expected loss {ends})"
+    assert f"{loss['value']:.3f} nats per token {interval}" in words
     rise = 100 * math.expm1(optimum["baselines"]["uniform"]["gain"]["value"])
     assert f"a probability {rise:.1f} % higher" in words
     assert "and the gain held" in words
     percents = (f"{domain} {100 * share:.1f} %" for domain, share in shares.items())
     assert f"Recommended shares {' '.join(percents)}" in words
-    assert words.index("Better than the uniform") < words.index("Better than the natural")
+    assert "Chosen: nested. Pinned by laws.pipeline in the config." in words
+    assert "Growth of the error towards larger sizes: not measured here; taken from" in words
+    assert re.search(r"90 % intervals hold \d+ % of the errors on this experiment", words)
+    assert words.index("from the uniform mixture (") < words.index("from the natural mixture (")
 
 
 def test_the_page_needs_nothing_else(page):
@@ -312,6 +316,17 @@ def test_the_inner_folds_of_the_joint_laws_are_a_table():
     assert table.rows == [["early cut", "0.3", "largest", "40", "0.012"]]
     assert table.folded
     assert report_tables.joint_fold_table([]) is None
+
+
+def test_the_forward_folds_are_a_table_with_the_chosen_pipeline_first():
+    row = {"fold": "2 sizes, predicting L", "size_factor": 2.0, "token_factor": 1.0}
+    row |= {"num_mixtures": 8, "errors": {"joint": 0.01234, "nested": 0.02}}
+    rest = row | {"fold": "first half", "errors": {"joint": 0.03}}
+    table = report_tables.forward_table([row, rest], "nested")
+    assert [cell.split(":")[0] for cell in table.header[-2:]] == ["nested", "joint"]
+    assert table.rows[0] == ["2 sizes, predicting L", "2", "1", "8", "0.0200", "0.0123"]
+    assert table.rows[1][-2:] == ["–", "0.0300"]
+    assert report_tables.forward_table([], "nested") is None
 
 
 def test_the_optimum_without_limits_is_shown_where_a_limit_binds():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from mixlaws.laws.mixing.additive import Additive
+from mixlaws.laws.mixing.exponent import AdditivePower
 from mixlaws.laws.mixing.exponential import Exponential
 from mixlaws.laws.mixing.form import MixingLaw
 from mixlaws.laws.mixing.implicit import Implicit
@@ -10,7 +11,8 @@ from mixlaws.laws.mixing.rejected import M1, M2, M3
 from mixlaws.laws.mixing.square_root import SquareRoot
 
 MIXING_LAWS: dict[str, type[MixingLaw]] = {
-    law.name: law for law in (Additive, Exponential, M1, M2, M3, Implicit, SquareRoot)
+    law.name: law
+    for law in (Additive, Exponential, M1, M2, M3, Implicit, SquareRoot, AdditivePower)
 }
 """Mixing laws by their name in the config and the tables. A new one is a file and an entry here."""
 

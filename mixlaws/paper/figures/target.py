@@ -129,9 +129,12 @@ def joint_curves(
     rows = joint[(joint["panel"] == OVERALL) & joint["mixture"].isin(named)]
     rows = rows.assign(role=rows["mixture"].map(named))[["role", "step", "predicted", "observed"]]
     last = rows["step"] == settings["target"]["step"]
-    for end in ("value", "lower", "upper"):
-        bound = {role: record["baselines"][role]["overall"][end] for role in ROLES}
-        rows[end] = rows["role"].map(bound).where(last)
+    overall = {role: record["baselines"][role]["overall"] for role in ROLES}
+    # What is observed is one run of each mixture.
+    bounds = {role: (found["value"], *found["one_run"]) for role, found in overall.items()}
+    for place, end in enumerate(("value", "lower", "upper")):
+        found = {role: ends[place] for role, ends in bounds.items()}
+        rows[end] = rows["role"].map(found).where(last)
     return rows.sort_values(["role", "step"], ignore_index=True)
 
 
@@ -152,7 +155,7 @@ def plot_joint_curves(table: pd.DataFrame) -> Figure:
     entries = [
         key("predicted, never fitted", linestyle="--", color=INK),
         key("observed at 1B", marker="o", color=INK, markersize=4),
-        key("90 % interval, as for an unseen mixture", linestyle="-", linewidth=3),
+        key("90 % interval of one run, as for an unseen mixture", linestyle="-", linewidth=3),
     ]
     legend_below(figure, entries)
     return figure
@@ -163,8 +166,8 @@ JOINT_TARGET = FigureSpec(
     section="extrapolation",
     title="The joint laws at 1B, a size no fit has seen",
     caption=(
-        "Fitted to 70M to 410M models. Intervals are bootstraps over mixtures, widened by the "
-        "errors on forward folds; they treat the mixture as unseen, so their centre differs a "
+        "Fitted to 70M to 410M models. Intervals are of one run, from the errors on forward folds "
+        "among these models; they treat the mixture as unseen, so their centre differs a "
         "little from the line."
     ),
     draw=draw_joint_target,
