@@ -17,6 +17,9 @@ FAR = float(np.log(2.0))
 """Beyond this factor in N or D joint is the prior choice, within it nested."""
 LEVEL = 0.9
 """Folds tell two pipelines apart if 1 is outside this interval of the ratio of their errors."""
+CLEAR_RATIO = 2.0
+"""An expected error this many times another's decides however few the folds are: the prior says
+which pipeline is usually better, not that it is better by such a factor."""
 
 
 @dataclass(frozen=True)
@@ -64,8 +67,9 @@ def choose_pipeline(
     `targets` holds the candidates' names with the target's distance in their units, `reach` the
     plain distance; `swarm` names the public swarm at hand, whose own pooled values are then left
     out; `pinned` chooses without looking. A pipeline is out if it fails a fold no farther than the
-    target. Where the folds cannot tell (jackknife over folds), joint predicts targets beyond twice
-    the N or D of the data, nested those nearer. Raises FitError if no pipeline is left.
+    target. Where the folds cannot tell (jackknife over folds, and errors within CLEAR_RATIO of
+    each other), joint predicts targets beyond twice the N or D of the data, nested those nearer.
+    Raises FitError if no pipeline is left.
     """
     failed = _failures(predictions, reach)
     names = [n for n in targets if n not in failed and predictions.of(n)]
@@ -150,7 +154,7 @@ def _decide(
         return order[0], f"{said}; no other pipeline could be fitted to the folds"
     log_ratio = float(np.log(expected[order[1]] / expected[order[0]]))
     margin = _log_ratio_margin(predictions, targets, (order[0], order[1]), swarm)
-    if log_ratio > margin:
+    if log_ratio > min(margin, np.log(CLEAR_RATIO)):
         return order[0], f"{said}; {_source(predictions, order[0], order[1])}"
     far = reach.size > FAR or reach.tokens > FAR
     prior = "joint" if far else "nested"

@@ -38,3 +38,14 @@ def test_nested_is_chosen_on_its_own_losses_for_a_near_target(scored):
     two = next(row for row in choice.table if row.fold == "2 sizes, predicting XL")
     assert set(two.errors) == {"joint"}
     assert two.size_factor == pytest.approx(4)
+
+
+def test_the_prior_does_not_outweigh_twice_the_error(scored):
+    """A far target on losses that nested planted: joint is the prior choice, and errs far more."""
+    runs, candidates, found = scored
+    target = Target(27e6, 27e6, 200e5, 200e5)
+    everything = np.ones(len(runs), dtype=bool)
+    distances = {c.name: c.distance(runs, everything, target) for c in candidates}
+    choice = choose_pipeline(found, distances, distance_to(runs, target))
+    assert choice.expected["joint"] > 2 * choice.expected["nested"]
+    assert choice.name == "nested"
