@@ -17,6 +17,7 @@ _SHARED_FIXTURES = ("smoke", "write_results")
 _skipped: list[str] = []
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
 def pytest_collection_modifyitems(items):
     for item in items:
         for name in set(_SHARED_FIXTURES) & set(item.fixturenames):
