@@ -27,10 +27,16 @@ def write_replicates(laws: Sequence[Law], fitted: FittedLaw, path: str | Path) -
         for law in members(replicate):
             for name, values in exact_parameters(law).items():
                 inner = domains if values.ndim == 2 else np.array([""])
-                labels = [number, law.name, np.repeat(rows, len(inner)), name]
+                size = values.size
                 parts.append(
-                    [np.broadcast_to(label, values.size) for label in labels]
-                    + [np.tile(inner, len(rows)), values.ravel()]
+                    [
+                        np.full(size, number),
+                        np.full(size, law.name),
+                        np.repeat(rows, len(inner)),
+                        np.full(size, name),
+                        np.tile(inner, len(rows)),
+                        values.ravel(),
+                    ]
                 )
     columns = zip(*parts, strict=True)
     table = pd.DataFrame({name: np.concatenate(next(columns)) for name in COLUMNS})
@@ -76,8 +82,8 @@ def _array(
     """Return one parameter as (B, V) or (B, V, K), nan where it is missing."""
     is_scalar = bool((part["domain"].astype(str) == "").all())
     inner = ("",) if is_scalar else domains
-    row = pd.Index(rows).get_indexer(part["validation_domain"].astype(str))
-    column = pd.Index(inner).get_indexer(part["domain"].astype(str))
+    row = pd.Index(rows).get_indexer(pd.Index(part["validation_domain"].astype(str)))
+    column = pd.Index(inner).get_indexer(pd.Index(part["domain"].astype(str)))
     known = (row >= 0) & (column >= 0)
     values = np.full((number, len(rows), len(inner)), np.nan)
     values[part["replicate"][known], row[known], column[known]] = part["value"][known]
