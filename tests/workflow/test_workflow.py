@@ -233,7 +233,10 @@ def test_parsing_our_files_imports_neither_torch_nor_pandas(fresh):
     [
         (("count: 3", "count: many"), "mixtures.count"),
         (("docs: 0.7", "docs: 0.9"), "validation.weights: must sum to 1, found 1.2"),
-        (("experiment: smoke", "experiment: smoke\nmixtrues: {}"), "found 'mixtrues'"),
+        (
+            ("experiment: smoke", "experiment: smoke\nmixtrues: {}"),
+            "mixtrues: unknown key. Did you mean mixtures?",
+        ),
         (("harvest: docs, max_bytes: 250_000", "harvest: docs, max_bytes: 20_000"), "docs"),
     ],
 )
