@@ -162,7 +162,7 @@ def measure_speed(report: Report, part: str, scale: Scale, size: str) -> None:
 
 
 def compare_precision(report: Report, scale: Scale, size: str, steps: int) -> None:
-    """Add the losses in bf16 and fp32, and the noise between seeds that stands beside them.
+    """Add the losses in bf16 and fp32, and the noise between seeds.
 
     The reference in fp32 is not compiled.
     """
@@ -226,7 +226,7 @@ def measure_sharing(report: Report, jobs: list[sharing.Job]) -> None:
             name = f"sharing {job.size}, {'compiled' if job.compiled else 'not compiled'}"
             seconds = SHARED_SECONDS + (0 if workers else START_SECONDS)
             if not report.attempt(name, seconds, partial(share, job)):
-                sharing.end(workers)  # they stand anywhere in their runs
+                sharing.end(workers)  # each may be anywhere in its run
                 workers.clear()
     finally:
         sharing.end(workers)

@@ -1,7 +1,7 @@
 """Several runs at once on one device: tokens per second of all together beside one alone.
 
 Each run is a process with the product's own loop. They start and compile first; then the parent
-lets one, two, four and eight of them take so many steps, and the others stand still.
+lets one, two, four and eight of them take so many steps, and the others wait.
 """
 
 from __future__ import annotations
@@ -150,7 +150,7 @@ def work(order: dict[str, Any]) -> None:
     def gate(number: int, batch: int) -> None:
         nonlocal began
         if batch != scale.batch_size:
-            raise RuntimeError(f"a step must be one micro-batch, but is {scale.batch_size}/{batch}")
+            raise RuntimeError(f"a step has several micro-batches: {scale.batch_size}/{batch}")
         number -= WARMUP
         if number < 0 or number % scale.steps:
             return
