@@ -98,7 +98,7 @@ def _draw_confirmed(axes: Axes, rows: pd.DataFrame) -> None:
 SPEC = FigureSpec(
     name="confirmation",
     section="confirmation",
-    title="The target, really trained",
+    title="Predicted and observed loss of the target",
     caption=(
         "Left: the predicted overall loss with the interval of the mean of these runs, and "
         "what each training seed gave. "
