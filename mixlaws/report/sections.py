@@ -29,7 +29,7 @@ def confirmation_section(found: PageData) -> Section | None:
     noise = "unknown: one seed" if record["noise"] is None else f"{record['noise']:.3f} nats"
     return Section(
         "confirmation",
-        "Confirmation: the target, really trained",
+        "Confirmation: predicted and observed loss of the target",
         "After the prediction was made, the target was trained on the recommended mixture and on "
         "those it is compared with, each with the same seeds. Noise is how much the difference "
         f"between two mixtures wavers from seed to seed: {noise} (pooled standard deviation).",
