@@ -17,7 +17,7 @@ resume:
 	$(BIN)/snakemake --cores $(CORES) --rerun-incomplete --show-failed-logs $(ARGS)
 
 test: .venv/.installed-tests
-	$(BIN)/python -m pytest -n auto --dist loadgroup -m "not slow and not full and not cluster"
+	$(BIN)/python -m pytest -n auto --dist loadfile -m "not slow and not full and not cluster"
 
 # Killed processes, full disks, damaged files: the bounded version, some ten minutes.
 test-faults: .venv/.installed-tests

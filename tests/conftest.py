@@ -12,16 +12,7 @@ import pytest
 from fixture_truth import Planted
 from workflow_project import copy_project
 
-# Fixtures that take long and are made once: what uses one runs in one process (make test has two).
-_SHARED_FIXTURES = ("smoke", "write_results")
 _skipped: list[str] = []
-
-
-@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
-def pytest_collection_modifyitems(items):
-    for item in items:
-        for name in set(_SHARED_FIXTURES) & set(item.fixturenames):
-            item.add_marker(pytest.mark.xdist_group(name))
 
 
 def pytest_runtest_logreport(report):
