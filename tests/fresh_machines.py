@@ -45,7 +45,9 @@ class Machine:
         run("chown", "-RhP", USER, project)
         return project
 
-    def call(self, project: Path, command: str, *, home: Path | None = None, before: str = "") -> str:
+    def call(
+        self, project: Path, command: str, *, home: Path | None = None, before: str = ""
+    ) -> str:
         """Run a shell command as the user; return what it printed, and its status if not 0.
 
         `before` is a command of root that runs the user's, such as `unshare --net`.
@@ -189,7 +191,9 @@ def main() -> int:
             failed += not passed
             (folder / f"{case.__name__}.log").write_text(output)
             minutes = (time.monotonic() - began) / 60
-            print(f"| {name} | {said if passed else f'FAILED: {said}'} | {minutes:.1f} |", flush=True)
+            print(
+                f"| {name} | {said if passed else f'FAILED: {said}'} | {minutes:.1f} |", flush=True
+            )
     finally:
         run("userdel", USER)
         if not failed:

@@ -85,7 +85,7 @@ def installed(clone):
     """Return a clone with an environment whose commands print their arguments."""
     for name in ("snakemake", "mixlaws"):
         script(clone / ".venv/bin" / name, f'echo {name} "$@"')
-    (clone / ".venv/bin/python").symlink_to(sys.executable)
+    script(clone / ".venv/bin/python", f'exec {sys.executable} "$@"')
     (clone / ".venv/.installed").touch()
     return clone
 

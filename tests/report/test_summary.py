@@ -166,20 +166,29 @@ def test_runs_that_others_trained_have_no_cost(results, config):
 
 
 def test_without_results_it_says_so(config, tmp_path):
-    with pytest.raises(DataError, match=r"smoke holds no answer yet: there is no optimum.json. Run"):
+    with pytest.raises(
+        DataError, match=r"smoke holds no answer yet: there is no optimum.json. Run"
+    ):
         summarise(tmp_path / "smoke", config)
 
 
-def test_the_command_prints_it(results):
+@pytest.mark.usefixtures("results")
+def test_the_command_prints_it():
     config = str(ROOT / "tests/workflow/smoke.yaml")
     command = [sys.executable, "-m", "mixlaws", "show", "--configfile", config]
     found = subprocess.run(
-        command, env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"}, capture_output=True, text=True
+        command,
+        env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
     )
     assert found.stdout == f"{ANSWER}\n", found.stderr
     elsewhere = [*command, "--directory", "nowhere"]
     found = subprocess.run(
-        elsewhere, env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"}, capture_output=True, text=True
+        elsewhere,
+        env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
     )
     assert found.returncode == 1
     assert found.stderr == (

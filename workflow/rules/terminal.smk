@@ -1,5 +1,10 @@
 """What the terminal shows beside Snakemake's log: counts and the time left, in the end the answer."""
 
+# Snakemake prints this for each rule with `cache`, at every start.
+logger.addFilter(
+    lambda record: "is eligible for caching between workflows" not in str(record.msg)
+)
+
 # The bars of --logger rich have percentages and elapsed times only.
 for handler in workflow.logger_manager.get_log_handlers():
     if hasattr(handler, "progress"):
