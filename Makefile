@@ -22,7 +22,7 @@ demo: .venv/.installed
 # After anything died: make resume ARGS="--configfile experiments/NAME.yaml" (on a cluster add
 # --profile slurm). What is whole is kept, what was interrupted goes on from its last state.
 resume:
-	$(BIN)/snakemake --unlock --quiet all $(ARGS)
+	@$(BIN)/snakemake --unlock --quiet all $(ARGS)
 	@$(SNAKEMAKE) --rerun-incomplete $(ARGS)
 
 test: .venv/.installed-tests
