@@ -30,9 +30,9 @@ def find_optimum(
 ) -> None:
     """Find the best mixture at the target, with intervals, beside its baselines.
 
-    Reads losses, runs, mixtures, accounting, choice, law, step and size; writes optimum, surface, interaction
-    and replicates. `settings` are the config's target, weights, optimum, uncertainty and seed, and
-    the available tokens with the factor for those that were counted.
+    Reads losses, runs, mixtures, accounting, choice, law, step and size; writes optimum, surface,
+    interaction and replicates. `settings` are the config's target, weights, optimum, uncertainty
+    and seed, and the available tokens with the factor for those that were counted.
     """
     experiment = open_tables(inputs, settings)
     choice, _ = read_choice(inputs["choice"])
@@ -57,6 +57,7 @@ def find_optimum(
     write_table(interaction_table(evidence), outputs["interaction"])
     write_json(decision | law | experiment.record(), outputs["optimum"])
 
+
 def _support(
     inputs: Mapping[str, str],
     fitted: FittedLaw,
@@ -70,4 +71,3 @@ def _support(
     left = reducible_loss(fitted, best, evidence.observations, tables)
     reach = Reach.of(evidence.observations, fitted.target, size)
     return assess_support(decision, evidence, reach, left)
-

@@ -2,9 +2,9 @@
 
 The rules (docs/method.md, "When no mixture is recommended"):
 
-1. No mixture is recommended if the interval of the expected gain is, over every baseline, wider than
-   the range of the observed overall losses between the fitted mixtures at the largest proxy, or if
-   the near-optimal set holds at least NEARLY_ALL of the allowed mixtures.
+1. No mixture is recommended if the interval of the expected gain is, over every baseline, wider
+   than the range of the observed overall losses between the fitted mixtures at the largest proxy,
+   or if the near-optimal set holds at least NEARLY_ALL of the allowed mixtures.
 2. No absolute loss is stated if its interval reaches below the irreducible loss that the laws fit:
    such a number rests on a constant that the data leave open.
 """

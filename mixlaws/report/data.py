@@ -13,6 +13,7 @@ from mixlaws.presentation import ordered, ordered_rows
 from mixlaws.report.blocks import PageFigure, section_figures
 from mixlaws.report.findings import mixture_scores
 from mixlaws.results import BEST_OBSERVED, RUN_KEY, Results
+from mixlaws.runs.progress import read_progress
 
 ROLE_KEY = ["role", *RUN_KEY]
 
@@ -88,6 +89,29 @@ class PageData:
             return None
         counts = self.proxies.groupby("size")["num_params"].first()
         return mixture_scores(self.all_scores, {str(s): int(n) for s, n in counts.items()})
+
+    def num_params_of(self, scores: pd.DataFrame) -> float:
+        """Return the parameters of the size of a table of scores, nan for an empty one."""
+        sizes = self.proxies.groupby("size")["num_params"].first()
+        return float("nan") if scores.empty else float(sizes[scores["size"].iloc[0]])
+
+    def run_states(self) -> dict[tuple[Any, ...], str]:
+        """Return the state of each run by role, size, mixture and seed: every run here is done.
+
+        Runs that were interrupted say how often they were resumed, as far as this is known.
+        """
+        states = {}
+        for key in self.runs[ROLE_KEY].itertuples(index=False, name=None):
+            role, size, mixture, seed = key
+            files = (
+                self.results.run(size, mixture, seed)
+                if role == "proxy"
+                else self.results.confirmation_run(mixture, seed)
+            )
+            attempts = len({row["attempt"] for row in read_progress(files.progress)})
+            resumed = f", resumed {attempts - 1} times" if attempts > 1 else ""
+            states[key] = f"done{resumed}"
+        return states
 
     def final_losses(self) -> pd.Series:
         """Return the overall loss at the end of each run, by role, size, mixture and seed."""
