@@ -5,7 +5,9 @@ The rules (docs/method.md, "When no mixture is recommended"):
 1. No mixture is recommended if the interval of the expected gain is, over every baseline, wider
    than the range of the observed overall losses between the fitted mixtures at the largest proxy,
    or if the near-optimal set holds at least NEARLY_ALL of the allowed mixtures.
-2. No absolute loss is stated if its interval reaches below the irreducible loss that the laws fit:
+2. Neither a mixture nor an absolute loss is stated for a target with more than MEASURED_FACTOR
+   times the parameters or tokens of the largest proxy: nothing measured how errors grow that far.
+3. No absolute loss is stated if its interval reaches below the irreducible loss that the laws fit:
    such a number rests on a constant that the data leave open.
 """
 
@@ -32,6 +34,8 @@ from mixlaws.scoring.folds import last_losses
 
 NEARLY_ALL = 0.9
 """A near-optimal set with at least this share of the allowed mixtures excludes nothing."""
+MEASURED_FACTOR = 1000.0
+"""The farthest that any public swarm was carried: RegMix, from 1M to 1B parameters."""
 MORE_MIXTURES = (2.0, 10.0)
 """The least and the most times as many mixtures as there are that the page asks for."""
 
@@ -82,6 +86,12 @@ class Reach:
             num_mixtures=len(np.unique(observations.mixture)),
         )
 
+    @property
+    def is_measured(self) -> bool:
+        """Return whether the target lies no farther than errors were ever measured."""
+        factors = self.target_params / self.num_params, self.target_tokens / self.tokens
+        return max(factors) <= MEASURED_FACTOR
+
     def words(self) -> str:
         """Return how far the target lies beyond the largest proxy."""
         return format_reach(self.target_params / self.num_params, self.target_tokens / self.tokens)
@@ -108,32 +118,52 @@ def assess_support(
     width = min(gain["upper"] - gain["lower"] for gain in gains)
     spread, share = observed_range(evidence), decision["near_optimal"]["share"]
     level = format_level(evidence.bounds.level)
-    reason, excess = "", 2.0
-    if width > spread:
-        excess = width / max(spread, 1e-9)
+    reason, needs = "", ""
+    if not reach.is_measured:
+        reason, needs = _too_far(reach), _runs_within(reach)
+    elif width > spread:
         reason = (
             f"{reach.words()}. Whichever baseline it is compared with, the {level} interval of the "
             f"gain is at least {width:.3f} nats wide, but the trained mixtures differ by only "
             f"{spread:.3f} nats at the largest proxy. The interval excludes nothing."
         )
+        needs = _needs(evidence, reach, width / max(spread, 1e-9))
     elif share >= NEARLY_ALL:
         reason = (
             f"{reach.words()}. There, {format_level(share)} of all allowed mixtures cannot be told "
             f"from the one with the lowest predicted loss, at the {level} level."
         )
-    loss_reason = _loss_reason(decision, reducible)
+        needs = _needs(evidence, reach, 2.0)
+    loss_reason = _loss_reason(decision, reach, reducible)
     support = Support(
         recommends=not reason,
         states_loss=not loss_reason,
         headline=_headline(decision, reach, recommends=not reason),
         reason=reason,
-        needs=_needs(evidence, reach, excess) if reason else "",
+        needs=needs,
         loss_reason=loss_reason,
         gain_width=width,
         observed_range=spread,
         near_optimal_share=share,
     )
     return asdict(support)
+
+
+def _too_far(reach: Reach) -> str:
+    return (
+        f"{reach.words()}. No experiment has measured how errors grow over more than "
+        f"{MEASURED_FACTOR:,.0f} times, so no interval holds there."
+    )
+
+
+def _runs_within(reach: Reach) -> str:
+    """Say which proxies would bring the target within what was measured."""
+    asked = []
+    if (params := reach.target_params / MEASURED_FACTOR) > reach.num_params:
+        asked.append(f"proxies of at least {format_count(params)} parameters")
+    if (tokens := reach.target_tokens / MEASURED_FACTOR) > reach.tokens:
+        asked.append(f"runs of at least {format_count(tokens)} tokens")
+    return _asked_for(asked, reach)
 
 
 def observed_range(evidence: Evidence) -> float:
@@ -153,8 +183,13 @@ def _headline(decision: Mapping[str, Any], reach: Reach, *, recommends: bool) ->
     )
 
 
-def _loss_reason(decision: Mapping[str, Any], reducible: float | None) -> str:
+def _loss_reason(decision: Mapping[str, Any], reach: Reach, reducible: float | None) -> str:
     """Say why the loss is not stated; nothing if its interval is above the irreducible loss."""
+    if not reach.is_measured:
+        return (
+            "No absolute loss is stated, because the target is farther from the runs than errors "
+            "were ever measured."
+        )
     predicted = decision["predicted"][OVERALL]
     half = predicted["value"] - predicted["lower"]
     if reducible is None or half <= reducible:
@@ -192,6 +227,10 @@ def _needs(evidence: Evidence, reach: Reach, excess: float) -> str:
         least, most = MORE_MIXTURES
         more = reach.num_mixtures * min(max(excess**2, least), most)
         asked.append(f"about {math.ceil(more)} mixtures")
+    return _asked_for(asked, reach)
+
+
+def _asked_for(asked: list[str], reach: Reach) -> str:
     return (
         f"To tell mixtures apart there it would take {format_list(asked)}. The experiment has "
         f"proxies of up to {format_count(reach.num_params)} parameters, runs of up to "

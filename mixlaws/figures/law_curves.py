@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator, NullLocator, ScalarFormatter
 
 from mixlaws.figures.curves import NUM_POINTS, Target, draw_part
 from mixlaws.figures.deciding import FITTED, LEFT_OUT, DecidingLaw, deciding_law, points_between
@@ -40,7 +41,8 @@ def draw_tokens(view: View) -> Drawn | None:
     if law is None or not law.everywhere:
         return None
     curves = token_curves(view, law)
-    return plot_tokens(view.shown_rows(curves), view.sizes), curves
+    figure = plot_tokens(view.shown_rows(curves), view.sizes)
+    return _straightened(view, figure), curves
 
 
 def token_curves(view: View, law: DecidingLaw) -> pd.DataFrame:
@@ -118,7 +120,19 @@ def draw_sizes(view: View) -> Drawn | None:
     if law is None or not law.everywhere or len(view.sizes) < 2:
         return None
     curves = parameter_curves(view, law)
-    return plot_sizes(view.shown_rows(curves), view.reference, view.colours, target), curves
+    figure = plot_sizes(view.shown_rows(curves), view.reference, view.colours, target)
+    return _straightened(view, figure), curves
+
+
+def _straightened(view: View, figure: Figure) -> Figure:
+    """Return the figure with logarithmic losses if log-log lines decide, so that they are lines."""
+    if view.pipeline == "loglog":
+        for axes in figure.axes:
+            axes.set_yscale("log")
+            axes.yaxis.set_major_locator(MaxNLocator(5))
+            axes.yaxis.set_minor_locator(NullLocator())
+            axes.yaxis.set_major_formatter(ScalarFormatter())
+    return figure
 
 
 def parameter_curves(view: View, law: DecidingLaw) -> pd.DataFrame:

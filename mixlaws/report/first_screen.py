@@ -126,6 +126,8 @@ def cost_findings(found: PageData) -> list[Finding]:
 def _share_of(spent: float, target: float) -> str:
     """Return a cost as a share of another, or as a multiple of it."""
     ratio = spent / target
+    if ratio < 0.001:
+        return f"less than {format_share(0.001)}"
     return f"{ratio:.3g} times the cost" if ratio >= 1.5 else format_share(ratio)
 
 
@@ -138,22 +140,25 @@ def next_steps(found: PageData) -> Iterator[Finding]:
             "plain", "Until then, keep the mixture in use: these runs do not speak against it."
         )
         return
+    confirmed = {} if confirmation is None else confirmation["gains"]
     unclear = [
         findings.baseline_words(name)
         for name, baseline in optimum["baselines"].items()
         if baseline["gain"]["lower"] <= 0
+        and not confirmed.get(baseline["mixture"], {}).get("beyond_noise")
     ]
     if unclear:
         yield Finding(
             "plain",
             f"The optimum cannot be told from {format_list(unclear)}. If one of these is easier to "
-            "use, use it; more mixtures (mixtures.count) narrow the interval.",
+            "use, use it. More mixtures (mixtures.count) narrow the interval.",
         )
     if confirmation is None:
         yield Finding(
             "plain",
-            "Train the target, or a model half way to it, on this mixture and on one you would use "
-            "otherwise. The section `confirmation` of the config adds these runs.",
+            "Check the prediction: train the target, or a smaller model between it and the proxies, "
+            "on this mixture and on the one you would use otherwise. The section confirmation of "
+            "the config adds such runs.",
         )
     elif confirmation["noise"] is None:
         yield Finding(

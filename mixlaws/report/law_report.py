@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from mixlaws.laws.overall import OVERALL
-from mixlaws.presentation import format_list, format_loss
+from mixlaws.presentation import MINUS, format_list, format_loss
 from mixlaws.report.blocks import Finding, PageTable
 from mixlaws.report.tables import ABSENT
 from mixlaws.results import HELD_OUT
@@ -105,7 +105,8 @@ def slope_findings(tests: pd.DataFrame | None) -> Iterator[Finding]:
         return
     for row in tests[tests["validation_domain"] == OVERALL].to_dict("records"):
         word = REGRESSOR_WORDS[row["regressor"]]
-        spread = f"from {row['lowest']:.3f} to {row['highest']:.3f} (mean {row['mean']:.3f})"
+        low, high, mean = (f"{row[name]:.3f}" for name in ("lowest", "highest", "mean"))
+        spread = f"from {low} to {high} (mean {mean})".replace("-", MINUS)
         said = (
             f"Slopes of ln loss in ln {word}, overall loss: {row['num_mixtures']} mixtures have "
             f"slopes {spread}."
@@ -138,7 +139,10 @@ def slope_table(tests: pd.DataFrame | None) -> PageTable | None:
         [
             f"ln {REGRESSOR_WORDS[row['regressor']]}",
             str(row["validation_domain"]),
-            *(f"{row[name]:.4f}" for name in ("mean", "sd", "lowest", "highest")),
+            *(
+                f"{row[name]:.4f}".replace("-", MINUS)
+                for name in ("mean", "sd", "lowest", "highest")
+            ),
             *(ABSENT if pd.isna(row[name]) else f"{row[name]:.3g}" for name in ("f", "p")),
         ]
         for row in tests.to_dict("records")
