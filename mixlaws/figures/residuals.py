@@ -26,6 +26,9 @@ from mixlaws.figures.style import (
 from mixlaws.figures.view import View
 from mixlaws.results import HELD_OUT
 
+NUM_TICKS = 3
+"""On the axis of tokens, whose range may be short."""
+
 
 def draw(view: View) -> Drawn | None:
     """Draw the figure, if the law that decides can be evaluated at the proxies."""
@@ -39,7 +42,8 @@ def plot_residuals(table: pd.DataFrame, sizes: Sequence[str]) -> Figure:
     """Plot predicted minus observed loss over tokens, one panel per validation domain."""
     table = table[table["kind"] != LEFT_OUT]
     domains = list(dict.fromkeys(table["validation_domain"]))
-    colours = size_colours(sizes)
+    colours, tokens = size_colours(sizes), table["tokens"]
+    ticks = sorted({*np.geomspace(tokens.min(), tokens.max(), NUM_TICKS).round().tolist()})
     figure, grid = panels(len(domains), share=True)
     for axes, domain in zip(grid, domains, strict=True):
         rows = table[table["validation_domain"] == domain]
@@ -48,7 +52,7 @@ def plot_residuals(table: pd.DataFrame, sizes: Sequence[str]) -> Figure:
             _draw_size(axes, rows[rows["size"] == size], colours[size])
         axes.set_title(domain)
         axes.text(0.04, 0.96, _scores(rows), transform=axes.transAxes, va="top", fontsize=7.5)
-        log_counts(axes)
+        log_counts(axes, ticks)
     grid[0].margins(y=0.25)
     label_outer(grid, TOKENS_LABEL, "predicted minus observed (nats)")
     entries = [key(f"size {s}", color=colours[s], marker=".", markersize=8) for s in sizes]

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from mixlaws.figures.spec import Drawn, FigureSpec
 from mixlaws.figures.style import INK, key, label_outer, legend_below, panels
@@ -56,6 +57,7 @@ def plot_slopes(table: pd.DataFrame, colours: Mapping[str, str]) -> Figure:
             axes.plot(part["common"].iloc[:1], [place], "|", color=INK, ms=14, mew=2)
         axes.set_yticks(range(len(domains)), domains)
         axes.set_ylim(len(domains) - 0.4, -0.6)
+        axes.xaxis.set_major_locator(MaxNLocator(5))
         axes.set_title(f"slope in ln {REGRESSOR_WORDS[regressor]}")
     label_outer(grid, "change of ln loss per unit of the logarithm", "")
     entries = [

@@ -52,18 +52,26 @@ def compare_slopes(
     mixtures, sizes = _complete_mixtures(kept)
     if len(mixtures) < MIN_MIXTURES:
         return []
-    ends, token_slopes = _measure_runs(kept, columns, mixtures, sizes)
+    means, token_slopes = _measure_runs(kept, columns, mixtures, sizes)
+    by_compute = settings.regressors == "compute"
     tests = []
     if len(sizes) > 1:
-        rows = [np.flatnonzero(kept.num_params == each) for each in sizes]
-        last = [part[np.argmax(kept.tokens[part])] for part in rows]
-        by_compute = settings.regressors == "compute"
-        x = np.log((kept.compute_params * kept.tokens if by_compute else kept.num_params)[last])
-        name = "compute" if by_compute else "num_params"
-        tests.append(_test_sizes(name, mixtures, ends, x))
-    if settings.regressors != "compute" and np.isfinite(token_slopes).all():
+        at = kept.compute_params * kept.tokens if by_compute else kept.num_params
+        x = np.array([np.log(at[kept.num_params == each]).mean() for each in sizes])
+        if not by_compute:
+            means = means - _shift_by_tokens(kept, token_slopes, sizes)
+        tests.append(_test_sizes("compute" if by_compute else "num_params", mixtures, means, x))
+    if not by_compute and np.isfinite(token_slopes).all():
         tests.append(_test_tokens(mixtures, token_slopes))
     return tests
+
+
+def _shift_by_tokens(kept: Observations, slopes: np.ndarray, sizes: np.ndarray) -> np.ndarray:
+    """Return how much (S, V + 1) the mean ln loss of a size owes to its own numbers of tokens."""
+    if not np.isfinite(slopes).all():
+        return np.zeros((len(sizes), slopes.shape[2]))
+    log_tokens = np.array([np.log(kept.tokens[kept.num_params == each]).mean() for each in sizes])
+    return np.multiply.outer(log_tokens - log_tokens.mean(), slopes.mean(axis=(0, 1)))
 
 
 def _complete_mixtures(kept: Observations) -> tuple[np.ndarray, np.ndarray]:
@@ -79,17 +87,17 @@ def _complete_mixtures(kept: Observations) -> tuple[np.ndarray, np.ndarray]:
 def _measure_runs(
     kept: Observations, columns: Columns, mixtures: np.ndarray, sizes: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return (M, S, V + 1) ln losses at the ends of runs, and slopes in ln D, means over seeds."""
+    """Return (M, S, V + 1) the mean ln loss of runs, and their slopes in ln D, mean over seeds."""
     logs = np.log(columns.with_overall(kept.losses))
     shape = (len(mixtures), len(sizes), logs.shape[1])
-    ends, slopes = np.empty(shape), np.empty(shape)
+    means, slopes = np.empty(shape), np.empty(shape)
     for i, mixture in enumerate(mixtures):
         for s, num_params in enumerate(sizes):
             here = (kept.mixture == mixture) & (kept.num_params == num_params)
             runs = [np.flatnonzero(here & (kept.seed == k)) for k in np.unique(kept.seed[here])]
-            ends[i, s] = np.mean([logs[run[np.argmax(kept.tokens[run])]] for run in runs], axis=0)
+            means[i, s] = np.mean([logs[run].mean(axis=0) for run in runs], axis=0)
             slopes[i, s] = np.mean([_slope(kept.tokens[run], logs[run]) for run in runs], axis=0)
-    return ends, slopes
+    return means, slopes
 
 
 def _slope(tokens: np.ndarray, logs: np.ndarray) -> np.ndarray:
@@ -100,12 +108,12 @@ def _slope(tokens: np.ndarray, logs: np.ndarray) -> np.ndarray:
     return np.asarray(x @ logs / (x @ x))
 
 
-def _test_sizes(regressor: str, mixtures: np.ndarray, ends: np.ndarray, x: np.ndarray) -> SlopeTest:
+def _test_sizes(regressor: str, mixtures: np.ndarray, logs: np.ndarray, x: np.ndarray) -> SlopeTest:
     """Compare slopes over sizes (Mandel 1961): ln L_ms = a_m + b_s + slope_m x_s + noise."""
     centred = x - x.mean()
     spread = float(centred @ centred)
-    common = np.einsum("s,msv->v", centred, ends) / (len(mixtures) * spread)
-    apart = _interaction(ends)
+    common = np.einsum("s,msv->v", centred, logs) / (len(mixtures) * spread)
+    apart = _interaction(logs)
     own = np.einsum("s,msv->mv", centred, apart) / spread
     explained = spread * (own**2).sum(axis=0)
     degrees = (len(mixtures) - 1, (len(mixtures) - 1) * (len(x) - 2))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 
 import pandas as pd
 
@@ -15,6 +15,7 @@ from mixlaws.report.findings import mixture_scores
 from mixlaws.results import BEST_OBSERVED, RUN_KEY, Results
 from mixlaws.runs.progress import read_progress
 
+Table = TypeVar("Table", pd.DataFrame, "pd.DataFrame | None")
 ROLE_KEY = ["role", *RUN_KEY]
 
 
@@ -76,19 +77,20 @@ class PageData:
         """Return the losses of proxies and confirmation runs in one table, with their role."""
         return _with_roles(self.results.losses, self.results.confirmation_losses)
 
-    @cached_property
-    def all_scores(self) -> pd.DataFrame | None:
-        """Return the scores on all folds; None where laws were not scored."""
-        scores = self.results.scores
-        return None if scores is None else ordered_rows(scores, "validation_domain", self.measured)
+    def in_order(self, table: Table) -> Table:
+        """Return a table with its validation domains in the config's order; None stays None."""
+        if table is None:
+            return table
+        return ordered_rows(table, "validation_domain", self.measured)
 
     @cached_property
     def scores(self) -> pd.DataFrame | None:
         """Return the scores on unseen mixtures, at the largest proxy size."""
-        if self.all_scores is None:
+        scores = self.in_order(self.results.scores)
+        if scores is None:
             return None
         counts = self.proxies.groupby("size")["num_params"].first()
-        return mixture_scores(self.all_scores, {str(s): int(n) for s, n in counts.items()})
+        return mixture_scores(scores, {str(s): int(n) for s, n in counts.items()})
 
     def num_params_of(self, scores: pd.DataFrame) -> float:
         """Return the parameters of the size of a table of scores, nan for an empty one."""

@@ -156,9 +156,9 @@ def next_steps(found: PageData) -> Iterator[Finding]:
     if confirmation is None:
         yield Finding(
             "plain",
-            "Check the prediction: train the target, or a smaller model between it and the proxies, "
-            "on this mixture and on the one you would use otherwise. The section confirmation of "
-            "the config adds such runs.",
+            "Check the prediction: train the target, or a model between it and the proxies, on "
+            "this mixture and on the one you would use otherwise. The section confirmation of the "
+            "config adds such runs.",
         )
     elif confirmation["noise"] is None:
         yield Finding(

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from mixlaws.laws.overall import OVERALL
-from mixlaws.presentation import MINUS, format_list, format_loss
+from mixlaws.presentation import MINUS, format_loss
 from mixlaws.report.blocks import Finding, PageTable
 from mixlaws.report.tables import ABSENT
 from mixlaws.results import HELD_OUT
@@ -131,29 +131,38 @@ def slope_findings(tests: pd.DataFrame | None) -> Iterator[Finding]:
             )
 
 
-def slope_table(tests: pd.DataFrame | None) -> PageTable | None:
-    """Return the test of each regressor and validation domain; None without lines."""
-    if tests is None or tests.empty:
+def slope_table(tests: pd.DataFrame | None, lines: pd.DataFrame | None) -> PageTable | None:
+    """Return the common slopes and the test of each regressor; None without lines.
+
+    `tests` and `lines` are slope_tests.csv and line_law.csv.
+    """
+    if tests is None or lines is None or tests.empty:
         return None
-    rows = [
-        [
-            f"ln {REGRESSOR_WORDS[row['regressor']]}",
-            str(row["validation_domain"]),
-            *(
-                f"{row[name]:.4f}".replace("-", MINUS)
-                for name in ("mean", "sd", "lowest", "highest")
-            ),
-            *(ABSENT if pd.isna(row[name]) else f"{row[name]:.3g}" for name in ("f", "p")),
-        ]
-        for row in tests.to_dict("records")
-    ]
-    header = ["regressor", "validation loss", "mean slope", "sd over mixtures", "lowest"]
-    header += ["highest", "F", "p"]
+    common = lines.drop_duplicates("validation_domain").set_index("validation_domain")
+    rows = []
+    for row in tests.to_dict("records"):
+        domain, column = str(row["validation_domain"]), f"slope_{row['regressor']}"
+        known = domain in common.index and column in common
+        rows.append(
+            [
+                f"ln {REGRESSOR_WORDS[row['regressor']]}",
+                domain,
+                _slope(common.loc[domain, column]) if known else ABSENT,
+                *(_slope(row[name]) for name in ("lowest", "mean", "highest", "sd")),
+                *(ABSENT if pd.isna(row[name]) else f"{row[name]:.3g}" for name in ("f", "p")),
+            ]
+        )
+    header = ["regressor", "validation loss", "slope of the lines", "lowest own slope", "mean"]
+    header += ["highest", "sd over mixtures", "F", "p"]
     caption = (
         "Slopes of ln loss, and an F test of whether all mixtures share one. The noise is the "
         "scatter between the runs of different sizes."
     )
     return PageTable(caption, header, rows, num_text_columns=2, folded=len(rows) > 16)
+
+
+def _slope(value: float) -> str:
+    return f"{value:.4f}".replace("-", MINUS)
 
 
 def line_table(lines: pd.DataFrame | None, domains: Sequence[str]) -> PageTable | None:
@@ -173,18 +182,8 @@ def line_table(lines: pd.DataFrame | None, domains: Sequence[str]) -> PageTable 
         ]
         for mixture, row in zip(loss.index, loss.to_numpy(), strict=True)
     ]
-    names = [name for name in REGRESSOR_WORDS if f"slope_{name}" in lines]
-    common = [
-        f"{REGRESSOR_WORDS[name]}: "
-        + format_list(
-            f"{row[f'slope_{name}']:.4f} ({row['validation_domain']})"
-            for row in lines.drop_duplicates("validation_domain").to_dict("records")
-        )
-        for name in names
-    ]
     caption = (
         "Offsets of the log-log lines: exp(offset) is the loss of each mixture at the target in "
-        "nats, with one standard deviation. Common slopes in the logarithm of "
-        f"{'; of '.join(common)}."
+        "nats, with one standard deviation."
     )
     return PageTable(caption, ["mixture", *known], rows, folded=len(rows) > 12)

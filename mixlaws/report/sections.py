@@ -98,7 +98,7 @@ def runs_section(found: PageData) -> Section:
         tables=[
             run_tables.size_table(found.runs),
             run_tables.mixture_table(found.results.mixtures, found.domains),
-            report_text.bits_table(found.results.losses, largest),
+            report_text.bits_table(found.in_order(found.results.losses), largest),
         ],
     )
 
@@ -110,13 +110,13 @@ def deciding_section(found: PageData) -> Section | None:
         return None
     pipeline = record["pipeline"]["name"]
     is_point = choice is not None and not choice["folds"]
-    residuals = found.results.figures.table("residuals")
-    tests = found.results.slope_tests
+    residuals = found.in_order(found.results.figures.table("residuals"))
+    tests, line_law = found.in_order(found.results.slope_tests), found.results.line_law
     tables = law_report.parameter_tables(record)
     tables += [law_report.fit_table(residuals)] if residuals is not None else []
-    lines = law_report.slope_table(tests), None
+    lines = [law_report.slope_table(tests, line_law)]
     if found.optimum["support"]["states_loss"]:
-        lines = lines[0], law_report.line_table(found.results.line_law, found.measured)
+        lines.append(law_report.line_table(line_law, found.measured))
     return Section(
         "deciding",
         "The law that decides",
