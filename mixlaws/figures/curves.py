@@ -39,3 +39,10 @@ def nested_words(view: View) -> str:
     if view.pipeline == "nested":
         return ""
     return f"For comparison: the {view.pipeline} pipeline decides here. "
+
+
+def dashed_words(view: View) -> str:
+    """Say what is dashed, or that curves end at the proxies because the target is too far."""
+    if view.states_loss:
+        return "The dashed part is extrapolated to the target."
+    return "Curves end at the proxies, because no loss is stated for the target."

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, NullLocator, ScalarFormatter
 
-from mixlaws.figures.curves import NUM_POINTS, Target, draw_part
+from mixlaws.figures.curves import NUM_POINTS, Target, dashed_words, draw_part
 from mixlaws.figures.deciding import FITTED, LEFT_OUT, DecidingLaw, deciding_law, points_between
 from mixlaws.figures.spec import Drawn, FigureSpec
 from mixlaws.figures.style import (
@@ -190,8 +190,8 @@ TOKENS_SPEC = FigureSpec(
     title="The law that decides: loss against training tokens",
     caption=lambda view: (
         f"The {view.reference} mixture. The lines are the {PIPELINE_WORDS[view.pipeline]}, fitted "
-        "to the filled points of all mixtures at once; crosses come before the early cut. Dashed "
-        "lines are extrapolated: each point is the end of a run of that length."
+        "to the filled points of all mixtures at once; crosses come before the early cut. "
+        f"{dashed_words(view)} Each point of it is the end of a run of that length."
     ),
     draw=draw_tokens,
 )
@@ -201,8 +201,8 @@ SIZES_SPEC = FigureSpec(
     title="The law that decides: loss against parameters",
     caption=lambda view: (
         f"The {PIPELINE_WORDS[view.pipeline]} at {format_count(view.drawn_target.tokens)} tokens. "
-        f"The coloured line is the {view.reference} mixture, the thin ones are the others. The "
-        "dashed part is extrapolated."
+        f"The coloured line is the {view.reference} mixture, the thin ones are the others. "
+        f"{dashed_words(view)}"
     ),
     draw=draw_sizes,
 )

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from mixlaws.figures.curves import NUM_POINTS, Target, draw_part, nested_words
+from mixlaws.figures.curves import NUM_POINTS, Target, dashed_words, draw_part, nested_words
 from mixlaws.figures.spec import Drawn, FigureSpec
 from mixlaws.figures.style import (
     INK,
@@ -107,7 +107,7 @@ SPEC = FigureSpec(
     caption=lambda view: (
         f"{nested_words(view)}At the target's number of tokens; each point is the value of a step "
         f"law there. The coloured line is the {view.reference} mixture, the thin lines are the "
-        "others. The dashed part is extrapolated to the target's size."
+        f"others. {dashed_words(view)}"
     ),
     draw=draw,
 )

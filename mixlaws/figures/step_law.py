@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from mixlaws.figures.curves import NUM_POINTS, Target, draw_part, nested_words
+from mixlaws.figures.curves import NUM_POINTS, Target, dashed_words, draw_part, nested_words
 from mixlaws.figures.spec import Drawn, FigureSpec
 from mixlaws.figures.style import (
     LOSS_LABEL,
@@ -90,8 +90,8 @@ SPEC = FigureSpec(
     title="Step law of the nested pipeline: loss against training tokens",
     caption=lambda view: (
         f"{nested_words(view)}The {view.reference} mixture. Each curve is fitted to the filled "
-        "points of one run; crosses come before the early cut and are left out. The dashed part is "
-        "extrapolated."
+        "points of one run; crosses come before the early cut and are left out. "
+        f"{dashed_words(view)}"
     ),
     draw=draw,
 )

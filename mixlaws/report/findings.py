@@ -43,14 +43,20 @@ def interval_words(estimate: Mapping[str, float], level: float, of: str) -> str:
 
 
 def gain_findings(optimum: Mapping[str, Any]) -> list[Finding]:
-    """Say for each baseline whether the optimum is predicted to be better."""
-    findings = []
+    """Say for each baseline whether the optimum is predicted to be better.
+
+    Where no mixture is recommended, the intervals allow no such conclusion, and none is drawn.
+    """
+    findings, concludes = [], optimum["support"]["recommends"]
     for name, baseline in optimum["baselines"].items():
         gain, words = baseline["gain"], interval_words(baseline["gain"], optimum["level"], "gain")
         label = baseline_words(name)
         if name == BEST_OBSERVED:
             label += f" ({baseline['mixture']})"
-        if gain["lower"] > 0:
+        if not concludes:
+            signed = format_signed(gain["value"])
+            tone, text = "plain", f"Over {label}: predicted {signed} nats ({words})."
+        elif gain["lower"] > 0:
             tone, text = "good", f"Better than {label} by {gain['value']:.3f} nats ({words})."
         elif gain["upper"] < 0:
             tone, text = "caution", f"Worse than {label} by {-gain['value']:.3f} nats ({words})."
@@ -73,7 +79,7 @@ def baseline_words(name: str) -> str:
 def meaning(optimum: Mapping[str, Any]) -> str:
     """Say what the gain over the first baseline means to someone who does not read nats."""
     loss = "The loss says how surprised the model is by text it has not seen; lower is better. "
-    if not optimum["baselines"]:
+    if not optimum["baselines"] or not optimum["support"]["recommends"]:
         return loss.strip()
     name, baseline = next(iter(optimum["baselines"].items()))
     compared = "equal shares" if name == UNIFORM else baseline_words(name)

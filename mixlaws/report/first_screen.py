@@ -135,7 +135,11 @@ def next_steps(found: PageData) -> Iterator[Finding]:
     """Say what to do next, the most useful first."""
     optimum, confirmation = found.optimum, found.confirmation
     if not optimum["support"]["recommends"]:
-        yield Finding("plain", optimum["support"]["needs"])
+        yield Finding(
+            "plain",
+            "Add the runs named above with training.sizes, training.num_steps and mixtures.count "
+            "in the config. Only the new runs are trained.",
+        )
         yield Finding(
             "plain", "Until then, keep the mixture in use: these runs do not speak against it."
         )

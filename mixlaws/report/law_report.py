@@ -65,11 +65,13 @@ def _parameter_table(law: Mapping[str, Any], record: Mapping[str, Any]) -> PageT
     return PageTable(caption, header, rows, folded=len(columns) > 6 or len(rows) > 8)
 
 
-def fit_table(residuals: pd.DataFrame) -> PageTable:
+def fit_table(residuals: pd.DataFrame, record: Mapping[str, Any]) -> PageTable:
     """Return the root mean square errors by size: in-sample and on held-out mixtures.
 
-    `residuals` is the table of the figure of that name.
+    `residuals` is the table of the figure of that name, `record` law.json. Where a mixing law is
+    fitted to extrapolated losses, its residuals there come last.
     """
+    has_mixing = record["pipeline"]["name"] != "joint"
     squares = (residuals["predicted"] - residuals["observed"]) ** 2
     table = residuals.assign(square=squares)
     sizes = list(dict.fromkeys(table["size"].astype(str)))
@@ -80,9 +82,10 @@ def fit_table(residuals: pd.DataFrame) -> PageTable:
             for size in sizes:
                 found = part.loc[(part["kind"] == kind) & (part["size"].astype(str) == size)]
                 cells.append(f"{np.sqrt(found['square'].mean()):.4f}" if len(found) else ABSENT)
-        rows.append(cells)
+        rows.append([*cells, f"{record['noise'][str(domain)]:.4f}"] if has_mixing else cells)
     header = ["validation domain", *(f"in-sample, size {size}" for size in sizes)]
     header += [f"held-out mixtures, size {size}" for size in sizes]
+    header += ["mixing law at the target"] if has_mixing else []
     caption = "Root mean square errors of the law that decides, all checkpoints fitted, nats."
     return _without_empty(PageTable(caption, header, rows, folded=len(rows) > 12))
 

@@ -112,8 +112,9 @@ def deciding_section(found: PageData) -> Section | None:
     is_point = choice is not None and not choice["folds"]
     residuals = found.in_order(found.results.figures.table("residuals"))
     tests, line_law = found.in_order(found.results.slope_tests), found.results.line_law
+    tests = None if tests is None else tests.sort_values("regressor", kind="stable")
     tables = law_report.parameter_tables(record)
-    tables += [law_report.fit_table(residuals)] if residuals is not None else []
+    tables += [law_report.fit_table(residuals, record)] if residuals is not None else []
     lines = [law_report.slope_table(tests, line_law)]
     if found.optimum["support"]["states_loss"]:
         lines.append(law_report.line_table(line_law, found.measured))

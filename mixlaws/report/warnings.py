@@ -37,12 +37,12 @@ def page_warnings(found: PageData) -> list[Finding]:
         *support_warnings(optimum["support"]),
         *point_warnings(proxies, found.results.losses),
         *coverage_warnings(found.results.choice),
-        extrapolation_warning(
-            optimum, proxies["num_params"].max(), found.results.losses["tokens"].max()
-        ),
         *schedule_warnings(proxies),
         *optimum_warnings(optimum),
     ]
+    if optimum["support"]["recommends"]:  # otherwise the reason says how far the target is
+        tokens = found.results.losses["tokens"].max()
+        warnings.append(extrapolation_warning(optimum, proxies["num_params"].max(), tokens))
     laws = {"Step law": found.results.step_law, "Size law": found.results.size_law}
     for name, law in laws.items():
         if law is not None and optimum["pipeline"] == "nested":
