@@ -196,6 +196,7 @@ def _decide(folder, config):
     names += ("slope_tests.csv",)
     laws = {re.split(r"[._]", name)[0]: folder / "laws" / name for name in names}
     laws |= {name: folder / "laws" / f"{name}.csv" for name in ("surface", "interaction")}
+    laws |= {f"{name}_law": laws[name] for name in ("step", "size")}
     tables = {"losses": "losses.parquet", "runs": "runs.csv", "mixtures": "mixtures.csv"}
     files = laws | {name: folder / path for name, path in tables.items()}
     files |= {"accounting": folder / "accounting.csv", "optimum": folder / "optimum.json"}

@@ -30,9 +30,9 @@ def find_optimum(
 ) -> None:
     """Find the best mixture at the target, with intervals, beside its baselines.
 
-    Reads losses, runs, mixtures, accounting, choice, law, step and size; writes optimum, surface,
-    interaction and replicates. `settings` are the config's target, weights, optimum, uncertainty
-    and seed, and the available tokens with the factor for those that were counted.
+    Reads losses, runs, mixtures, accounting, choice, law, step_law and size_law; writes optimum,
+    surface, interaction and replicates. `settings` are the config's target, weights, optimum,
+    uncertainty and seed, and the available tokens with the factor for those that were counted.
     """
     experiment = open_tables(inputs, settings)
     choice, _ = read_choice(inputs["choice"])
@@ -67,7 +67,7 @@ def _support(
 ) -> dict[str, Any]:
     """Return what may be said of the target, whose size has this label."""
     best = np.array(list(decision["proportions"].values()))
-    tables = read_table(inputs["step"], ("B",)), read_table(inputs["size"], ("A",))
+    tables = read_table(inputs["step_law"], ("B",)), read_table(inputs["size_law"], ("A",))
     left = reducible_loss(fitted, best, evidence.observations, tables)
     reach = Reach.of(evidence.observations, fitted.target, size)
     return assess_support(decision, evidence, reach, left)
