@@ -64,6 +64,8 @@ clean:
 
 # What is missing for an installation is one line each.
 .venv/bin/python:
+	@test $(words $(CURDIR)) = 1 || { echo "Snakemake cannot start Python from a path with a space. \
+	Move $(CURDIR)" >&2; exit 1; }
 	@command -v $(PYTHON) > /dev/null || { echo "There is no $(PYTHON). Install Python 3.11 to 3.13, \
 	or name it: make PYTHON=python3.12" >&2; exit 1; }
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; (3, 11) <= v <= (3, 13) or sys.exit( \

@@ -11,6 +11,10 @@ from mixlaws.provenance import COMMAND, LOGS_SHOWN, source_digest
 from snakemake.utils import min_version
 
 min_version("9.0")
+if any(map(str.isspace, sys.executable)):
+    sys.exit(
+        f"Snakemake cannot start Python from a path with a space. Move {sys.prefix}"
+    )
 # The page shows the command. Jobs inherit it from the first Snakemake.
 os.environ.setdefault(COMMAND, shlex.join(["snakemake", *sys.argv[1:]]))
 # The message of a failed job is shown once in the terminal: either Snakemake prints the job's log, or

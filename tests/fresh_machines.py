@@ -30,6 +30,12 @@ SMALL = (
 )
 REACHED = {"page ": "the answer", "smoke: 14 runs: 1 done": "text read, a model trained"}
 """How the last line begins, by what was reached."""
+REFUSALS = (
+    "There is no ",
+    "Python must be ",
+    "Snakemake cannot start Python from a path with a space. ",
+    "The installation failed: ",
+)
 MINUTES = 20
 GIB = 1 << 30
 
@@ -84,10 +90,14 @@ def a_new_user(machine: Machine) -> str:
     return machine.call(machine.project("first"), f"make .venv/.installed && {WHOLE}")
 
 
-def a_strange_path(machine: Machine) -> str:
-    """The same in a folder whose name has a space and a letter beyond ASCII."""
-    project = machine.project("mes donn\u00e9es/mix laws")
-    return machine.call(project, f"make .venv/.installed && {SMALL}")
+def a_letter_beyond_ascii(machine: Machine) -> str:
+    """The same in a folder whose name has a letter beyond ASCII."""
+    return machine.call(machine.project("donn\u00e9es"), f"make .venv/.installed && {SMALL}")
+
+
+def a_space(machine: Machine) -> str:
+    """A folder whose name has a space, which Snakemake cannot start Python from."""
+    return machine.call(machine.project("mix laws"), "make demo PYTHON=/usr/bin/python3")
 
 
 def a_read_only_home(machine: Machine) -> str:
@@ -98,8 +108,8 @@ def a_read_only_home(machine: Machine) -> str:
 
 
 def another_directory(machine: Machine) -> str:
-    """Results elsewhere, by --directory."""
-    arguments = f"--directory ../elsewhere {SMOKE}"
+    """Results elsewhere, by --directory, in a folder with a space and a letter beyond ASCII."""
+    arguments = f"--directory '../else where \u00e9' {SMOKE}"
     command = f".venv/bin/snakemake {ONE_RUN} --cores all --quiet rules host {arguments}"
     project = shared(machine, "directory/project")
     run("chown", USER, project.parent)
@@ -147,9 +157,10 @@ def shared(machine: Machine, name: str) -> Path:
 
 CASES: dict[str, Callable[[Machine], str]] = {
     "new user without root, tarball without git": a_new_user,
-    "path with a space and a letter beyond ASCII": a_strange_path,
+    "path with a letter beyond ASCII": a_letter_beyond_ascii,
+    "path with a space": a_space,
     "read-only home": a_read_only_home,
-    "`--directory` elsewhere": another_directory,
+    "`--directory` elsewhere, with a space and a letter beyond ASCII": another_directory,
     "offline after the installation": offline,
     "1 core, 4 GiB": a_small_machine,
     "no Python": without_python,
@@ -166,7 +177,7 @@ def outcome(output: str) -> tuple[bool, str]:
         return bool(found), [*found, lines[-1]][0]
     said = [line for line in lines[:-1] if not line.startswith("make: ")]
     last = said[-1] if said else "nothing"
-    return last.startswith(("There is no ", "Python must be ", "The installation failed")), last
+    return last.startswith(REFUSALS), last
 
 
 def main() -> int:

@@ -49,6 +49,16 @@ def test_without_python_it_says_so_in_one_line(clone):
     ]
 
 
+def test_a_path_with_a_space_is_refused_in_one_line(clone):
+    folder = clone / "mix laws"
+    folder.mkdir()
+    for name in ("Makefile", "pyproject.toml"):
+        shutil.copy(clone / name, folder)
+    assert what_is_missing(make(folder, "demo", f"PYTHON={sys.executable}")) == [
+        f"Snakemake cannot start Python from a path with a space. Move {folder}"
+    ]
+
+
 def test_another_version_is_refused_in_one_line(clone):
     code = "import sys; sys.version_info = (3, 9, 2); exec(sys.argv.pop())"
     python = script(clone / "python", f'shift; exec {sys.executable} -c "{code}" "$@"')
