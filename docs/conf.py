@@ -27,11 +27,13 @@ html_show_sourcelink = False
 
 
 def escape_docstring(_app, _what, _name, _object, _options, lines):
-    """Docstrings are plain text with `code`: keep reStructuredText from reading x_ or |x| as markup."""
+    """Docstrings are plain text with `code`: escape what reStructuredText would read"""
     for i, line in enumerate(lines):
         parts = re.split(r"(`[^`]+`)", line)
         lines[i] = "".join(
-            f"`{part}`" if part.startswith("`") else re.sub(r"([*|]|_(?!\w)|(?<!\w)_)", r"\\\1", part)
+            f"`{part}`"
+            if part.startswith("`")
+            else re.sub(r"([*|]|_(?!\w)|(?<!\w)_)", r"\\\1", part)
             for part in parts
         )
 

@@ -2,7 +2,8 @@
 
     python docs/three_folders.py FOLDER
 
-FOLDER/code has Python code, FOLDER/headers C and C++ headers, FOLDER/prose descriptions of packages.
+FOLDER/code has Python code, FOLDER/headers C and C++ headers, and FOLDER/prose descriptions of
+packages.
 Each document is one .txt file.
 """
 
