@@ -2,22 +2,35 @@
 PYTHON ?= python3
 BIN := .venv/bin
 CORES ?= all
+COMMA := ,
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: demo resume test test-faults test-cluster test-full fault-table lint clean
+.PHONY: demo resume test trials test-faults test-cluster test-full fault-table lint clean
 
+# In a terminal one bar per rule. Elsewhere, or where the plugin does not load, a short plain log, in
+# which a failed job says itself what was wrong.
+SNAKEMAKE = log="--quiet rules host"; \
+  if test -t 1 && test -t 2 && $(BIN)/python -c "import snakemake_logger_plugin_rich" 2> /dev/null; \
+  then log="--logger rich --show-failed-logs"; fi; \
+  $(BIN)/snakemake --cores $(CORES) $$log
+
+# The answer is printed after every run, also one with nothing left to do: not by a hook.
 demo: .venv/.installed
-	$(BIN)/snakemake --cores $(CORES) --show-failed-logs
-	@echo "The report: results/demo/report.html"
+	@$(SNAKEMAKE) --no-hooks
+	@$(BIN)/mixlaws show
 
 # After anything died: make resume ARGS="--configfile experiments/NAME.yaml" (on a cluster add
 # --profile slurm). What is whole is kept, what was interrupted goes on from its last state.
 resume:
 	$(BIN)/snakemake --unlock --quiet all $(ARGS)
-	$(BIN)/snakemake --cores $(CORES) --rerun-incomplete --show-failed-logs $(ARGS)
+	@$(SNAKEMAKE) --rerun-incomplete $(ARGS)
 
 test: .venv/.installed-tests
 	$(BIN)/python -m pytest -n auto --dist loadfile -m "not slow and not full and not cluster"
+
+# The smallest experiment on machines as users have them, as root, a quarter of an hour: prints a table.
+trials:
+	$(PYTHON) tests/fresh_machines.py $(CASES)
 
 # Killed processes, full disks, damaged files: the bounded version, some ten minutes.
 test-faults: .venv/.installed-tests
@@ -49,17 +62,27 @@ clean:
 	find results -mindepth 1 ! -path results/README.md -delete
 	rm -rf .snakemake
 
+# What is missing for an installation is one line each.
 .venv/bin/python:
+	@command -v $(PYTHON) > /dev/null || { echo "There is no $(PYTHON). Install Python 3.11 to 3.13, \
+	or name it: make PYTHON=python3.12" >&2; exit 1; }
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; (3, 11) <= v <= (3, 13) or sys.exit( \
 	  f"Python must be 3.11 to 3.13, found {v[0]}.{v[1]}: run make PYTHON=python3.12")'
+	@$(PYTHON) -c "import venv, ensurepip" 2> /dev/null || { echo "$(PYTHON) has no venv with pip. \
+	On Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }
 	$(PYTHON) -m venv .venv
 
+# $(call install,EXTRAS)
+install = $(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[$(1)]" || { \
+	  echo "The installation failed: pip says why above. It needs a package index (PIP_INDEX_URL) \
+	and 2 GB of disk" >&2; exit 1; }
+
 .venv/.installed: pyproject.toml | .venv/bin/python
-	$(BIN)/python -m pip install --quiet --editable ".[workflow,train]"
+	@$(call install,workflow$(COMMA)train)
 	@touch $@
 
 .venv/.installed-tests: pyproject.toml | .venv/bin/python
-	$(BIN)/python -m pip install --quiet --editable ".[workflow,train,tests,comparators]"
+	@$(call install,workflow$(COMMA)train$(COMMA)tests$(COMMA)comparators)
 	@touch $@ .venv/.installed
 
 # The SLURM plugin asks for a SLURM at every start of Snakemake, ten seconds where none answers: it

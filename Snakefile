@@ -24,6 +24,12 @@ if "experiment" not in config:
     configfile: "config.yaml"
 
 
+PAGE = f"results/{config['experiment']}/report.html"
+
+
+include: "workflow/rules/terminal.smk"
+
+
 with ending_with_one_message():
     # An experiment on published losses trains nothing.
     if "published" in config:
@@ -48,5 +54,5 @@ with ending_with_one_message():
 rule all:
     default_target: True
     input:
-        f"results/{config['experiment']}/report.html",
+        PAGE,
     localrule: True

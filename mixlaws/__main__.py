@@ -1,4 +1,4 @@
-"""The `mixlaws` command: plan an experiment, watch its runs, export its models."""
+"""The `mixlaws` command: start an experiment, plan it, watch it, show what it found."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from mixlaws.config.complete import read_config
 from mixlaws.config.published import PublishedExperiment
 from mixlaws.errors import ConfigError, DataError, FitError, TrainingError
 from mixlaws.runs.cost import check_plan, write_plan
-from mixlaws.runs.status import describe
+from mixlaws.runs.status import describe, find_runs
+from mixlaws.runs.watch import watch
 
 # What `pip install mixlaws[...]` must name for a package that is not there.
 _EXTRAS = {"torch": "train", "safetensors": "train", "tokenizers": "workflow"}
@@ -36,6 +37,14 @@ def main() -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="mixlaws", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    init = commands.add_parser(
+        "init", help="write a commented config for your own text: experiments/NAME.yaml"
+    )
+    init.add_argument("name", help="name of the experiment; results go to results/NAME/")
+    init.add_argument(
+        "--small", action="store_true", help="models for a trial of minutes on a laptop"
+    )
+    init.set_defaults(run=_init)
     plan = commands.add_parser(
         "plan", help="print and write what an experiment will cost, before anything is read"
     )
@@ -45,7 +54,15 @@ def _parser() -> argparse.ArgumentParser:
         "status", help="print how far an experiment is, what it has cost and what is left"
     )
     _add_experiment(status)
+    status.add_argument(
+        "--watch", action="store_true", help="refresh every few seconds until all runs are done"
+    )
     status.set_defaults(run=_status)
+    show = commands.add_parser(
+        "show", help="print what an experiment found: mixture, gains, verdict, cost"
+    )
+    _add_experiment(show)
+    show.set_defaults(run=_show)
     export = commands.add_parser(
         "export", help="write a trained model as a folder that Hugging Face transformers loads"
     )
@@ -68,6 +85,17 @@ def _add_experiment(command: argparse.ArgumentParser) -> None:
     )
 
 
+def _init(arguments: argparse.Namespace) -> None:
+    from mixlaws.config.template import write_config
+
+    path = write_config(arguments.name, Path("experiments"), small=arguments.small)
+    print(
+        f"{path}: change its paths and weights, then\n"
+        f"  mixlaws plan --configfile {path}\n"
+        f"  snakemake --cores all --configfile {path}"
+    )
+
+
 def _plan(arguments: argparse.Namespace) -> None:
     config = read_config(arguments.configfile)
     if isinstance(config, PublishedExperiment):
@@ -82,7 +110,22 @@ def _status(arguments: argparse.Namespace) -> None:
     if isinstance(config, PublishedExperiment):
         print(_nothing_to_train(config.experiment))
         return
-    print(describe(config, arguments.directory / "results"))
+    root = arguments.directory / "results"
+    if arguments.watch:
+        watch(config, root)
+    else:
+        print(describe(config, find_runs(config, root)))
+
+
+def _show(arguments: argparse.Namespace) -> None:
+    config = read_config(arguments.configfile)
+    folder = arguments.directory / "results" / config.experiment
+    # Imported here: pandas takes a second, and the other commands do without.
+    if isinstance(config, PublishedExperiment):
+        from mixlaws.paper.summary import summarise_published as summarise
+    else:
+        from mixlaws.report.summary import summarise
+    print(summarise(folder, config.model_dump()))
 
 
 def _nothing_to_train(experiment: str) -> str:

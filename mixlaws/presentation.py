@@ -76,6 +76,11 @@ def format_signed(value: float) -> str:
     return f"{round(value, 3) + 0.0:+.3f}".replace("-", MINUS)
 
 
+def in_ascii(text: str) -> str:
+    """Return text with a plain minus and plain spaces, which every terminal can show."""
+    return text.replace(MINUS, "-").replace(SPACE, " ")
+
+
 def ordered(mapping: Mapping[str, Item], names: Sequence[str]) -> dict[str, Item]:
     """Return a mapping in the order of `names`, with all other keys last.
 

@@ -42,6 +42,8 @@ class RunFiles:
     folder: Path
     checkpoints: Path
     """Folder of saved states, outside `folder` because Snakemake deletes a failed job's outputs."""
+    log: Path
+    """What the last attempt printed; its last line is the error of a run that failed."""
 
     @property
     def losses(self) -> Path:
@@ -103,12 +105,19 @@ class Results:
     def run(self, size: str, mixture: str, seed: int) -> RunFiles:
         """Return the files of a proxy."""
         name = f"{size}/{mixture}/seed-{seed}"
-        return RunFiles(self.folder / "runs" / name, self.folder / "checkpoints" / name)
+        return self._run_files(f"runs/{name}", name, f"train_proxy/{name}")
 
     def confirmation_run(self, mixture: str, seed: int) -> RunFiles:
         """Return the files of a run of the target."""
-        name = f"confirmation/{mixture}/seed-{seed}"
-        return RunFiles(self.folder / name, self.folder / "checkpoints" / name)
+        name = f"{mixture}/seed-{seed}"
+        confirmed = f"confirmation/{name}"
+        return self._run_files(confirmed, confirmed, f"train_confirmation/{name}")
+
+    def _run_files(self, folder: str, checkpoints: str, log: str) -> RunFiles:
+        logs = self.folder / "logs"
+        return RunFiles(
+            self.folder / folder, self.folder / "checkpoints" / checkpoints, logs / f"{log}.log"
+        )
 
     def run_records(self) -> list[dict[str, Any]]:
         """Return the records of all complete proxies."""

@@ -168,6 +168,7 @@ class _Sweep:
             digest = {"losses_sha256": file_sha256(folder / "losses.csv")}
             write_json(record | digest, folder / "run.json")
             timing = {"seconds": SECONDS, "tokens_per_second": record["tokens"] / SECONDS}
+            timing["device_seconds_of_all_attempts"] = SECONDS
             write_json(timing, folder / "timing.json")
         paths, records, timings = (
             [run / name for run in runs] for name in ("losses.csv", "run.json", "timing.json")

@@ -40,7 +40,9 @@ def test_the_files_of_a_run_have_their_places(tmp_path):
     run = results.run("70M", "mix-001", 3)
     assert run.losses == tmp_path / "runs/70M/mix-001/seed-3/losses.csv"
     assert run.progress == tmp_path / "checkpoints/70M/mix-001/seed-3/progress.jsonl"
+    assert run.log == tmp_path / "logs/train_proxy/70M/mix-001/seed-3.log"
     target = results.confirmation_run("optimum", 0)
+    assert target.log == tmp_path / "logs/train_confirmation/optimum/seed-0.log"
     assert target.timing == tmp_path / "confirmation/optimum/seed-0/timing.json"
     assert target.checkpoints == tmp_path / "checkpoints/confirmation/optimum/seed-0"
     write_json({"versions": {"torch": "2"}}, run.record)

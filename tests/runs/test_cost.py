@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from mixlaws.config.complete import read_sections
+from mixlaws.config.template import new_config
 from mixlaws.config.training import Training
 from mixlaws.errors import ConfigError
 from mixlaws.runs.cost import check_plan, plan_tables, write_plan
@@ -20,7 +21,7 @@ from mixlaws.runs.supply import matched_repetition
 def load(root):
     def load(name, **changes):
         path = root / (f"experiments/{name}.yaml" if name != "demo" else "config.yaml")
-        config = yaml.safe_load(path.read_text())
+        config = yaml.safe_load(new_config(name) if name == "new" else path.read_text())
         for key, value in changes.items():
             section, name = key.split("__")
             config.setdefault(section, {})[name] = value
@@ -75,7 +76,7 @@ def test_the_data_table_names_the_largest_run_of_each_domain(load):
 
 
 def test_repetition_is_matched_where_a_limit_binds_and_says_why(load):
-    config = load("own_text")
+    config = load("new")
     cuts = {cut.domain: cut for cut in matched_repetition(config)}
     assert set(cuts) == {"code", "books"}
     # 2B tokens at a 20B target, a proxy of 1.05B: the same share of the text, the same epochs.
@@ -86,8 +87,8 @@ def test_repetition_is_matched_where_a_limit_binds_and_says_why(load):
     (books,) = (row for row in domain_rows(config) if row["domain"] == "books")
     assert books["proxy_epochs"] == books["proxy_needs"] / cuts["books"].tokens == 10
     check_plan(config)  # what matches the target's repetition is none too many
-    assert matched_repetition(load("own_text", training__match_repetition=False)) == []
-    assert matched_repetition(load("own_text", optimum__max_epochs=1)) == []
+    assert matched_repetition(load("new", training__match_repetition=False)) == []
+    assert matched_repetition(load("new", optimum__max_epochs=1)) == []
 
 
 def test_the_plan_is_written_before_it_is_refused(load, tmp_path):
@@ -170,7 +171,7 @@ def test_the_text_of_local_files_is_counted_by_their_bytes(load, tmp_path):
     found = {}
     for pattern in ("*.txt", "none*"):
         source = {"source": "files", "paths": [str(tmp_path / pattern)]}
-        rows = domain_rows(load("own_text", domains__web=source))
+        rows = domain_rows(load("new", domains__web=source))
         (found[pattern],) = (row for row in rows if row["domain"] == "web")
     assert found["*.txt"]["tokens_at_hand"] == 990
     assert found["*.txt"]["counted_by"] == "bytes of its files / 4"

@@ -1,0 +1,139 @@
+"""The answer of an experiment in ten lines, for the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from mixlaws.errors import DataError
+from mixlaws.files import read_json
+from mixlaws.laws.overall import OVERALL
+from mixlaws.mixtures.lattice import OPTIMUM
+from mixlaws.presentation import (
+    format_count,
+    format_list,
+    format_loss,
+    format_mixture,
+    format_signed,
+    in_ascii,
+)
+from mixlaws.report.data import PageData
+from mixlaws.results import BEST_OBSERVED, NOISE_FACTOR, Results, RunFiles
+
+
+def summarise(folder: str | Path, config: Mapping[str, Any]) -> str:
+    """Return mixture, predicted loss, gain over each baseline, verdict, cost and page as text.
+
+    `config` is complete. Losses and gains are nats per token. Raises DataError if the experiment
+    has no results yet.
+    """
+    folder = Path(folder)
+    check_finished(folder, folder / "optimum.json")
+    found = PageData(Results(folder), config)
+    target = found.optimum["target"]
+    head = (
+        f"{config['experiment']}: the mixture for a model of {format_count(target['num_params'])} "
+        f"parameters trained on {format_count(target['tokens'])} tokens"
+    )
+    return as_lines(head, list(_rows(found)))
+
+
+def check_finished(folder: Path, last: Path) -> None:
+    """Raise DataError if the last file of an experiment's results does not exist."""
+    if not last.exists():
+        raise DataError(
+            f"{folder} holds no answer yet: there is no {last.name}. Run the experiment first, or "
+            "name the folder that holds results/ with --directory"
+        )
+
+
+def as_lines(head: str, rows: list[tuple[str, str]]) -> str:
+    """Return a line for each label and text below a headline, in ASCII as far as names allow."""
+    width = max(len(label) for label, _ in rows)
+    lines = [f"  {label:<{width}}  {text}" for label, text in rows]
+    return in_ascii("\n".join([head, *lines]))
+
+
+def _rows(found: PageData) -> Iterator[tuple[str, str]]:
+    optimum, confirmation = found.optimum, found.confirmation
+    gains = confirmation["gains"] if confirmation else {}
+    yield "mixture", format_mixture(optimum["proportions"])
+    yield "loss", _loss(optimum, confirmation)
+    for name, baseline in optimum["baselines"].items():
+        label = f"best observed ({baseline['mixture']})" if name == BEST_OBSERVED else name
+        text = f"{_signed(baseline['gain'])} predicted"
+        text += f", {format_signed(gains[name]['observed'])} observed" if name in gains else ""
+        yield f"gain over {label}", text
+    yield "verdict", _verdict(optimum, confirmation)
+    yield "cost", _cost(found)
+    yield "page", str(found.results.folder / "report.html")
+
+
+def _loss(optimum: Mapping[str, Any], confirmation: Mapping[str, Any] | None) -> str:
+    overall = optimum["predicted"][OVERALL]
+    ends = " to ".join(format_loss(overall[end]) for end in ("lower", "upper"))
+    words = f"{format_loss(overall['value'])} predicted ({100 * optimum['level']:.0f} % interval "
+    words += f"{ends})"
+    if confirmation:
+        seeds = len(confirmation["seeds"])
+        mean = format_loss(confirmation["mixtures"][OPTIMUM]["mean"])
+        words += f", {mean} observed ({'1 run' if seeds == 1 else f'mean of {seeds} runs'})"
+    return words
+
+
+def _signed(estimate: Mapping[str, float]) -> str:
+    ends = " to ".join(format_signed(estimate[end]) for end in ("lower", "upper"))
+    return f"{format_signed(estimate['value'])} ({ends})"
+
+
+def _verdict(optimum: Mapping[str, Any], confirmation: Mapping[str, Any] | None) -> str:
+    """Return whether trained targets confirm the mixture, or what the prediction alone can say."""
+    if confirmation is None:
+        return _untested(optimum)
+    gains, noise = confirmation["gains"], confirmation["noise"]
+    if not gains:
+        return "not tested: the target was trained on no other mixture to compare with"
+    if noise is None:
+        return "not tested: one seed does not show the noise between runs"
+    bar = f"twice the noise between seeds ({NOISE_FACTOR * noise:.3f} nats)"
+    short = [name for name, gain in gains.items() if not gain["beyond_noise"]]
+    if short:
+        return f"not confirmed: the gain over {format_list(short)} is within {bar}"
+    return f"confirmed: the gain over {format_list(gains)} is beyond {bar}"
+
+
+def _untested(optimum: Mapping[str, Any]) -> str:
+    baselines = optimum["baselines"]
+    unsure = [
+        name.replace("_", " ") for name, each in baselines.items() if each["gain"]["lower"] <= 0
+    ]
+    if baselines and len(unsure) == len(baselines):
+        return "no recommendation: the interval of the gain over every other mixture covers 0"
+    if unsure:
+        return f"predicted, not tested; it cannot be told from {format_list(unsure)}"
+    return "predicted, not tested: the target was not trained"
+
+
+def _cost(found: PageData) -> str:
+    """Return device-hours of all attempts and FLOPs of the runs; imported runs may lack both."""
+    hours = [_device_hours(files) for files in _files(found)]
+    words = [f"{sum(hours):.2f} device-hours"] if any(hours) else []
+    if "flops" in found.runs and (flops := found.runs["flops"].sum()) > 0:
+        words.append(f"{flops:.2e} FLOPs")
+    return f"{' and '.join(words) or 'not recorded'} for {len(found.runs)} training runs"
+
+
+def _files(found: PageData) -> Iterator[RunFiles]:
+    for row in found.runs.itertuples():
+        if row.role == "proxy":
+            yield found.results.run(str(row.size), str(row.mixture), int(row.seed))
+        else:
+            yield found.results.confirmation_run(str(row.mixture), int(row.seed))
+
+
+def _device_hours(files: RunFiles) -> float:
+    """Return the device-hours of all attempts of a run, 0 if it was trained elsewhere."""
+    if not files.timing.exists():
+        return 0.0
+    return float(read_json(files.timing)["device_seconds_of_all_attempts"]) / 3600
