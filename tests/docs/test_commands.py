@@ -48,7 +48,8 @@ def test_commands_that_cost_little_run(tmp_path):
         if block.mark != "runs":
             continue
         for command in block.commands:
-            outputs[command] = reader.run(command)
+            if command not in outputs:
+                outputs[command] = reader.run(command)
             if command.startswith("mixlaws init folders"):
                 config.write_text(yaml.safe_dump(tutorial_config(config.read_text())))
     assert re.fullmatch(
