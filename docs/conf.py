@@ -8,7 +8,7 @@ project = "mixlaws"
 author = "The mixlaws authors"
 version = release = __version__
 
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
+extensions = ["myst_parser", "sphinx.ext.autodoc"]
 exclude_patterns = ["_build"]
 
 # Links such as method.md#intervals work on GitHub and on the site.
@@ -24,11 +24,17 @@ add_module_names = False
 html_theme = "furo"
 html_title = f"mixlaws {release}"
 html_show_sourcelink = False
+html_show_copyright = False
 
 
-def escape_docstring(_app, _what, _name, _object, _options, lines):
-    """Docstrings are plain text with `code`: escape what reStructuredText would read"""
+def read_docstring(_app, _what, _name, _object, _options, lines):
+    """Turn a docstring, plain text with `code` and a list below Raises, into reStructuredText."""
+    raises = False
     for i, line in enumerate(lines):
+        if line == "Raises:":
+            raises, lines[i] = True, ""
+            continue
+        # Outside of code, x_ and |x| are no markup here.
         parts = re.split(r"(`[^`]+`)", line)
         lines[i] = "".join(
             f"`{part}`"
@@ -36,8 +42,10 @@ def escape_docstring(_app, _what, _name, _object, _options, lines):
             else re.sub(r"([*|]|_(?!\w)|(?<!\w)_)", r"\\\1", part)
             for part in parts
         )
+        if raises:
+            lines[i] = re.sub(r"^ {4}(\w+Error): ", r":raises \1: ", lines[i])
 
 
 def setup(app):
-    """Connect ahead of napoleon, whose priority is 500."""
-    app.connect("autodoc-process-docstring", escape_docstring, priority=400)
+    """Read docstrings as this project writes them."""
+    app.connect("autodoc-process-docstring", read_docstring)
