@@ -12,7 +12,7 @@ export OMP_NUM_THREADS ?= 1
 SNAKEMAKE = log="--quiet rules host"; \
   if test -t 1 && test -t 2 && $(BIN)/python -c "import snakemake_logger_plugin_rich" 2> /dev/null; \
   then log="--logger rich --show-failed-logs"; fi; \
-  $(BIN)/snakemake --cores $(CORES) $$log
+  $(BIN)/snakemake $$log --cores $(CORES)
 
 # The answer is printed after every run, also one with nothing left to do: not by a hook.
 demo: .venv/.installed
@@ -22,7 +22,7 @@ demo: .venv/.installed
 # After anything died: make resume ARGS="--configfile experiments/NAME.yaml" (on a cluster add
 # --profile slurm). What is whole is kept, what was interrupted goes on from its last state.
 resume:
-	$(BIN)/snakemake --unlock --quiet all $(ARGS)
+	@$(BIN)/snakemake --quiet all --unlock $(ARGS)
 	@$(SNAKEMAKE) --rerun-incomplete $(ARGS)
 
 test: .venv/.installed-tests

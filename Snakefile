@@ -1,14 +1,18 @@
 """The workflow from raw text to a mixture with error bars. Its stages follow the includes."""
 
 import os
+import shlex
+import sys
 
 from pathlib import Path
 
 from mixlaws.errors import ending_with_one_message
-from mixlaws.provenance import LOGS_SHOWN, source_digest
+from mixlaws.provenance import COMMAND, LOGS_SHOWN, source_digest
 from snakemake.utils import min_version
 
 min_version("9.0")
+# The page shows the command. Jobs inherit it from the first Snakemake.
+os.environ.setdefault(COMMAND, shlex.join(["snakemake", *sys.argv[1:]]))
 # The message of a failed job is shown once in the terminal: either Snakemake prints the job's log, or
 # the job prints the message. Jobs on a cluster inherit this variable from the first Snakemake.
 os.environ.setdefault(LOGS_SHOWN, "1" * workflow.output_settings.show_failed_logs)

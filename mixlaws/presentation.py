@@ -66,6 +66,27 @@ def format_share(share: float) -> str:
     return f"{100 * share:.1f}{SPACE}%"
 
 
+def format_level(share: float) -> str:
+    """Return a share in whole percent: 0.9 as 90 %."""
+    return f"{100 * share:.0f}{SPACE}%"
+
+
+def format_reach(params: float, tokens: float) -> str:
+    """Say how the target compares with the largest proxy, from the factors in N and in D."""
+    if math.isclose(params, 1, rel_tol=0.01) and math.isclose(tokens, 1, rel_tol=0.01):
+        return "The target has the size and the training tokens of the largest proxy"
+    return (
+        f"The target has {_times(params)}the parameters and {_times(tokens)}the tokens of the "
+        "largest proxy"
+    )
+
+
+def _times(factor: float) -> str:
+    if math.isclose(factor, 1, rel_tol=0.01):
+        return ""
+    return f"{factor:,.0f} times " if factor >= 1000 else f"{factor:.3g} times "
+
+
 def format_loss(loss: float) -> str:
     """Return a loss in nats with three decimals."""
     return f"{loss:.3f}"

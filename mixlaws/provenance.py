@@ -8,6 +8,7 @@ import io
 import os
 import re
 import resource
+import subprocess
 import sys
 import time
 from contextlib import suppress
@@ -30,6 +31,8 @@ TEXT_VERSION = 2
 TRAINING_VERSION = 1
 LOGS_SHOWN = "MIXLAWS_LOGS_SHOWN"
 """Set by the Snakefile if Snakemake prints the logs of failed jobs, which contain the message."""
+COMMAND = "MIXLAWS_COMMAND"
+"""Set by the Snakefile to the command that started the workflow, for the page."""
 _PLAIN_IMPORT = re.compile(r"^[ \t]*import (mixlaws[\w.]*)", re.MULTILINE)
 _FROM_IMPORT = re.compile(r"^[ \t]*from (mixlaws[\w.]*) import (\([^)]*\)|[^\n]*)", re.MULTILINE)
 
@@ -203,3 +206,27 @@ def versions(*packages: str) -> dict[str, str]:
     """Return the installed versions of Python and the named packages."""
     found = {name: metadata.version(name) for name in packages}
     return {"python": ".".join(map(str, sys.version_info[:3]))} | found
+
+
+def command() -> str:
+    """Return the command that started the workflow; empty if it was not noted."""
+    return os.environ.get(COMMAND, "")
+
+
+def commit() -> str:
+    """Return the git commit of this package and whether files differ from it; empty without git."""
+    root = PACKAGE.parent
+    tracked = _git(root, "ls-files", "mixlaws/__init__.py")
+    found = _git(root, "rev-parse", "HEAD") if tracked else ""
+    changed = " with changes" if found and _git(root, "status", "--porcelain", "mixlaws") else ""
+    return found + changed
+
+
+def _git(root: Path, *arguments: str) -> str:
+    """Return what a git command prints; empty if it fails or git is missing."""
+    with suppress(OSError, subprocess.SubprocessError):
+        done = subprocess.run(
+            ["git", *arguments], cwd=root, capture_output=True, text=True, timeout=10, check=True
+        )
+        return done.stdout.strip()
+    return ""

@@ -121,9 +121,15 @@ class Results:
 
     def run_records(self) -> list[dict[str, Any]]:
         """Return the records of all complete proxies."""
-        pattern = self.run("*", "*", 0).record.relative_to(self.folder)
-        found = self.folder.glob(str(pattern).replace("seed-0", "seed-*"))
-        return [read_json(path) for path in sorted(found)]
+        return self._records(self.run("*", "*", 0))
+
+    def confirmation_records(self) -> list[dict[str, Any]]:
+        """Return the records of all complete runs of the target."""
+        return self._records(self.confirmation_run("*", 0))
+
+    def _records(self, files: RunFiles) -> list[dict[str, Any]]:
+        pattern = str(files.record.relative_to(self.folder)).replace("seed-0", "seed-*")
+        return [read_json(path) for path in sorted(self.folder.glob(pattern))]
 
     # Text
 
@@ -175,6 +181,21 @@ class Results:
     def choice(self) -> dict[str, Any] | None:
         """Return the chosen laws, and the reasons."""
         return self._optional_record("laws/choice.json")
+
+    @cached_property
+    def law(self) -> dict[str, Any] | None:
+        """Return the record of the fitted law."""
+        return self._optional_record("laws/law.json")
+
+    @cached_property
+    def line_law(self) -> pd.DataFrame | None:
+        """Return the log-log line of every mixture; no rows where other laws decide."""
+        return self._optional("laws/line_law.csv", "mixture", "validation_domain", "loss")
+
+    @cached_property
+    def slope_tests(self) -> pd.DataFrame | None:
+        """Return whether the slopes of the log-log lines differ; no rows where others decide."""
+        return self._optional("laws/slope_tests.csv", "regressor", "validation_domain", "p")
 
     @cached_property
     def step_law(self) -> pd.DataFrame | None:

@@ -178,7 +178,8 @@ class _Sweep:
 
     def _rows(self, run, noise):
         """Yield what a run's evaluations would measure."""
-        for step in evaluation_steps(run.num_steps, run.num_evaluations, run.first_evaluation):
+        steps = evaluation_steps(run.num_steps, run.num_evaluations, run.first_evaluation)
+        for step in steps[-1:] if self.planted.at_point else steps:
             tokens, shares = step * run.batch_tokens, list(run.proportions.values())
             losses = self.planted.losses(run.shape.num_params, tokens, shares)[0] + noise
             for domain, loss in zip(self.corpus.validation, losses.tolist(), strict=True):
@@ -191,9 +192,11 @@ class _Sweep:
 def _decide(folder, config):
     """Score and fit the laws, find the optimum, round it and write the recipes."""
     names = ("scores.csv", "predictions.csv", "choice.json", "law.json", "replicates.parquet")
-    names += tuple(f"{name}_law.csv" for name in ("step", "size", "mixing", "joint"))
+    names += tuple(f"{name}_law.csv" for name in ("step", "size", "mixing", "joint", "line"))
+    names += ("slope_tests.csv",)
     laws = {re.split(r"[._]", name)[0]: folder / "laws" / name for name in names}
     laws |= {name: folder / "laws" / f"{name}.csv" for name in ("surface", "interaction")}
+    laws |= {f"{name}_law": laws[name] for name in ("step", "size")}
     tables = {"losses": "losses.parquet", "runs": "runs.csv", "mixtures": "mixtures.csv"}
     files = laws | {name: folder / path for name, path in tables.items()}
     files |= {"accounting": folder / "accounting.csv", "optimum": folder / "optimum.json"}

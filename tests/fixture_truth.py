@@ -17,6 +17,9 @@ SHAPES = {"25K": (2, 32, 2), "56K": (2, 48, 2), "99K": (2, 64, 2), "332K": (3, 9
 SIZES = {name: Shape(*shape).num_params for name, shape in SHAPES.items()}
 TARGET = "332K"
 TARGET_TOKENS = 1_228_800
+RUN_TOKENS = 614_400
+FAR_SHAPE = (80, 10240, 80)
+"""Of some 10^6 times the parameters of the largest proxy."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +33,13 @@ class Planted:
     """Whether every token helps alike, so that no mixture is better than another."""
     noise: float = 0.002
     """Standard deviation between runs, nats."""
+    pipeline: str = "nested"
+    far: bool = False
+    """Whether the target has 10^6 times the parameters of the largest proxy."""
+    at_point: bool = False
+    """Whether each run is measured once, at its end, which is the target."""
+    num_extra: int = 0
+    """More validation domains that no run is trained on."""
 
     @property
     def domains(self):
@@ -38,7 +48,18 @@ class Planted:
 
     @property
     def validation_domains(self):
-        return [*self.domains, *EXTRA]
+        return [*self.domains, *EXTRA, *(f"extra{i}" for i in range(self.num_extra))]
+
+    @property
+    def extra(self):
+        return self.validation_domains[self.num_domains :]
+
+    @property
+    def target(self):
+        """Size and tokens."""
+        if self.at_point:
+            return list(self.sizes)[-1], RUN_TOKENS
+        return "100B" if self.far else TARGET, TARGET_TOKENS
 
     @property
     def sizes(self):
@@ -50,7 +71,7 @@ class Planted:
         rng = np.random.default_rng(1)
         base = rng.uniform(0.25, 0.55, (len(self.validation_domains), self.num_domains))
         own = np.eye(len(self.validation_domains), self.num_domains)
-        own[-2, 0], own[-1, 1] = 0.5, 0.5
+        own[self.num_domains, 0], own[self.num_domains + 1, 1] = 0.5, 0.5
         return np.full_like(own, 0.6) if self.flat else base + 0.9 * own
 
     @property
@@ -88,10 +109,15 @@ class Planted:
             domain: {"source": "files", "paths": [str(text / f"{domain}.jsonl")]}
             for domain in self.validation_domains
         }
-        validation = {"share": 0.25, "domains": {domain: sources.pop(domain) for domain in EXTRA}}
+        validation = {
+            "share": 0.25,
+            "domains": {domain: sources.pop(domain) for domain in self.extra},
+        }
         training = {"sizes": list(self.sizes), "num_steps": 600, "batch_size": 8}
         training |= {"sequence_length": 128, "num_evaluations": 8, "first_evaluation": 0.1}
         training |= {"learning_rate": 0.0024, "embedding_learning_rate": 0.05, "warmup_steps": 30}
+        shapes = SHAPES | ({"100B": FAR_SHAPE} if self.far else {})
+        size, tokens = self.target
         config = {
             "experiment": "demo",
             "domains": sources,
@@ -100,12 +126,12 @@ class Planted:
             "mixtures": {"count": 8, "held_out": 2, "lattice": 64},
             "sizes": {
                 name: {"num_layers": layers, "model_width": width, "num_heads": heads}
-                for name, (layers, width, heads) in SHAPES.items()
+                for name, (layers, width, heads) in shapes.items()
             },
             # The planted runs read no text, so that repetition needs no limit.
             "training": training | {"max_epochs": 1e5},
-            "target": {"size": TARGET, "tokens": TARGET_TOKENS},
-            "laws": {"pipeline": "nested", "early_cut": 0.18},
+            "target": {"size": size, "tokens": tokens},
+            "laws": {"pipeline": self.pipeline, "early_cut": 0.18},
             "uncertainty": {"replicates": 10},
         }
         if self.confirmed:

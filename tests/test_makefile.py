@@ -85,7 +85,7 @@ def installed(clone):
     """Return a clone with an environment whose commands print their arguments."""
     for name in ("snakemake", "mixlaws"):
         script(clone / ".venv/bin" / name, f'echo {name} "$@"')
-    (clone / ".venv/bin/python").symlink_to(sys.executable)
+    script(clone / ".venv/bin/python", f'exec {sys.executable} "$@"')
     (clone / ".venv/.installed").touch()
     return clone
 
@@ -93,7 +93,7 @@ def installed(clone):
 def test_without_a_terminal_the_log_is_plain_and_quiet(installed):
     found = make(installed, "demo", "CORES=3")
     assert found.stdout.splitlines() == [
-        "snakemake --cores 3 --quiet rules host --no-hooks",
+        "snakemake --quiet rules host --cores 3 --no-hooks",
         "mixlaws show",
     ]
 
@@ -101,7 +101,7 @@ def test_without_a_terminal_the_log_is_plain_and_quiet(installed):
 def test_in_a_terminal_there_are_bars(installed):
     found = in_terminal("make demo", installed)
     assert found.splitlines() == [
-        "snakemake --cores all --logger rich --show-failed-logs --no-hooks",
+        "snakemake --logger rich --show-failed-logs --cores all --no-hooks",
         "mixlaws show",
     ]
 
@@ -109,7 +109,7 @@ def test_in_a_terminal_there_are_bars(installed):
 def test_in_a_terminal_without_the_plugin_the_log_is_plain(installed):
     (installed / "snakemake_logger_plugin_rich.py").write_text("raise ImportError\n")
     found = in_terminal(f"PYTHONPATH={installed} make demo", installed)
-    assert found.splitlines()[0] == "snakemake --cores all --quiet rules host --no-hooks"
+    assert found.splitlines()[0] == "snakemake --quiet rules host --cores all --no-hooks"
 
 
 def in_terminal(command, folder):
@@ -125,10 +125,10 @@ def in_terminal(command, folder):
     return found.stdout
 
 
-def test_resume_unlocks_and_takes_an_experiment(installed):
-    found = make(installed, "resume", "ARGS=--configfile experiments/mine.yaml")
+def test_resume_unlocks_and_takes_a_target_and_an_experiment(installed):
+    found = make(installed, "resume", "ARGS=TARGET --configfile experiments/mine.yaml")
     assert found.stdout.splitlines()[-2:] == [
-        "snakemake --unlock --quiet all --configfile experiments/mine.yaml",
-        "snakemake --cores all --quiet rules host --rerun-incomplete "
+        "snakemake --quiet all --unlock TARGET --configfile experiments/mine.yaml",
+        "snakemake --quiet rules host --cores all --rerun-incomplete TARGET "
         "--configfile experiments/mine.yaml",
     ]

@@ -16,11 +16,20 @@ from mixlaws.tables import write_table
 def test_what_a_stage_would_have_written_is_absent_without_it(tmp_path):
     results = Results(tmp_path)
     names = ("accounting", "contamination", "scores", "predictions", "choice", "step_law")
-    names += ("size_law", "surface", "interaction", "confirmation", "confirmation_runs")
-    assert [getattr(results, name) for name in (*names, "confirmation_losses")] == [None] * 12
+    names += (
+        "law",
+        "line_law",
+        "slope_tests",
+        "size_law",
+        "surface",
+        "interaction",
+        "confirmation",
+        "confirmation_runs",
+    )
+    assert [getattr(results, name) for name in (*names, "confirmation_losses")] == [None] * 15
     assert results.recipes() == {}
     assert results.job_seconds() == {}
-    assert results.run_records() == []
+    assert results.run_records() == results.confirmation_records() == []
     assert results.figures.table("cost") is None
 
 

@@ -115,10 +115,16 @@ def decide_mixture(
         },
         "limits": _ranges(domains, limits.lower, np.minimum(limits.upper, 1.0)),
         "active_constraints": _constraints(best),
-        "certificate": {"convex": best.convex, "gap": best.gap, "num_starts": best.num_starts},
+        "certificate": {
+            "certified": best.certified,
+            "convex": best.convex,
+            "gap": best.gap,
+            "num_starts": best.num_starts,
+        },
         "near_optimal": {
             "tolerance": near.tolerance,
             "ranges": _ranges(domains, near.lower, near.upper),
+            "share": near.share,
         },
         "baselines": _baselines(evidence, best, baselines),
         "num_failed_replicates": len(evidence.laws.failures),

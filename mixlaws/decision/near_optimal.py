@@ -16,6 +16,9 @@ _PARTS = (0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.65, 0.8, 1.0)
 # Moves between two directions of the random walk: they mix a polytope of tens of domains.
 _WALK_STEPS = 20
 
+# Mixtures of the random walk.
+_NUM_DRAWN = 256
+
 
 @dataclass(frozen=True, eq=False)
 class NearOptimal:
@@ -29,6 +32,8 @@ class NearOptimal:
     """By how much the worst of them is predicted to be worse than the optimum, nats."""
     num_candidates: int
     """Mixtures that were compared with the optimum."""
+    share: float
+    """Share of the allowed mixtures, drawn at random, that belong to the set."""
 
 
 def find_near_optimal(law: Law, optimum: np.ndarray, limits: Limits, bounds: Bounds) -> NearOptimal:
@@ -39,17 +44,19 @@ def find_near_optimal(law: Law, optimum: np.ndarray, limits: Limits, bounds: Bou
     Candidates lie on lines from the optimum to the extremes of each domain and to 256 mixtures of
     a seeded random walk through the limits, so the ranges are reached, never exaggerated.
     """
-    ends = np.concatenate([_extremes(limits), _random_walk(limits, 256)])
+    ends = np.concatenate([_extremes(limits), _random_walk(limits, _NUM_DRAWN)])
     parts = np.array(_PARTS)[:, None, None]
     candidates = (optimum + parts * (ends - optimum)).reshape(-1, len(optimum))
     mixtures = np.concatenate([candidates, optimum[None]])
     excess = predict_differences(law, (mixtures, optimum[None]), bounds)
     alike = excess.lower[:, -1] <= 0
+    whole_way = alike[:-1].reshape(len(_PARTS), len(ends))[-1]
     return NearOptimal(
         lower=mixtures[alike].min(axis=0),
         upper=mixtures[alike].max(axis=0),
         tolerance=float(excess.value[alike, -1].max()),
         num_candidates=len(candidates),
+        share=float(whole_way[-_NUM_DRAWN:].mean()),
     )
 
 

@@ -10,10 +10,13 @@ from mixlaws.figures import (
     confirmation,
     cost,
     interaction_matrix,
+    law_curves,
     optimum,
     predicted_vs_observed,
+    residuals,
     simplex,
     size_law,
+    slopes,
     step_law,
     tokens_per_domain,
     training_curves,
@@ -27,6 +30,10 @@ FIGURES = (
     predicted_vs_observed.SPEC,
     tokens_per_domain.SPEC,
     training_curves.SPEC,
+    law_curves.TOKENS_SPEC,
+    law_curves.SIZES_SPEC,
+    slopes.SPEC,
+    residuals.SPEC,
     step_law.SPEC,
     size_law.SPEC,
     interaction_matrix.SPEC,
@@ -40,9 +47,9 @@ FIGURES = (
 def draw_figures(results: str | Path, config: Mapping[str, Any], output: str | Path) -> None:
     """Draw the figures of an experiment into the folder `output`, each with its table.
 
-    `config` contains all defaults. A figure is left out if its files are absent, because the
-    pipeline has no step law or there is no confirmation. Equal results give equal bytes, except for
-    cost.svg, which shows seconds. Raises DataError if a file is missing that every experiment has,
-    and ConfigError if there are more domains than colours.
+    `config` contains all defaults. A figure is left out if its data are absent: the law that
+    decides has no such part, or there is no confirmation. Equal results give equal bytes, except
+    for cost.svg, which shows seconds. Raises DataError if a file is missing that every experiment
+    has.
     """
     draw_all(FIGURES, View(Results(results), config), output)

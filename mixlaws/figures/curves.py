@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import pandas as pd
 from matplotlib.axes import Axes
+
+if TYPE_CHECKING:
+    from mixlaws.figures.view import View
 
 NUM_POINTS = 40
 """Number of points of each drawn line."""
@@ -28,3 +32,17 @@ def draw_part(axes: Axes, part: pd.DataFrame, x: str, kind: str, colour: str) ->
     else:
         marker = "x" if kind == "left out" else "o"
         axes.plot(part[x], part["loss"], marker, color=colour, markersize=3.5)
+
+
+def nested_words(view: View) -> str:
+    """Say that the nested laws do not decide, where another pipeline does; or nothing."""
+    if view.pipeline == "nested":
+        return ""
+    return f"For comparison: the {view.pipeline} pipeline decides here. "
+
+
+def dashed_words(view: View) -> str:
+    """Say what is dashed, or that curves end at the proxies because the target is too far."""
+    if view.states_loss:
+        return "The dashed part is extrapolated to the target."
+    return "Curves end at the proxies, because no loss is stated for the target."

@@ -41,7 +41,7 @@ def draw(view: View) -> Drawn | None:
     predictions = predictions[predictions["law"].isin(scores.loc[scores["decides"], "law"])]
     observed = observed_losses(view.losses, view.weights)
     compared = compared_losses(predictions, observed, view.num_params)
-    return plot_predicted_vs_observed(compared, view.colours), compared
+    return plot_predicted_vs_observed(view.shown_rows(compared), view.colours), compared
 
 
 def observed_losses(losses: pd.DataFrame, weights: Mapping[str, float]) -> pd.DataFrame:

@@ -52,7 +52,11 @@ def share_paths(surface: pd.DataFrame, compared: pd.DataFrame) -> pd.DataFrame:
 
 
 def plot_share_paths(
-    paths: pd.DataFrame, compared: pd.DataFrame, tolerance: float, colours: Mapping[str, str]
+    paths: pd.DataFrame,
+    compared: pd.DataFrame,
+    tolerance: float,
+    colours: Mapping[str, str],
+    label: str = OVERALL_LABEL,
 ) -> Figure:
     """Plot the predicted overall loss along each domain's share; two domains share one panel.
 
@@ -61,8 +65,8 @@ def plot_share_paths(
     """
     domains = list(dict.fromkeys(paths["domain"]))
     shown = domains[:1] if len(domains) == 2 else domains
-    optimum = compared[compared["kind"] == OPTIMUM]
-    figure, grid = panels(len(shown), height=3.2 if len(shown) == 1 else 2.3)
+    optimum, many = compared[compared["kind"] == OPTIMUM], len(shown) > 1
+    figure, grid = panels(len(shown), height=2.3 if many else 3.2)
     best = np.inf
     for axes, domain in zip(grid, shown, strict=True):
         path = paths[paths["domain"] == domain]
@@ -71,7 +75,7 @@ def plot_share_paths(
         _draw_path(axes, path, best + tolerance, colours[domain])
         axes.set_title(f"{domain}, the rest {domains[1]}" if len(domains) == 2 else domain)
         axes.set_xlim(0, 100)
-    label_outer(grid, "share (%)", "predicted overall loss L" if len(shown) > 1 else OVERALL_LABEL)
+    label_outer(grid, "share (%)", label.removesuffix(" (nats per token)") if many else label)
     entries = [
         key("optimum", color=INK, linestyle="-"),
         key(f"within {tolerance:.3f} nats of it", linestyle="-", linewidth=4, alpha=0.6),

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from mixlaws.figures.curves import NUM_POINTS, Target, draw_part
+from mixlaws.figures.curves import NUM_POINTS, Target, dashed_words, draw_part, nested_words
 from mixlaws.figures.spec import Drawn, FigureSpec
 from mixlaws.figures.style import (
     INK,
@@ -30,12 +30,15 @@ MAX_LEVEL_TICKS = 4
 
 
 def draw(view: View) -> Drawn | None:
-    """Draw the figure, if the pipeline has both a step law and a size law."""
+    """Draw the figure, if the nested pipeline was fitted and has a step law and a size law."""
     step_law, size_law = view.step_law, view.size_law
     if step_law is None or size_law is None:
         return None
     curves = size_curves(step_law, size_law, view.num_params, view.target)
-    return plot_size_law(curves, view.reference, view.colours, view.target), curves
+    if not view.states_loss:
+        curves = curves[curves["kind"] != "extrapolated"]
+    shown = view.shown_rows(curves)
+    return plot_size_law(shown, view.reference, view.colours, view.drawn_target), curves
 
 
 def size_curves(
@@ -99,12 +102,12 @@ def plot_size_law(
 
 SPEC = FigureSpec(
     name="size_law",
-    section="laws",
-    title="Size law: loss against parameters",
+    section="nested",
+    title="Size law of the nested pipeline: loss against parameters",
     caption=lambda view: (
-        "At the target's number of tokens; each point is a step law's value there. The coloured "
-        f"line is the {view.reference} mixture, the thin ones are the others. The dashed part is "
-        "extrapolated to the target's size."
+        f"{nested_words(view)}At the target's number of tokens; each point is the value of a step "
+        f"law there. The coloured line is the {view.reference} mixture, the thin lines are the "
+        f"others. {dashed_words(view)}"
     ),
     draw=draw,
 )

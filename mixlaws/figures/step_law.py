@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from mixlaws.figures.curves import NUM_POINTS, Target, draw_part
+from mixlaws.figures.curves import NUM_POINTS, Target, dashed_words, draw_part, nested_words
 from mixlaws.figures.spec import Drawn, FigureSpec
 from mixlaws.figures.style import (
     LOSS_LABEL,
@@ -25,11 +25,11 @@ from mixlaws.laws.power import power_law
 
 
 def draw(view: View) -> Drawn | None:
-    """Draw the figure, if the pipeline has a step law."""
+    """Draw the figure, if the nested pipeline was fitted and has a step law."""
     if view.step_law is None:
         return None
-    curves = step_curves(view.losses, view.step_law, view.reference, view.target)
-    return plot_step_law(curves, view.sizes), curves
+    curves = step_curves(view.losses, view.step_law, view.reference, view.drawn_target)
+    return plot_step_law(view.shown_rows(curves), view.sizes), curves
 
 
 def step_curves(
@@ -86,11 +86,12 @@ def plot_step_law(table: pd.DataFrame, sizes: Sequence[str]) -> Figure:
 
 SPEC = FigureSpec(
     name="step_law",
-    section="laws",
-    title="Step law: loss against training tokens",
+    section="nested",
+    title="Step law of the nested pipeline: loss against training tokens",
     caption=lambda view: (
-        f"The {view.reference} mixture. Points that the curve was fitted to are filled; those "
-        "before the early cut are crosses. The dashed part is extrapolated to the target's tokens."
+        f"{nested_words(view)}The {view.reference} mixture. Each curve is fitted to the filled "
+        "points of one run; crosses come before the early cut and are left out. "
+        f"{dashed_words(view)}"
     ),
     draw=draw,
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import cycle
 from pathlib import Path
 
@@ -16,7 +16,6 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator
 
-from mixlaws.errors import ConfigError
 from mixlaws.files import atomic_path
 from mixlaws.laws.overall import OVERALL
 from mixlaws.presentation import INKS, format_count
@@ -32,6 +31,8 @@ DOMAIN_PALETTE = (
 )
 SIZE_RAMP = "blend:#e8a010,#c83c4a,#6048c0"
 INK, MUTED, GRID = INKS["ink"], INKS["muted"], INKS["grid"]
+UNWEIGHTED = "#8a929c"
+"""Grey of the domains for which there is no colour left; on either background."""
 # Colours for use on filled contours; the page does not swap them.
 WHITE, BLACK = "#ffffff", "#000000"
 MARKERS = {"optimum": "*", "best observed": "^", "held-out": "D", "sample": "o"}
@@ -42,6 +43,7 @@ WIDTH = 9.0
 LOSS_LABEL = "loss L (nats per token)"
 TOKENS_LABEL = "training tokens D"
 OVERALL_LABEL = "predicted overall loss L (nats per token)"
+ABOVE_LABEL = "predicted overall loss above the optimum (nats per token)"
 PARAMS_LABEL = "parameters N"
 
 
@@ -87,19 +89,32 @@ def use_style() -> None:
     )
 
 
-def domain_colours(domains: Sequence[str]) -> dict[str, str]:
+def domain_colours(
+    domains: Sequence[str], weights: Mapping[str, float] | None = None
+) -> dict[str, str]:
     """Return one colour per domain, by its position, and the colour INK for the overall loss.
 
-    `domains` are the training domains, then the validation-only ones. Raises ConfigError if
-    there are more domains than colours.
+    `domains` are the training domains, then the validation-only ones. If there are more domains
+    than colours, those with the largest weights in the overall loss have one, and all others and
+    those without a weight are grey.
     """
-    if len(domains) > len(DOMAIN_PALETTE):
-        raise ConfigError(
-            f"too many domains to draw: domains and validation.domains name {len(domains)}, and "
-            f"there are {len(DOMAIN_PALETTE)} colours. Merge domains, or extend DOMAIN_PALETTE in "
-            "mixlaws/figures/style.py"
-        )
-    return dict(zip(domains, DOMAIN_PALETTE, strict=False)) | {OVERALL: INK}
+    coloured = list(domains)
+    if len(coloured) > len(DOMAIN_PALETTE):
+        known = weights or {}
+        weighted = sorted(domains, key=lambda domain: -known.get(domain, 0.0))
+        kept = {name for name in weighted[: len(DOMAIN_PALETTE)] if known.get(name, 0.0) > 0}
+        coloured = [domain for domain in domains if domain in kept]
+    colours = dict(zip(coloured, DOMAIN_PALETTE, strict=False))
+    return {domain: colours.get(domain, UNWEIGHTED) for domain in domains} | {OVERALL: INK}
+
+
+def domain_keys(colours: Mapping[str, str], domains: Iterable[str]) -> list[Line2D]:
+    """Return the legend entries of domains drawn as lines; all grey ones share one."""
+    shown = list(dict.fromkeys(domains))
+    entries = [key(d, color=colours[d], ls="-") for d in shown if colours[d] != UNWEIGHTED]
+    if num_grey := len(shown) - len(entries):
+        entries.append(key(f"{num_grey} others", color=UNWEIGHTED, ls="-"))
+    return entries
 
 
 def baseline_markers(names: Iterable[str]) -> dict[str, str]:

@@ -47,7 +47,11 @@ OUTLINED = [Stroke(linewidth=3.6, foreground=BLACK), Normal()]
 
 
 def plot_ternary(
-    surface: pd.DataFrame, compared: pd.DataFrame, tolerance: float, colours: Mapping[str, str]
+    surface: pd.DataFrame,
+    compared: pd.DataFrame,
+    tolerance: float,
+    colours: Mapping[str, str],
+    label: str = OVERALL_LABEL,
 ) -> Figure:
     """Plot contours of the predicted overall loss, the trained mixtures and the optimum.
 
@@ -66,7 +70,7 @@ def plot_ternary(
     )
     filled.set_edgecolor("face")
     bar = figure.colorbar(filled, ax=axes, shrink=0.75, spacing="uniform", format="%.2f")
-    bar.set_label(OVERALL_LABEL)
+    bar.set_label(label)
     near = axes.tricontour(triangles, loss, [loss.min() + tolerance], colors=WHITE, linewidths=1.8)
     near.set_path_effects(OUTLINED)
     _draw_frame(axes, {c.removeprefix("r_"): colours[c.removeprefix("r_")] for c in columns})

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from mixlaws.figures.spec import Drawn, FigureSpec
-from mixlaws.figures.style import TOKENS_LABEL, WIDTH, key, legend_below, log_counts
+from mixlaws.figures.style import TOKENS_LABEL, WIDTH, domain_keys, legend_below, log_counts
 from mixlaws.figures.view import View
 
 MEASURES = {"loss": "loss L (nats per token)", "accuracy": "next-token accuracy"}
@@ -55,8 +55,7 @@ def plot_training_curves(table: pd.DataFrame, colours: Mapping[str, str]) -> Fig
     for axes in grid[-1]:
         log_counts(axes)
         axes.set_xlabel(TOKENS_LABEL)
-    shown = dict.fromkeys(table["validation_domain"])
-    legend_below(figure, [key(d, color=colours[d], linestyle="-") for d in shown], columns=6)
+    legend_below(figure, domain_keys(colours, table["validation_domain"]), columns=6)
     return figure
 
 

@@ -95,7 +95,7 @@ def fit_loglog(
     """
     check_size_reach(observations, target)
     settings = settings or LogLogSettings()
-    kept = _late_rows(observations, settings.early_cut)
+    kept = late_rows(observations, settings.early_cut)
     columns, at_target = _regressors(kept, target, settings)
     ids, first, mixture = np.unique(kept.mixture, return_index=True, return_inverse=True)
     lines = _Lines(
@@ -121,7 +121,8 @@ def fit_loglog(
     )
 
 
-def _late_rows(observations: Observations, early_cut: float) -> Observations:
+def late_rows(observations: Observations, early_cut: float) -> Observations:
+    """Return the checkpoints from this fraction of their run's tokens on."""
     keys = [
         np.unique(part, return_inverse=True)[1]
         for part in (observations.size, observations.mixture)

@@ -13,7 +13,7 @@ from mixlaws.presentation import format_loss, format_share, format_signed, table
 from mixlaws.provenance import versions
 from mixlaws.report import tables as report_tables
 from mixlaws.report.blocks import Finding, PageTable, Section, section_figures
-from mixlaws.report.sections import ANALYSIS_PACKAGES
+from mixlaws.report.provenance_tables import ANALYSIS_PACKAGES
 
 TONES = {AGREES: "good", DISAGREES: "caution", NOT_REPRODUCIBLE: "plain"}
 SHOWN = ["item", "quantity", "verdict", "source", "note", "paper", "ours", "tolerance"]

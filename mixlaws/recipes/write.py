@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from mixlaws.files import atomic_path, read_json
 from mixlaws.recipes import RECIPES
@@ -12,7 +14,7 @@ README = "README.md"
 _GUIDE = """\
 # The mixture for your trainer
 
-Mixture `{name}` on the 1/{lattice} lattice, for {tokens:,} tokens:
+{notice}Mixture `{name}` on the 1/{lattice} lattice, for {tokens:,} tokens:
 
 {table}
 
@@ -33,16 +35,25 @@ def write_recipes(*, mixture: str | Path, optimum: str | Path, folder: str | Pat
     The target's tokens come from optimum.json. Raises ConfigError if the proportions are not
     multiples of 1 / lattice that sum to 1.
     """
-    decided = DecidedMixture.of(read_json(mixture), read_json(optimum)["target"])
+    record = read_json(optimum)
+    decided = DecidedMixture.of(read_json(mixture), record["target"])
     texts = {recipe.file_name: recipe.text(decided) for recipe in RECIPES}
-    texts[README] = _guide(decided)
+    texts[README] = _guide(decided, record["support"])
     for name, text in texts.items():
         with atomic_path(Path(folder) / name) as temporary:
             temporary.write_text(text)
     return [Path(folder) / name for name in texts]
 
 
-def _guide(mixture: DecidedMixture) -> str:
+def _notice(support: Mapping[str, Any]) -> str:
+    """Return a paragraph that says so if the mixture is not recommended."""
+    if support["recommends"]:
+        return ""
+    words = (support["headline"], support["reason"], support["needs"])
+    return f"**Not a recommendation.** {' '.join(words)}\n\n"
+
+
+def _guide(mixture: DecidedMixture, support: Mapping[str, Any]) -> str:
     rows = [
         f"| {domain} | {mixture.counts[domain]}/{mixture.lattice} | {float(share):.4f} | "
         f"{mixture.tokens[domain]:,} |"
@@ -54,6 +65,7 @@ def _guide(mixture: DecidedMixture) -> str:
         for recipe in RECIPES
     ]
     return _GUIDE.format(
+        notice=_notice(support),
         name=mixture.name,
         lattice=mixture.lattice,
         tokens=mixture.total_tokens,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 
 import pandas as pd
 
@@ -13,7 +13,9 @@ from mixlaws.presentation import ordered, ordered_rows
 from mixlaws.report.blocks import PageFigure, section_figures
 from mixlaws.report.findings import mixture_scores
 from mixlaws.results import BEST_OBSERVED, RUN_KEY, Results
+from mixlaws.runs.progress import read_progress
 
+Table = TypeVar("Table", pd.DataFrame, "pd.DataFrame | None")
 ROLE_KEY = ["role", *RUN_KEY]
 
 
@@ -75,19 +77,43 @@ class PageData:
         """Return the losses of proxies and confirmation runs in one table, with their role."""
         return _with_roles(self.results.losses, self.results.confirmation_losses)
 
-    @cached_property
-    def all_scores(self) -> pd.DataFrame | None:
-        """Return the scores on all folds; None where laws were not scored."""
-        scores = self.results.scores
-        return None if scores is None else ordered_rows(scores, "validation_domain", self.measured)
+    def in_order(self, table: Table) -> Table:
+        """Return a table with its validation domains in the config's order; None stays None."""
+        if table is None:
+            return table
+        return ordered_rows(table, "validation_domain", self.measured)
 
     @cached_property
     def scores(self) -> pd.DataFrame | None:
         """Return the scores on unseen mixtures, at the largest proxy size."""
-        if self.all_scores is None:
+        scores = self.in_order(self.results.scores)
+        if scores is None:
             return None
         counts = self.proxies.groupby("size")["num_params"].first()
-        return mixture_scores(self.all_scores, {str(s): int(n) for s, n in counts.items()})
+        return mixture_scores(scores, {str(s): int(n) for s, n in counts.items()})
+
+    def num_params_of(self, scores: pd.DataFrame) -> float:
+        """Return the parameters of the size of a table of scores, nan for an empty one."""
+        sizes = self.proxies.groupby("size")["num_params"].first()
+        return float("nan") if scores.empty else float(sizes[scores["size"].iloc[0]])
+
+    def run_states(self) -> dict[tuple[Any, ...], str]:
+        """Return the state of each run by role, size, mixture and seed: every run here is done.
+
+        Runs that were interrupted say how often they were resumed, as far as this is known.
+        """
+        states = {}
+        for key in self.runs[ROLE_KEY].itertuples(index=False, name=None):
+            role, size, mixture, seed = key
+            files = (
+                self.results.run(size, mixture, seed)
+                if role == "proxy"
+                else self.results.confirmation_run(mixture, seed)
+            )
+            attempts = len({row["attempt"] for row in read_progress(files.progress)})
+            resumed = f", resumed {attempts - 1} times" if attempts > 1 else ""
+            states[key] = f"done{resumed}"
+        return states
 
     def final_losses(self) -> pd.Series:
         """Return the overall loss at the end of each run, by role, size, mixture and seed."""

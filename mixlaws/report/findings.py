@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
 
+from mixlaws.laws.overall import OVERALL
 from mixlaws.presentation import (
     SPACE,
     format_count,
+    format_level,
     format_list,
     format_loss,
-    format_share,
     format_signed,
 )
-from mixlaws.provenance import TRAINING_VERSION
 from mixlaws.report.blocks import Finding
 from mixlaws.results import BEST_OBSERVED, HELD_OUT, LEAVE_ONE_MIXTURE_OUT, NOISE_FACTOR
 
@@ -33,26 +33,30 @@ MIXTURE_FOLDS = {
 }
 BASELINE_LAWS = ("linear", "mean")
 """Simple predictors that a mixing law has to beat."""
-FAR = {"parameters": 10.0, "tokens": 10.0}
-"""The page warns of an extrapolation by more than this factor."""
 NUM_NAMED = 5
 
 
 def interval_words(estimate: Mapping[str, float], level: float, of: str) -> str:
     """Return an interval as `90 % interval of the expected loss 0.010 to 0.040`."""
     low, high = (format_loss(estimate[end]).replace("-", "−") for end in ("lower", "upper"))
-    return f"{100 * level:.0f}{SPACE}% interval of the expected {of} {low} to {high}"
+    return f"{format_level(level)} interval of the expected {of} {low} to {high}"
 
 
 def gain_findings(optimum: Mapping[str, Any]) -> list[Finding]:
-    """Say for each baseline whether the optimum is predicted to be better."""
-    findings = []
+    """Say for each baseline whether the optimum is predicted to be better.
+
+    Where no mixture is recommended, the intervals allow no such conclusion, and none is drawn.
+    """
+    findings, concludes = [], optimum["support"]["recommends"]
     for name, baseline in optimum["baselines"].items():
         gain, words = baseline["gain"], interval_words(baseline["gain"], optimum["level"], "gain")
-        label = _baseline_words(name)
+        label = baseline_words(name)
         if name == BEST_OBSERVED:
             label += f" ({baseline['mixture']})"
-        if gain["lower"] > 0:
+        if not concludes:
+            signed = format_signed(gain["value"])
+            tone, text = "plain", f"Over {label}: predicted {signed} nats ({words})."
+        elif gain["lower"] > 0:
             tone, text = "good", f"Better than {label} by {gain['value']:.3f} nats ({words})."
         elif gain["upper"] < 0:
             tone, text = "caution", f"Worse than {label} by {-gain['value']:.3f} nats ({words})."
@@ -67,17 +71,18 @@ def gain_findings(optimum: Mapping[str, Any]) -> list[Finding]:
     return findings
 
 
-def _baseline_words(name: str) -> str:
+def baseline_words(name: str) -> str:
+    """Return a baseline in words."""
     return BASELINE_WORDS.get(name, f"the mixture {name}")
 
 
 def meaning(optimum: Mapping[str, Any]) -> str:
     """Say what the gain over the first baseline means to someone who does not read nats."""
     loss = "The loss says how surprised the model is by text it has not seen; lower is better. "
-    if not optimum["baselines"]:
+    if not optimum["baselines"] or not optimum["support"]["recommends"]:
         return loss.strip()
     name, baseline = next(iter(optimum["baselines"].items()))
-    compared = "equal shares" if name == UNIFORM else _baseline_words(name)
+    compared = "equal shares" if name == UNIFORM else baseline_words(name)
     gain = baseline["gain"]["value"]
     rise = 100 * math.expm1(gain)
     direction = "higher" if rise >= 0 else "lower"
@@ -98,9 +103,9 @@ def flatness(optimum: Mapping[str, Any]) -> str:
     more = len(near["ranges"]) - len(parts)
     parts += [f"{more} more in the table"] if more > 0 else []
     return (
-        f"Some mixtures that are predicted up to {near['tolerance']:.3f} nats worse cannot be told "
-        f"from the optimum. Among all such near-optimal mixtures the shares range over: "
-        f"{format_list(parts)}."
+        f"Some mixtures cannot be told from the optimum, although they are predicted to be up to "
+        f"{near['tolerance']:.3f} nats worse. They are about {format_level(near['share'])} of all "
+        f"allowed mixtures, and their shares range over: {format_list(parts)}."
     )
 
 
@@ -190,7 +195,7 @@ def law_findings(scores: pd.DataFrame, reason: str) -> list[Finding]:
 
     `scores` are those of mixture_scores.
     """
-    findings = [Finding("plain", f"Mixing: {reason}.")]
+    findings = [Finding("plain", f"Mixing law: {reason}.")]
     for fold, rows in scores.groupby("fold", sort=False):
         law = rows.loc[rows["decides"], "law"].iloc[0]
         errors = rows.pivot(index="validation_domain", columns="law", values="mae")
@@ -198,98 +203,58 @@ def law_findings(scores: pd.DataFrame, reason: str) -> list[Finding]:
             lost = [str(domain) for domain in errors.index[errors[law] >= errors[baseline]]]
             where = f"all {len(errors)} losses"
             if lost:
-                where = f"{len(lost)} of {len(errors)} losses: {_some(lost)}"
+                where = f"{len(lost)} of {len(errors)} losses: {some_names(lost)}"
             does = "does not beat" if lost else "beats"
             text = f"On {MIXTURE_FOLDS[str(fold)]} the {law} law {does} the {baseline} baseline in "
             findings.append(Finding("caution" if lost else "good", f"{text}{where}."))
     return findings
 
 
-def _some(names: list[str]) -> str:
-    """Return the first names, and how many more there are."""
-    more = len(names) - NUM_NAMED
-    return format_list(names[:NUM_NAMED] + ([f"{more} more"] if more > 0 else []))
+def rank_finding(scores: pd.DataFrame, num_params: float) -> Finding | None:
+    """Say at which size and tokens errors and ranks were checked; None without scores.
 
-
-def optimum_warnings(optimum: Mapping[str, Any]) -> Iterator[Finding]:
-    """Yield warnings about the optimum itself."""
-    certificate = optimum["certificate"]
-    if not certificate["convex"]:
-        yield Finding(
-            "caution",
-            "The predicted loss is not convex in the shares: the optimum is the best of "
-            f"{certificate['num_starts']} searches, without a proof that none is better.",
-        )
-    for active in optimum["active_constraints"]:
-        text = f"The {active['side']} limit of {active['domain']} binds: the optimum stands at "
-        text += f"{format_share(active['limit'])}"
-        if (price := active["shadow_price_per_billion_tokens"]) is not None:
-            text += f"; a billion more tokens of it would change the loss by {price:+.2g} nats"
-        yield Finding("caution", f"{text}.")
-    if failed := optimum.get("num_failed_replicates", 0):
-        yield Finding(
-            "caution",
-            f"{failed} of {optimum['replicates']} bootstrap refits failed and are not in the "
-            "intervals of the shares.",
-        )
-
-
-def extrapolation_warning(
-    optimum: Mapping[str, Any], largest_params: float, largest_tokens: float
-) -> Finding:
-    """Say how far beyond the proxies the target lies."""
-    target = optimum["target"]
-    factors = {
-        "parameters": target["num_params"] / largest_params,
-        "tokens": target["tokens"] / largest_tokens,
-    }
-    far = any(factors[name] > FAR[name] for name in factors)
-    listed = format_list(f"{factor:.3g} times the {name}" for name, factor in factors.items())
+    `scores` are those of mixture_scores; `num_params` belongs to their size.
+    """
+    if scores.empty:
+        return None
     return Finding(
-        "caution" if far else "plain",
-        f"The target has {listed} of the largest proxy: the laws are used that far outside "
-        "of what they were fitted to." + (" This is far; treat intervals as too narrow." * far),
+        "plain",
+        f"The errors and rank correlations of the mixtures were checked at "
+        f"{place_words(scores['size'].iloc[0], num_params, scores['tokens'].iloc[0])}. An order of "
+        "mixtures that holds there may not hold at another size or number of tokens.",
     )
 
 
-def fit_warnings(name: str, laws: pd.DataFrame) -> Iterator[Finding]:
-    """Yield warnings about fits that only one start found or that end at a bound."""
-    names = laws["mixture"] + " / " + laws["validation_domain"]
-    if "size" in laws:
-        names = laws["size"] + " / " + names
-    alone = names[laws["num_agreeing"] <= 1].tolist()
-    if alone:
-        yield Finding(
-            "caution",
-            f"{name}: {len(alone)} of {len(laws)} fits were found by one start only: "
-            f"{_some(alone)}.",
-        )
-    bounds = laws["at_bound"].astype("string").fillna("")
-    stuck = (names + " (" + bounds + ")")[bounds != ""].tolist()
-    if stuck:
-        yield Finding(
-            "caution",
-            f"{name}: {len(stuck)} of {len(laws)} fits have a parameter at its bound: "
-            f"{_some(stuck)}.",
-        )
+def place_words(size: str, num_params: float, tokens: float) -> str:
+    """Return a size and a number of tokens in words."""
+    return f"size {size} (N = {format_count(num_params)}, D = {format_count(tokens)} tokens)"
 
 
-def version_warnings(runs: pd.DataFrame) -> Iterator[Finding]:
-    """Yield a warning about runs that were trained by another version of this package.
+def coverage_finding(predictions: pd.DataFrame | None, level: float) -> Finding | None:
+    """Say how many losses of held-out mixtures are inside their intervals; None without any.
 
-    Runs that others trained have no version and are skipped.
+    `predictions` has the columns kind, mixture, validation_domain, observed, lower and upper.
     """
-    if "training_version" not in runs:
-        return
-    other = runs[runs["training_version"].notna() & (runs["training_version"] != TRAINING_VERSION)]
-    if not other.empty:
-        names = (other["size"] + " / " + other["mixture"]).drop_duplicates().tolist()
-        yield Finding(
-            "caution",
-            f"{len(other)} of {len(runs)} runs were trained by another version of training than "
-            f"today's ({TRAINING_VERSION}), which gives other losses: {_some(names)}. Train them "
-            "again.",
-        )
+    if predictions is None:
+        return None
+    held = predictions[predictions["kind"] == HELD_OUT].dropna(subset=["lower", "upper"])
+    if held.empty:
+        return None
+    inside = (held["observed"] >= held["lower"]) & (held["observed"] <= held["upper"])
+    overall = held["validation_domain"] == OVERALL
+    stated = format_level(level)
+    return Finding(
+        "plain" if inside.mean() >= level - 0.1 else "caution",
+        f"The {stated} intervals of one new run hold {inside.sum()} of {len(inside)} losses "
+        f"({format_level(inside.mean())}) of the {held['mixture'].nunique()} held-out mixtures, "
+        f"and {inside[overall].sum()} of their {overall.sum()} overall losses.",
+    )
+
+
+def some_names(names: list[str]) -> str:
+    """Return the first names as a list in words, and how many more there are."""
+    more = len(names) - NUM_NAMED
+    return format_list(names[:NUM_NAMED] + ([f"{more} more"] if more > 0 else []))
 
 
 def scale_words(target: Mapping[str, Any]) -> str:

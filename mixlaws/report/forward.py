@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from mixlaws.presentation import SPACE
+from mixlaws.presentation import format_level
 from mixlaws.report.blocks import Finding
 
 
@@ -17,16 +17,9 @@ def forward_findings(choice: Mapping[str, Any]) -> Iterator[Finding]:
         yield Finding("plain", f"The {name} pipeline could not be used: {why}.")
     if not choice["folds"]:
         return
-    for direction, measured in choice["measured"].items():
-        if not measured:
-            yield Finding(
-                "caution",
-                f"Growth of the error towards {direction}: not measured here; taken from public "
-                "runs.",
-            )
     coverage = choice["fold_coverage"]
     if coverage["observed"] is not None:
-        level, held = (f"{100 * coverage[key]:.0f}{SPACE}%" for key in ("level", "observed"))
+        level, held = format_level(coverage["level"]), format_level(coverage["observed"])
         tone = "plain" if coverage["observed"] >= coverage["level"] - 0.1 else "caution"
         yield Finding(
             tone, f"{level} intervals hold {held} of the errors on this experiment's own folds."

@@ -6,13 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from mixlaws import __version__
-from mixlaws.laws.overall import OVERALL
-from mixlaws.presentation import format_loss, format_mixture
-from mixlaws.report import findings
-from mixlaws.report import tables as report_tables
 from mixlaws.report.blocks import write_page
 from mixlaws.report.data import PageData
+from mixlaws.report.first_screen import summary
 from mixlaws.report.sections import SECTIONS
 from mixlaws.results import Results
 
@@ -25,39 +21,4 @@ def write_report(results: str | Path, config: Mapping[str, Any], output: str | P
     """
     found = PageData(Results(results), config)
     sections = [build(found) for build in SECTIONS]
-    write_page(_summary(found), [section for section in sections if section], output)
-
-
-def _summary(found: PageData) -> dict[str, Any]:
-    """Return what the first screen says."""
-    optimum = found.optimum
-    overall = optimum["predicted"][OVERALL]
-    weights = {d: s for d, s in found.weights.items() if s > 0}
-    return {
-        "experiment": found.config["experiment"],
-        "mixture": format_mixture(optimum["proportions"]),
-        "target": findings.scale_words(optimum["target"]),
-        "weights": format_mixture(weights),
-        "loss": format_loss(overall["value"]),
-        "interval": findings.interval_words(overall, optimum["level"], "loss"),
-        "shares": _bars(optimum),
-        "verdict": findings.verdict(optimum, found.confirmation),
-        "gains": findings.gain_findings(optimum),
-        "meaning": findings.meaning(optimum),
-        "flatness": findings.flatness(optimum),
-        "tables": [
-            report_tables.share_table(optimum, optimum["level"]),
-            report_tables.gain_table(optimum),
-        ],
-        "version": __version__,
-    }
-
-
-def _bars(optimum: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return each domain's share and interval in percent, as numbers to draw with."""
-    bars = []
-    for domain, share in optimum["proportions"].items():
-        low, high = optimum["intervals"][domain]
-        percent = {"share": 100 * share, "low": 100 * low, "width": 100 * (high - low)}
-        bars.append({"domain": domain} | percent)
-    return bars
+    write_page(summary(found), [section for section in sections if section], output)

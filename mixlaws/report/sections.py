@@ -2,23 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-import pandas as pd
-
-from mixlaws import __version__
-from mixlaws.losses.arrays import schedule_of
-from mixlaws.provenance import versions
-from mixlaws.report import findings
+from mixlaws.report import findings, law_report, provenance_tables, run_tables
 from mixlaws.report import tables as report_tables
 from mixlaws.report import text as report_text
 from mixlaws.report.blocks import Finding, Section
 from mixlaws.report.data import PageData
 from mixlaws.report.forward import forward_findings
-from mixlaws.results import Results
-from mixlaws.runs.schedules import make_schedule
-
-ANALYSIS_PACKAGES = ("numpy", "scipy", "pandas", "seaborn", "matplotlib", "jinja2")
+from mixlaws.report.warnings import certificate_finding, page_warnings
 
 
 def confirmation_section(found: PageData) -> Section | None:
@@ -30,9 +20,9 @@ def confirmation_section(found: PageData) -> Section | None:
     return Section(
         "confirmation",
         "Confirmation: predicted and observed loss of the target",
-        "After the prediction was made, the target was trained on the recommended mixture and on "
-        "those it is compared with, each with the same seeds. Noise is how much the difference "
-        f"between two mixtures wavers from seed to seed: {noise} (pooled standard deviation).",
+        "After the prediction, the target was trained on the optimum and on the mixtures that it "
+        "is compared with, all with the same seeds. The noise is the standard deviation between "
+        f"seeds of the difference between mixtures: {noise}.",
         [findings.verdict(found.optimum, record), *findings.confirmation_findings(record)],
         found.figures("confirmation"),
         [report_tables.confirmation_table(record)],
@@ -44,19 +34,28 @@ def quality_section(found: PageData) -> Section | None:
     scores, choice = found.scores, found.results.choice
     if scores is None or choice is None:
         return None
+    num_params = found.num_params_of(scores)
     folds = [fold for fold in findings.MIXTURE_FOLDS if fold in set(scores["fold"])]
-    tables = [report_tables.score_table(scores, fold) for fold in folds]
+    tables = [report_tables.score_table(scores, fold, num_params) for fold in folds]
     tables += [report_tables.domain_score_table(scores, fold) for fold in folds[:1]]
     forward = report_tables.forward_table(choice["folds"], choice["pipeline"])
     inner = report_tables.joint_fold_table(choice.get("joint_folds", []))
+    compared = found.results.figures.table("predicted_vs_observed")
+    level = choice["fold_coverage"]["level"]
+    said = [
+        *forward_findings(choice),
+        *findings.law_findings(scores, choice["reasons"]["mixing"]),
+        findings.rank_finding(scores, num_params),
+        findings.coverage_finding(compared, level),
+    ]
     return Section(
         "quality",
         "How good the laws are",
-        "A law is scored on mixtures, sizes and steps that it was not fitted to, beside "
-        "baselines: the mean of the other mixtures, a straight line in the shares (linear) and, "
-        "where it predicts anything, what was observed last (best-observed). Regret is what "
-        "following the law would have cost against knowing the best mixture.",
-        [*forward_findings(choice), *findings.law_findings(scores, choice["reasons"]["mixing"])],
+        "Laws are scored on mixtures, sizes and steps that they were not fitted to. They are "
+        "compared with baselines: the mean of the other mixtures, a straight line in the shares "
+        "(linear), and the last observed loss (best-observed) where the mixture was seen before. "
+        "Regret is how much worse the chosen mixture was than the best one.",
+        [each for each in said if each],
         found.figures("quality"),
         [*tables, *(table for table in (forward, inner) if table)],
     )
@@ -79,8 +78,8 @@ def text_section(found: PageData) -> Section | None:
     return Section(
         "text",
         "The text",
-        "What was read, what was dropped and what is left, per domain and split. Training "
-        "documents that were found to repeat validation text are removed.",
+        "How much text was read, dropped and kept, per domain and split. Training documents that "
+        "repeat validation text are removed.",
         overlap,
         found.figures("text"),
         tables,
@@ -88,52 +87,72 @@ def text_section(found: PageData) -> Section | None:
 
 
 def runs_section(found: PageData) -> Section:
-    """Return the trained models, mixtures and runs."""
+    """Return the trained models and mixtures."""
     largest = str(found.proxies.sort_values("num_params")["size"].iloc[-1])
     return Section(
         "runs",
         "The runs",
-        "Small models (proxies) trained on every mixture; the laws are fitted to their losses.",
+        "Small models (proxies) were trained on every mixture. The laws are fitted to their "
+        "losses.",
         figures=found.figures("runs"),
         tables=[
-            report_tables.size_table(found.runs),
-            report_tables.mixture_table(found.results.mixtures, found.domains),
-            report_text.bits_table(found.results.losses, largest),
-            report_tables.run_table(found.runs, found.final_losses()),
+            run_tables.size_table(found.runs),
+            run_tables.mixture_table(found.results.mixtures, found.domains),
+            report_text.bits_table(found.in_order(found.results.losses), largest),
         ],
     )
 
 
-def laws_section(found: PageData) -> Section:
-    """Return the figures of the laws and of the optimum."""
+def deciding_section(found: PageData) -> Section | None:
+    """Return the law that decides: parameters, fits and residuals."""
+    record, choice = found.results.law, found.results.choice
+    if record is None:
+        return None
+    pipeline = record["pipeline"]["name"]
+    is_point = choice is not None and not choice["folds"]
+    residuals = found.in_order(found.results.figures.table("residuals"))
+    tests, line_law = found.in_order(found.results.slope_tests), found.results.line_law
+    tests = None if tests is None else tests.sort_values("regressor", kind="stable")
+    tables = law_report.parameter_tables(record)
+    tables += [law_report.fit_table(residuals, record)] if residuals is not None else []
+    lines = [law_report.slope_table(tests, line_law)]
+    if found.optimum["support"]["states_loss"]:
+        lines.append(law_report.line_table(line_law, found.measured))
     return Section(
-        "laws",
-        "The laws and the optimum",
-        "From small to large: losses follow a law over tokens, over parameters, and over the "
-        "mixture. Dashed always means extrapolated. Points kept out of a fit always look different "
-        "from fitted ones. A domain has the same colour in every figure.",
-        findings=list(schedule_findings(found.proxies)),
-        figures=found.figures("laws"),
+        "deciding",
+        "The law that decides",
+        law_report.POINT_LEAD if is_point else law_report.LEADS[pipeline],
+        list(law_report.slope_findings(tests)),
+        found.figures("deciding"),
+        [*tables, *(table for table in lines if table)],
     )
 
 
-def schedule_findings(proxies: pd.DataFrame) -> Iterator[Finding]:
-    """Yield the learning-rate schedule of the proxies, if it is known."""
-    if not {"schedule", "num_steps"} <= set(proxies):
-        return
-    settings = schedule_of(proxies)
-    num_steps = int(proxies["num_steps"].max())
-    schedule = make_schedule(settings, num_steps)
-    text = f"The step law was fitted to losses of one schedule: {schedule.words()}."
-    if settings["schedule"] == "constant":
-        yield Finding("plain", text)
-        return
-    end = settings["schedule_horizon"] or num_steps
-    yield Finding(
-        "caution",
-        f"{text} The proxies stop at step {num_steps:,} of {int(end):,}. Losses before its end are "
-        "those of a rate that has not fallen yet: a step law carries them on as if it never did, "
-        "and the joint laws alone have a term for the fall.",
+def nested_section(found: PageData) -> Section | None:
+    """Return the figures of the step law and the size law, if the nested pipeline was fitted."""
+    figures = found.figures("nested")
+    if not figures:
+        return None
+    decides = found.optimum["pipeline"] == "nested"
+    return Section(
+        "nested",
+        "Step law and size law",
+        "The first two stages of the nested pipeline, which decides."
+        if decides
+        else "The nested pipeline was fitted for comparison. It does not decide here.",
+        figures=figures,
+    )
+
+
+def laws_section(found: PageData) -> Section:
+    """Return the figures of the optimum and of the loss over the mixtures, with the certificate."""
+    return Section(
+        "laws",
+        "The optimum among the mixtures",
+        "The predicted loss at the target as a function of the mixture. A domain has the same "
+        "colour in every figure.",
+        [certificate_finding(found.optimum["certificate"])],
+        found.figures("laws"),
     )
 
 
@@ -152,45 +171,30 @@ def cost_section(found: PageData) -> Section | None:
 
 
 def warnings_section(found: PageData) -> Section:
-    """Return all warnings."""
-    warnings = [
-        findings.extrapolation_warning(
-            found.optimum, found.proxies["num_params"].max(), found.results.losses["tokens"].max()
-        ),
-        *findings.optimum_warnings(found.optimum),
-    ]
-    laws = {"Step law": found.results.step_law, "Size law": found.results.size_law}
-    for name, law in laws.items():
-        if law is not None:
-            warnings += findings.fit_warnings(name, law)
-    warnings += findings.version_warnings(found.runs)
-    lead = "What limits the trust in these numbers."
-    return Section("warnings", "Warnings", lead, warnings)
+    """Return all warnings, the heaviest first."""
+    lead = "What limits the trust in these numbers, the heaviest first."
+    return Section("warnings", "Warnings", lead, page_warnings(found))
 
 
 def provenance_section(found: PageData) -> Section:
-    """Return versions and config."""
-    record = {"mixlaws": __version__} | versions(*ANALYSIS_PACKAGES)
-    record |= {f"training: {name}": value for name, value in _training_versions(found.results)}
+    """Return the runs, the audit of their tokens, versions, digests and the config."""
+    records = [*found.results.run_records(), *found.results.confirmation_records()]
+    audit = provenance_tables.audit_table(records)
     tables = [
-        report_tables.settings_table("Versions.", record),
-        report_tables.settings_table("The config, every default filled in.", found.config),
+        run_tables.run_table(found.runs, found.final_losses(), found.run_states()),
+        *([audit] if audit else []),
+        report_tables.settings_table(
+            "Versions, command and digests.", provenance_tables.origin(found.results)
+        ),
+        report_tables.settings_table("The config, with all defaults.", found.config),
     ]
     return Section(
         "provenance",
         "Provenance",
-        "What made this page: the same config and versions give the same numbers.",
+        "What made this page. The same config and versions give the same numbers.",
+        provenance_tables.audit_findings(records),
         tables=tables,
     )
-
-
-def _training_versions(results: Results) -> list[tuple[str, str]]:
-    """Return the versions of packages that the runs were trained with, all if they differ."""
-    found: dict[str, set[str]] = {}
-    for record in results.run_records():
-        for name, version in record.get("versions", {}).items():
-            found.setdefault(name, set()).add(version)
-    return [(name, ", ".join(sorted(found[name]))) for name in sorted(found)]
 
 
 def recipes_section(found: PageData) -> Section | None:
@@ -211,6 +215,8 @@ SECTIONS = (
     quality_section,
     text_section,
     runs_section,
+    deciding_section,
+    nested_section,
     laws_section,
     cost_section,
     warnings_section,

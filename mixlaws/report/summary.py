@@ -12,6 +12,7 @@ from mixlaws.laws.overall import OVERALL
 from mixlaws.mixtures.lattice import OPTIMUM
 from mixlaws.presentation import (
     format_count,
+    format_level,
     format_list,
     format_loss,
     format_mixture,
@@ -58,23 +59,29 @@ def as_lines(head: str, rows: list[tuple[str, str]]) -> str:
 def _rows(found: PageData) -> Iterator[tuple[str, str]]:
     optimum, confirmation = found.optimum, found.confirmation
     gains = confirmation["gains"] if confirmation else {}
-    yield "mixture", format_mixture(optimum["proportions"])
+    recommends = optimum["support"]["recommends"]
+    named = format_mixture(optimum["proportions"])
+    yield "mixture", named if recommends else f"{named}: no recommendation, see the verdict"
     yield "loss", _loss(optimum, confirmation)
     for name, baseline in optimum["baselines"].items():
         label = f"best observed ({baseline['mixture']})" if name == BEST_OBSERVED else name
-        text = f"{_signed(baseline['gain'])} predicted"
-        text += f", {format_signed(gains[name]['observed'])} observed" if name in gains else ""
-        yield f"gain over {label}", text
+        parts = [f"{_signed(baseline['gain'])} predicted"] if recommends else []
+        parts += [f"{format_signed(gains[name]['observed'])} observed"] if name in gains else []
+        if parts:
+            yield f"gain over {label}", ", ".join(parts)
     yield "verdict", _verdict(optimum, confirmation)
     yield "cost", _cost(found)
     yield "page", str(found.results.folder / "report.html")
 
 
 def _loss(optimum: Mapping[str, Any], confirmation: Mapping[str, Any] | None) -> str:
-    overall = optimum["predicted"][OVERALL]
-    ends = " to ".join(format_loss(overall[end]) for end in ("lower", "upper"))
-    words = f"{format_loss(overall['value'])} predicted ({100 * optimum['level']:.0f} % interval "
-    words += f"{ends})"
+    """Return the overall loss, predicted as far as the laws support it, and observed."""
+    words = optimum["support"]["loss_reason"].rstrip(".")
+    if optimum["support"]["states_loss"]:
+        overall = optimum["predicted"][OVERALL]
+        ends = " to ".join(format_loss(overall[end]) for end in ("lower", "upper"))
+        level = f"{format_level(optimum['level'])} interval {ends}"
+        words = f"{format_loss(overall['value'])} predicted ({level})"
     if confirmation:
         seeds = len(confirmation["seeds"])
         mean = format_loss(confirmation["mixtures"][OPTIMUM]["mean"])
@@ -89,6 +96,8 @@ def _signed(estimate: Mapping[str, float]) -> str:
 
 def _verdict(optimum: Mapping[str, Any], confirmation: Mapping[str, Any] | None) -> str:
     """Return whether trained targets confirm the mixture, or what the prediction alone can say."""
+    if not optimum["support"]["recommends"]:
+        return f"no recommendation: {optimum['support']['reason']}"
     if confirmation is None:
         return _untested(optimum)
     gains, noise = confirmation["gains"], confirmation["noise"]
@@ -104,15 +113,13 @@ def _verdict(optimum: Mapping[str, Any], confirmation: Mapping[str, Any] | None)
 
 
 def _untested(optimum: Mapping[str, Any]) -> str:
-    baselines = optimum["baselines"]
     unsure = [
-        name.replace("_", " ") for name, each in baselines.items() if each["gain"]["lower"] <= 0
+        name.replace("_", " ")
+        for name, baseline in optimum["baselines"].items()
+        if baseline["gain"]["lower"] <= 0
     ]
-    if baselines and len(unsure) == len(baselines):
-        return "no recommendation: the interval of the gain over every other mixture covers 0"
-    if unsure:
-        return f"predicted, not tested; it cannot be told from {format_list(unsure)}"
-    return "predicted, not tested: the target was not trained"
+    words = "predicted, not tested: the target was not trained"
+    return f"{words}; it cannot be told from {format_list(unsure)}" if unsure else words
 
 
 def _cost(found: PageData) -> str:

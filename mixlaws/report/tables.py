@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
 
 from mixlaws.laws.overall import OVERALL
 from mixlaws.presentation import (
-    SPACE,
-    format_count,
     format_flops,
+    format_level,
     format_loss,
     format_seconds,
     format_share,
@@ -20,24 +19,9 @@ from mixlaws.presentation import (
     table_rows,
 )
 from mixlaws.report.blocks import PageTable
-from mixlaws.report.findings import BASELINE_LAWS, MIXTURE_FOLDS
-from mixlaws.results import RUN_KEY
+from mixlaws.report.findings import BASELINE_LAWS, MIXTURE_FOLDS, place_words
 
 ABSENT = "–"
-SHAPE = ["num_layers", "model_width", "num_heads"]
-RUN_COLUMNS: dict[str, tuple[str, Callable[[Any], str]]] = {
-    "role": ("role", str),
-    "size": ("size", str),
-    "mixture": ("mixture", str),
-    "seed": ("seed", str),
-    "num_steps": ("steps", "{:,.0f}".format),
-    "tokens": ("tokens", "{:,.0f}".format),
-    "final": ("final overall loss", format_loss),
-    "seconds": ("time", format_seconds),
-    "tokens_per_second": ("tokens per second", "{:,.0f}".format),
-    "training_version": ("training version", "{:.0f}".format),
-}
-"""Columns of runs.csv that the page shows: header and format of each."""
 WITHOUT_LIMITS = "without limits"
 """Label of the best mixture if no limit held, shown where one binds."""
 
@@ -53,15 +37,18 @@ def share_table(optimum: Mapping[str, Any], level: float) -> PageTable:
         if optimum["active_constraints"]:
             others.append(format_share(optimum["unconstrained"]["proportions"][domain]))
         rows.append([domain, format_share(share), interval, near, *others])
-    header = ["domain", "recommended", f"{100 * level:.0f}{SPACE}% interval", "near-optimal"]
+    header = ["domain", "optimum", f"{format_level(level)} interval", "near-optimal"]
     header += [name.replace("_", " ") for name in baselines]
     header += [WITHOUT_LIMITS] if optimum["active_constraints"] else []
     return PageTable("Share of the training tokens.", header, rows)
 
 
 def gain_table(optimum: Mapping[str, Any]) -> PageTable:
-    """Return the predicted overall losses and what the optimum gains over each."""
-    rows = [["recommended", *_interval_cells(optimum["predicted"][OVERALL]), ABSENT, ABSENT]]
+    """Return the predicted overall losses and what the optimum gains over each.
+
+    Where no absolute loss may be stated, gains alone are.
+    """
+    rows = [["optimum", *_interval_cells(optimum["predicted"][OVERALL]), ABSENT, ABSENT]]
     for name, each in optimum["baselines"].items():
         label = name if name == each["mixture"] else f"best observed: {each['mixture']}"
         gain = [format_signed(each["gain"]["value"]), _signed_range(each["gain"])]
@@ -72,7 +59,11 @@ def gain_table(optimum: Mapping[str, Any]) -> PageTable:
         rows.append([WITHOUT_LIMITS, format_loss(free), ABSENT, lost, ABSENT])
     header = ["mixture", "predicted loss", "interval of the expected loss"]
     header += ["gain of the optimum", "interval of the expected gain"]
-    return PageTable("Predicted overall loss of the target, nats per token.", header, rows)
+    if optimum["support"]["states_loss"]:
+        return PageTable("Predicted overall loss of the target, nats per token.", header, rows)
+    shown = [[row[0], *row[3:]] for row in rows[1:]]
+    caption = "Predicted gain of the optimum at the target, nats per token."
+    return PageTable(caption, [header[0], *header[3:]], shown)
 
 
 def _interval_cells(estimate: Mapping[str, float]) -> list[str]:
@@ -104,11 +95,14 @@ def confirmation_table(record: Mapping[str, Any]) -> PageTable:
     return PageTable(caption, header, rows)
 
 
-def score_table(scores: pd.DataFrame, fold: str) -> PageTable:
-    """Return one row per law: errors of the overall loss on unseen mixtures, best first."""
+def score_table(scores: pd.DataFrame, fold: str, num_params: float) -> PageTable:
+    """Return one row per law: errors of the overall loss on unseen mixtures, best first.
+
+    `num_params` belongs to the size of the scores.
+    """
     rows = scores[(scores["fold"] == fold) & (scores["validation_domain"] == OVERALL)]
     rows = rows.dropna(subset=["mae", "regret"], how="all")
-    size, count = rows["size"].iloc[0], rows["num_mixtures"].iloc[0]
+    size, tokens, count = (rows[name].iloc[0] for name in ("size", "tokens", "num_mixtures"))
     cells = [
         [
             _law_name(row),
@@ -120,7 +114,8 @@ def score_table(scores: pd.DataFrame, fold: str) -> PageTable:
         for row in table_rows(rows.sort_values("mae"))
     ]
     header = ["law", "mean error (nats)", "R²", "rank correlation", "regret (nats)"]
-    caption = f"Overall loss of {count} {MIXTURE_FOLDS[fold]}, size {size}."
+    place = place_words(size, num_params, tokens)
+    caption = f"Overall loss of {count} {MIXTURE_FOLDS[fold]}, at {place}."
     return PageTable(caption, header, cells)
 
 
@@ -186,70 +181,6 @@ def joint_fold_table(folds: Sequence[Mapping[str, Any]]) -> PageTable | None:
     caption = "Inner forward folds of the joint laws, overall loss."
     header = ["choice", "option", "fold", "predicted losses", "mean error (nats)"]
     return PageTable(caption, header, rows, num_text_columns=3, folded=True)
-
-
-def mixture_table(mixtures: pd.DataFrame, domains: Sequence[str]) -> PageTable:
-    """Return the trained mixtures with their shares."""
-    rows = [
-        [row["id"], row["kind"], *(format_share(row[f"r_{domain}"]) for domain in domains)]
-        for _, row in mixtures.iterrows()
-    ]
-    caption = "The trained mixtures: share of each domain."
-    return PageTable(caption, ["mixture", "kind", *domains], rows, 2, folded=len(rows) > 30)
-
-
-def size_table(runs: pd.DataFrame) -> PageTable:
-    """Return one row per role and size; columns that the runs lack are left out."""
-    groups = runs.sort_values(["num_params", "role"]).groupby(["role", "size"], sort=False)
-    columns = {
-        "size": [str(size) for (_, size), _ in groups],
-        "role": [str(role) for (role, _), _ in groups],
-        "layers × width": _by_group(groups, SHAPE, _shape),
-        "parameters N": _by_group(groups, ["num_params"], lambda g: format_count(_first(g))),
-        "runs": [f"{len(group)}" for _, group in groups],
-        "tokens per run": _by_group(groups, ["tokens"], lambda g: format_count(g.max().iloc[0])),
-        "schedule": _by_group(groups, ["schedule"], lambda g: str(_first(g))),
-        "FLOPs, all runs": _by_group(groups, ["flops"], lambda g: format_flops(g.sum().iloc[0])),
-        "time, all runs": _by_group(groups, ["seconds"], lambda g: format_seconds(g.sum().iloc[0])),
-    }
-    known = {name: cells for name, cells in columns.items() if cells}
-    rows = list(zip(*known.values(), strict=True))
-    num_text = 3 if SHAPE[0] in runs else 2
-    return PageTable("The trained models.", list(known), rows, num_text_columns=num_text)
-
-
-def _by_group(groups: Any, columns: list[str], cell: Callable[[pd.DataFrame], str]) -> list[str]:
-    """Return a cell per group, or an empty list if the runs lack a column."""
-    if not set(columns) <= set(groups.obj):
-        return []
-    parts = (group[columns].dropna() for _, group in groups)
-    return [ABSENT if part.empty else cell(part) for part in parts]
-
-
-def _first(part: pd.DataFrame) -> Any:
-    return part.iloc[0, 0]
-
-
-def _shape(part: pd.DataFrame) -> str:
-    layers, width, heads = (int(count) for count in part.iloc[0])
-    return f"{layers} × {width}, {heads} heads"
-
-
-def run_table(runs: pd.DataFrame, overall: pd.Series) -> PageTable:
-    """Return one row per run; columns that the runs lack are left out.
-
-    `overall` is the final overall loss (nats) by role, size, mixture and seed.
-    """
-    keys = ["role", *RUN_KEY]
-    final = [overall[key] for key in runs[keys].itertuples(index=False, name=None)]
-    table = runs.assign(final=final)
-    known = {name: column for name, column in RUN_COLUMNS.items() if name in table}
-    rows = [
-        [ABSENT if pd.isna(row[name]) else form(row[name]) for name, (_, form) in known.items()]
-        for row in table.to_dict("records")
-    ]
-    header = [words for words, _ in known.values()]
-    return PageTable(f"All {len(rows)} runs.", header, rows, num_text_columns=3, folded=True)
 
 
 def cost_table(costs: pd.DataFrame) -> PageTable:

@@ -13,12 +13,15 @@ from mixlaws.laws.files import FittedLaw, save_law
 from mixlaws.laws.joint.law import JointLaw
 from mixlaws.laws.law import Ensemble, Law
 from mixlaws.laws.least_squares import Fit
+from mixlaws.laws.loglog import LogLogFit
 from mixlaws.laws.nested import NestedFit
 from mixlaws.laws.observations import Observations, Target
 from mixlaws.laws.overall import Columns
 from mixlaws.laws.pipelines import Joint, LogLog, Nested
+from mixlaws.laws.slopes import SlopeTest, compare_slopes
 from mixlaws.scoring.choice import LawChoice
 from mixlaws.scoring.law_tables import joint_table, mixing_table, size_table, step_table
+from mixlaws.scoring.line_tables import line_table, slope_test_table
 from mixlaws.scoring.record import open_tables, read_choice
 from mixlaws.tables import write_table
 
@@ -28,8 +31,8 @@ def fit_laws(
 ) -> None:
     """Fit the laws to all fitted mixtures and write the one that decides, and their parameters.
 
-    Reads losses, runs, mixtures and choice; writes law, step, size, mixing and joint. `settings`
-    are the config's target and weights, and the level of the intervals.
+    Reads losses, runs, mixtures and choice; writes law, step, size, mixing, joint, line and slope.
+    `settings` are the config's target and weights, and the level of the intervals.
     """
     experiment = open_tables(inputs, settings)
     choice, uncertainty = read_choice(inputs["choice"])
@@ -45,6 +48,9 @@ def fit_laws(
     write_table(mixing_table(fits.nested, observations), outputs["mixing"])
     laws = [law for law, _ in fits.joint.values()]
     write_table(joint_table(laws, observations), outputs["joint"])
+    tests = fits.slope_tests(observations, experiment.columns)
+    write_table(line_table(fits.lines, tests, names), outputs["line"])
+    write_table(slope_test_table(tests, experiment.columns), outputs["slope"])
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,6 +63,8 @@ class Fits:
     """Shown by every report."""
     joint: dict[str, tuple[JointLaw, Fit]]
     """By form; empty when nobody asked for joint laws or none can be fitted."""
+    lines: LogLogFit | None
+    """None unless the log-log lines decide."""
     law: Law
     """What decides, at the target."""
     noise: np.ndarray
@@ -83,6 +91,13 @@ class Fits:
             num_mixtures=len(np.unique(observations.mixture)),
         )
 
+    def slope_tests(self, observations: Observations, columns: Columns) -> list[SlopeTest]:
+        """Return whether the lines of all mixtures have one slope; empty without lines."""
+        chosen = self.choice.chosen()
+        if not isinstance(chosen, LogLog):
+            return []
+        return compare_slopes(observations, columns, chosen.settings)
+
 
 def fit_all(observations: Observations, target: Target, choice: LawChoice) -> Fits:
     """Fit the nested pipeline, the joint laws if there are any, and the chosen law."""
@@ -92,7 +107,7 @@ def fit_all(observations: Observations, target: Target, choice: LawChoice) -> Fi
     stages = nested.fit_stages(observations, target)
     forms = joint.fit_forms(observations) if isinstance(joint, Joint) else {}
     law: Law = stages.mixing
-    evidence = [stages.mixing_fit]
+    lines, evidence = None, [stages.mixing_fit]
     if isinstance(chosen, Joint):
         law = Ensemble(tuple(each.at(target) for each, _ in forms.values()))
         evidence = [fit for _, fit in forms.values()]
@@ -100,4 +115,4 @@ def fit_all(observations: Observations, target: Target, choice: LawChoice) -> Fi
         lines = chosen.fit_lines(observations, target)
         law, evidence = lines.mixing, [lines.mixing_fit]
     squares = np.mean([(fit.residuals**2).mean(axis=0) for fit in evidence], axis=0)
-    return Fits(choice, target, stages, forms, law, np.sqrt(squares))
+    return Fits(choice, target, stages, forms, lines, law, np.sqrt(squares))

@@ -19,6 +19,7 @@ from mixlaws.scoring.choice import LawChoice, Scored, choose_laws
 from mixlaws.scoring.distance_folds import FoldPrediction
 from mixlaws.scoring.folds import FoldResult, last_losses
 from mixlaws.scoring.forward import COVERAGE_LEVEL
+from mixlaws.scoring.held_out import with_held_out_interval
 from mixlaws.scoring.scores import PredictedLosses, fold_predictions, prediction_rows, score_rows
 from mixlaws.tables import write_table
 
@@ -77,13 +78,17 @@ def _as_result(prediction: FoldPrediction) -> FoldResult:
 
 
 def prediction_table(scored: Scored, experiment: Experiment) -> pd.DataFrame:
-    """Return the predictions of the mixing law that decides: of unseen mixtures, and in-sample."""
+    """Return the predictions of the mixing law that decides: of unseen mixtures, and in-sample.
+
+    Those of held-out mixtures have intervals.
+    """
     law = scored.choice.mixing
     kinds = (LEAVE_ONE_MIXTURE_OUT, HELD_OUT)
+    folds = [f for f in scored.mixture_folds if f.law == law and f.size != "target"]
     predictions = [
-        fold_predictions(fold)
-        for fold in scored.mixture_folds
-        if fold.law == law and fold.fold in kinds and fold.size != "target"
+        with_held_out_interval(fold_predictions(fold), folds, experiment.columns)
+        for fold in folds
+        if fold.fold in kinds
     ]
     sizes = np.unique(experiment.observations.size)
     predictions += [_in_sample(law, experiment, str(size)) for size in sizes]

@@ -94,10 +94,11 @@ def _kept_reason(default: np.ndarray, others: Mapping[str, np.ndarray], level: f
         return "no other law was scored"
     law = min(others, key=lambda name: others[name].mean())
     own, rival = float(default.mean()), float(others[law].mean())
-    said = f"its mean error on unseen mixtures is {own:.4f} nats; the best alternative, {law},"
+    said = f"its mean error on unseen mixtures is {own:.4f} nats"
     if rival >= own:
-        return f"{said} misses by more ({rival:.4f})"
+        more = f"{rival / own:.2g} times as much" if own > 0 else "more"
+        return f"{said}; the best alternative, {law}, misses by {more} ({rival:.4f} nats)"
     return (
-        f"{said} misses by {rival:.4f}, which is within the scatter over mixtures (level "
-        f"{level:.2g})"
+        f"{said}; the best alternative, {law}, misses by a little less ({rival:.4f} nats), but not "
+        f"by more than these mixtures scatter (level {level:.2g})"
     )

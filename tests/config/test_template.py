@@ -59,7 +59,9 @@ def test_a_key_is_described_with_its_unit():
     assert describe_key(schema, "domains.files.available_tokens") == (
         "Tokens of this domain available to the target; absent means no limit. Unit: tokens."
     )
-    assert describe_key(schema, "tokenizer") == "The tokenizer: train one, or give a file or a name."
+    assert (
+        describe_key(schema, "tokenizer") == "The tokenizer: train one, or give a file or a name."
+    )
 
 
 def test_a_file_that_exists_is_kept(tmp_path):
@@ -73,7 +75,7 @@ def test_a_file_that_exists_is_kept(tmp_path):
 
 @pytest.mark.parametrize("name", ["", "../mine", "a b", "mine\n", "-x"])
 def test_a_name_that_cannot_name_a_folder_is_refused(name, tmp_path):
-    with pytest.raises(ConfigError, match="cannot name an experiment. Use letters, digits"):
+    with pytest.raises(ConfigError, match=r"cannot name an experiment\. Use letters, digits"):
         write_config(name, tmp_path / "experiments")
     assert not (tmp_path / "experiments").exists()
 

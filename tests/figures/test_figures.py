@@ -5,7 +5,7 @@ from fixture_truth import SHAPES, SIZES, TARGET, TARGET_TOKENS, Planted
 from matplotlib.colors import to_rgb
 
 from mixlaws.decision.surface import SURFACE_POINTS
-from mixlaws.errors import ConfigError, DataError
+from mixlaws.errors import DataError
 from mixlaws.figures import draw_figures
 from mixlaws.figures.confirmation import confirmation_rows
 from mixlaws.figures.cost import stage_costs
@@ -19,7 +19,13 @@ from mixlaws.figures.predicted_vs_observed import (
 from mixlaws.figures.share_paths import share_paths
 from mixlaws.figures.size_law import plot_size_law, size_curves
 from mixlaws.figures.step_law import plot_step_law, step_curves
-from mixlaws.figures.style import DOMAIN_PALETTE, domain_colours, size_colours
+from mixlaws.figures.style import (
+    DOMAIN_PALETTE,
+    UNWEIGHTED,
+    domain_colours,
+    domain_keys,
+    size_colours,
+)
 from mixlaws.figures.training_curves import training_curves
 from mixlaws.figures.view import compared_mixtures
 from mixlaws.files import read_json
@@ -36,10 +42,12 @@ ALWAYS = {
     "interaction_matrix",
     "simplex",
     "optimum",
+    "residuals",
 }
 TWO_DOMAINS = Planted(num_domains=2, num_sizes=2, confirmed=False)
 MANY_DOMAINS = Planted(num_domains=12, num_sizes=2, confirmed=False)
 """More than a figure has room to write numbers for."""
+SIXTY_MEASURED = Planted(num_domains=2, num_sizes=2, confirmed=False, num_extra=56)
 UNIFORM = [1 / 3, 1 / 3, 1 / 3]
 TARGET_POINT = Target(TARGET, SIZES[TARGET], TARGET_TOKENS)
 
@@ -78,10 +86,17 @@ def test_colours_of_the_palette_can_be_told_apart():
     assert distances[np.triu_indices(32, 1)].min() > 0.07
 
 
-def test_a_domain_keeps_its_colour_and_too_many_are_refused():
+def test_a_domain_keeps_its_colour_and_too_many_make_those_without_a_weight_grey():
     assert domain_colours(["a", "b"])["b"] == domain_colours(["a", "b", "c"])["b"]
-    with pytest.raises(ConfigError, match=r"name 33, and there are 32 colours"):
-        domain_colours([f"domain{i}" for i in range(33)])
+    names = [f"domain{i}" for i in range(60)]
+    colours = domain_colours(names, {"domain3": 0.25, "domain50": 0.75})
+    assert colours["domain3"] == DOMAIN_PALETTE[0]
+    assert colours["domain50"] == DOMAIN_PALETTE[1]
+    assert {colours[name] for name in names} == {*DOMAIN_PALETTE[:2], UNWEIGHTED}
+    every = domain_colours(names, {name: 1.0 + i for i, name in enumerate(names)})
+    assert [every[name] for name in names] == [UNWEIGHTED] * 28 + list(DOMAIN_PALETTE)
+    keys = domain_keys(colours, names)
+    assert [entry.get_label() for entry in keys] == ["domain3", "domain50", "58 others"]
 
 
 def test_sizes_have_one_colour_each():
@@ -229,8 +244,9 @@ def test_training_curves_span_the_mixtures(folder):
         (TWO_DOMAINS, {"size_law"}),
         (Planted(), {"size_law", "confirmation"}),
         (MANY_DOMAINS, {"size_law"}),
+        (SIXTY_MEASURED, {"size_law"}),
     ],
-    ids=["two-domains", "three-domains", "many-domains"],
+    ids=["two-domains", "three-domains", "many-domains", "sixty-measured"],
 )
 def test_every_figure_is_drawn_with_its_table(tmp_path, write_results, planted, optional):
     config = write_results(tmp_path, planted)

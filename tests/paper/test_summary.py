@@ -55,5 +55,7 @@ def test_the_answer(config, tmp_path, monkeypatch):
 
 
 def test_without_results_it_says_so(config, tmp_path):
-    with pytest.raises(DataError, match=r"there is no paper_verdicts.csv. Run the experiment first"):
+    with pytest.raises(
+        DataError, match=r"there is no paper_verdicts.csv. Run the experiment first"
+    ):
         summarise_published(tmp_path / "paper", config)

@@ -21,9 +21,12 @@ TARGET = {"size": "332K", "num_params": 331_776, "tokens": 1_228_800}
 EXPECTED = {"cpp": 11 / 64, "docs": 44 / 64, "python": 9 / 64}
 
 
-def write(folder: Path, mixture=MIXTURE) -> list[Path]:
+RECOMMENDED = {"recommends": True, "headline": "Train on it.", "reason": "", "needs": ""}
+
+
+def write(folder: Path, mixture=MIXTURE, support=RECOMMENDED) -> list[Path]:
     write_json(mixture, folder / "target_mixture.json")
-    write_json({"target": TARGET}, folder / "optimum.json")
+    write_json({"target": TARGET, "support": support}, folder / "optimum.json")
     return write_recipes(
         mixture=folder / "target_mixture.json",
         optimum=folder / "optimum.json",
@@ -109,3 +112,11 @@ def test_proportions_off_the_lattice_are_refused(tmp_path, proportions) -> None:
     mixture = {"mixture": "optimum", "lattice": 64, "proportions": proportions}
     with pytest.raises(ConfigError, match="optimum are not multiples of 1/64 that sum to 1"):
         write(tmp_path, mixture)
+
+
+def test_the_readme_says_when_the_mixture_is_no_recommendation(tmp_path, recipes) -> None:
+    assert "Not a recommendation" not in (recipes / "README.md").read_text()
+    support = {"recommends": False, "headline": "Unknown.", "reason": "Far.", "needs": "More."}
+    write(tmp_path / "far", support=support)
+    words = (tmp_path / "far" / "recipes" / "README.md").read_text()
+    assert "**Not a recommendation.** Unknown. Far. More.\n\nMixture `optimum`" in words

@@ -4,32 +4,23 @@ import shutil
 
 import pandas as pd
 import pytest
+from fixture_page import text_of, write_page
 from fixture_truth import SIZES, Planted
 
 from mixlaws import presentation as display
 from mixlaws.errors import DataError
-from mixlaws.figures import FIGURES, draw_figures
-from mixlaws.files import read_json, write_json
+from mixlaws.figures import FIGURES
+from mixlaws.files import file_sha256, read_json, write_json
 from mixlaws.provenance import TRAINING_VERSION
-from mixlaws.report import findings
+from mixlaws.report import findings, warnings
 from mixlaws.report import tables as report_tables
 from mixlaws.report.blocks import section_figures
 from mixlaws.report.page import write_report
 from mixlaws.results import FigureFolder, Results
 
 LEVEL = 0.9
-
-
-def text_of(page):
-    """Return the words of a page without its markup and figures."""
-    page = re.sub(r"<(style|svg).*?</\1>", " ", page, flags=re.DOTALL)
-    return re.sub(r"\s+", " ", re.sub(r"<[^>]*>", " ", page).replace("\xa0", " "))
-
-
-def write_page(folder, config):
-    draw_figures(folder, config, folder / "figures")
-    write_report(folder, config, folder / "report.html")
-    return (folder / "report.html").read_text(encoding="utf-8")
+ELSEWHERE = {"law_over_tokens", "law_over_sizes", "slopes"}
+"""Figures of the joint laws and of the log-log lines, which do not decide in these tests."""
 
 
 @pytest.fixture(scope="module")
@@ -78,19 +69,19 @@ def test_the_first_screen_says_what_to_train_on(folder, page):
     assert f"Train on {mixture}." in words
     params = display.format_count(SIZES["332K"])
     assert f"{params} parameters without embeddings) trained on 1.23M tokens" in words
-    assert "judged by 70 % docs, 15 % python and 15 % cpp" in words
+    assert "measured on 70 % docs, 15 % python and 15 % cpp of validation text" in words
     loss = optimum["predicted"]["overall"]
     assert loss["lower"] < Planted().target_overall(Planted().optimum())[0] < loss["upper"]
     ends = f"{loss['lower']:.3f} to {loss['upper']:.3f}"
     interval = f"(90 % interval of the expected loss {ends})"
-    assert f"{loss['value']:.3f} nats per token {interval}" in words
+    assert f"Predicted loss: {loss['value']:.3f} nats per token {interval}" in words
     rise = 100 * math.expm1(optimum["baselines"]["uniform"]["gain"]["value"])
     assert f"a probability {rise:.1f} % higher" in words
     assert "and the gain held" in words
     percents = (f"{domain} {100 * share:.1f} %" for domain, share in shares.items())
     assert f"Recommended shares {' '.join(percents)}" in words
     assert "Chosen: nested. Pinned by laws.pipeline in the config." in words
-    assert "Growth of the error towards larger sizes: not measured here; taken from" in words
+    assert "How errors grow towards larger sizes was not measured here." in words
     assert re.search(r"90 % intervals hold \d+ % of the errors on this experiment", words)
     assert words.index("from the uniform mixture (") < words.index("from the natural mixture (")
 
@@ -102,7 +93,7 @@ def test_the_page_needs_nothing_else(page):
     ids = re.findall(r'\bid="([^"]+)"', page)
     assert len(ids) == len(set(ids))
     assert set(re.findall(r'href="#([^"]+)"', page)) <= set(ids)
-    assert page.count("<figure") == page.count("<figcaption") == 10
+    assert page.count("<figure") == page.count("<figcaption") == 11
     assert page.count("<table>") == page.count("<caption>")
 
 
@@ -169,16 +160,18 @@ def test_losses_that_others_measured_have_a_page(tmp_path, write_results):
     assert f"the best mixture among the trained ones ({best})" in words
     compared = "Compared with the best mixture among the trained ones, the recommended mixture"
     assert compared in words
-    assert f"The {best} mixture. Points that the curve was fitted to" in words
+    assert f"The {best} mixture. Each curve is fitted to the filled points of one run" in words
     assert "the uniform mixture" not in words
     assert "bits per byte" not in words
     drawn = {figure["name"] for figure in Results(tmp_path).figures.index()}
     absent = {"tokens_per_domain", "cost", "confirmation"}
-    assert drawn == {spec.name for spec in FIGURES} - absent
+    assert drawn == {spec.name for spec in FIGURES} - absent - ELSEWHERE
 
 
-def test_every_figure_has_a_section_on_the_page(page):
-    for spec in FIGURES:
+def test_every_figure_has_a_section_on_the_page(folder, page):
+    drawn = {figure["name"] for figure in Results(folder).figures.index()}
+    assert {spec.name for spec in FIGURES} - drawn == ELSEWHERE
+    for spec in [each for each in FIGURES if each.name in drawn]:
         start = page.index(f'<h2 id="{spec.section}"')
         assert f'id="figure-{spec.name}"' in page[start : page.index("</section>", start)]
 
@@ -192,20 +185,20 @@ def test_doubtful_fits_are_named():
             "at_bound": ["", float("nan"), "E alpha"],
         }
     )
-    texts = [warning.text for warning in findings.fit_warnings("Size law", laws)]
+    texts = [warning.finding.text for warning in warnings.fit_warnings("Size law", laws)]
     assert texts == [
         "Size law: 1 of 3 fits were found by one start only: mix-001 / cpp.",
         "Size law: 1 of 3 fits have a parameter at its bound: mix-003 / cpp (E alpha).",
     ]
-    assert list(findings.fit_warnings("Size law", laws[1:2])) == []
+    assert list(warnings.fit_warnings("Size law", laws[1:2])) == []
 
 
 def test_runs_of_another_version_are_named(folder, page):
     assert "another version of training" not in text_of(page)
     runs = pd.read_csv(folder / "runs.csv").assign(training_version=0)
-    (warning,) = findings.version_warnings(runs)
+    (warning,) = warnings.version_warnings(runs)
     start = "36 of 36 runs were trained by another version of training than today's"
-    assert warning.text.startswith(
+    assert warning.finding.text.startswith(
         f"{start} ({TRAINING_VERSION}), which gives other losses: 25K / "
     )
 
@@ -223,9 +216,10 @@ def test_a_page_without_figures_is_refused(tmp_path, write_results):
         write_report(tmp_path, config, tmp_path / "report.html")
 
 
-def optimum_with(lower, upper):
+def optimum_with(lower, upper, recommends=True):
     gain = {"value": (lower + upper) / 2, "lower": lower, "upper": upper}
-    return {"level": LEVEL, "baselines": {"uniform": {"mixture": "uniform", "gain": gain}}}
+    baselines = {"uniform": {"mixture": "uniform", "gain": gain}}
+    return {"level": LEVEL, "baselines": baselines, "support": {"recommends": recommends}}
 
 
 @pytest.mark.parametrize(
@@ -240,6 +234,15 @@ def test_a_gain_is_worded_by_its_interval(lower, upper, tone, start):
     (finding,) = findings.gain_findings(optimum_with(lower, upper))
     assert finding.tone == tone
     assert finding.text.startswith(start)
+
+
+def test_a_gain_proves_nothing_where_no_mixture_is_recommended():
+    (finding,) = findings.gain_findings(optimum_with(0.01, 0.03, recommends=False))
+    assert finding.tone == "plain"
+    assert finding.text.replace("\xa0", " ") == (
+        "Over the uniform mixture (equal shares): predicted +0.020 nats (90 % interval of the "
+        "expected gain 0.010 to 0.030)."
+    )
 
 
 def confirmation(noise, gain):
@@ -265,27 +268,81 @@ def test_the_verdict_weighs_the_gain_against_the_noise(record, tone, part):
 def test_limits_failures_and_missing_proofs_are_warned_of():
     active = {"domain": "cpp", "side": "upper", "limit": 0.2}
     optimum = {
-        "certificate": {"convex": False, "num_starts": 16},
+        "certificate": {"certified": False, "convex": False, "gap": 0.1, "num_starts": 16},
         "active_constraints": [active | {"shadow_price_per_billion_tokens": -0.125}],
         "num_failed_replicates": 3,
         "replicates": 200,
     }
-    texts = [warning.text.replace("\xa0", " ") for warning in findings.optimum_warnings(optimum)]
-    assert "best of 16 searches" in texts[0]
-    assert texts[1] == (
-        "The upper limit of cpp binds: the optimum stands at 20.0 %; a billion more tokens of it "
-        "would change the loss by -0.12 nats."
+    found = [w.finding.text.replace("\xa0", " ") for w in warnings.optimum_warnings(optimum)]
+    assert "best of 16 searches" in found[0]
+    assert found[1] == (
+        "The upper limit of cpp binds: its share is 20.0 %. A billion more tokens of it would "
+        "change the loss by -0.12 nats."
     )
-    assert texts[2].startswith("3 of 200 bootstrap refits failed")
+    assert found[2].startswith("3 of 200 bootstrap refits failed")
+
+
+@pytest.mark.parametrize(
+    ("certified", "convex", "tone", "text"),
+    [
+        (True, True, "good", "Certificate: proved optimal. The predicted loss is convex in the "),
+        (
+            False,
+            True,
+            "caution",
+            "no allowed mixture is predicted to be better by more than 0.0012",
+        ),
+        (False, False, "caution", "Certificate: not certified, because the predicted loss is not "),
+    ],
+)
+def test_the_certificate_is_stated_in_every_case(certified, convex, tone, text):
+    record = {"certified": certified, "convex": convex, "gap": 0.00123, "num_starts": 4}
+    finding = warnings.certificate_finding(record)
+    assert finding.tone == tone
+    assert text in finding.text
 
 
 def test_a_far_extrapolation_is_called_far():
     target = {"target": {"num_params": 1e9, "tokens": 1e11}}
-    near = findings.extrapolation_warning(target, 4e8, 3e10)
-    far = findings.extrapolation_warning(target, 7e7, 3e10)
-    assert near.tone == "plain"
-    assert "2.5 times the parameters and 3.33 times the tokens" in near.text
-    assert far.tone == "caution"
+    near = warnings.extrapolation_warning(target, 4e8, 3e10)
+    far = warnings.extrapolation_warning(target, 7e7, 3e10)
+    none = warnings.extrapolation_warning(target, 1e9, 1e11)
+    assert near.finding.tone == "plain"
+    assert "2.5 times the parameters and 3.33 times the tokens" in near.finding.text
+    assert far.finding.tone == "caution"
+    assert far.weight > near.weight > none.weight
+    assert none.finding.text.endswith("of the largest proxy, or less: no loss is extrapolated.")
+
+
+def test_the_warnings_come_in_order_of_weight(page):
+    words = text_of(page)
+    start = words.index("the heaviest first.")
+    growth = words.index("How errors grow towards larger sizes was not measured", start)
+    reach = words.index("The target has 3.36 times the parameters", start)
+    assert growth < reach < words.index("All proxies have one learning-rate schedule", start)
+
+
+def test_held_out_coverage_is_counted_beside_its_level(folder, page):
+    table = pd.read_csv(folder / "figures" / "predicted_vs_observed.csv")
+    held = table[table["kind"] == "held-out"]
+    assert held[["lower", "upper"]].notna().all(axis=None)
+    inside = (held["observed"] >= held["lower"]) & (held["observed"] <= held["upper"])
+    said = f"The 90 % intervals of one new run hold {inside.sum()} of 12 losses"
+    assert said in text_of(page)
+    assert re.search(
+        r"of the 2 held-out mixtures, and \d of their 2 overall losses\.", text_of(page)
+    )
+    assert findings.coverage_finding(table[table["kind"] == "fitted"], 0.9) is None
+
+
+def test_the_runs_are_audited_and_the_page_has_its_origin(folder, page):
+    words = text_of(page).replace("\xa0", " ")
+    assert re.search(r"No share of any of the 42 runs differs from its mixture by more than", words)
+    record = read_json(folder / "runs/99K/uniform/seed-0/run.json")
+    assert f"99K uniform 0 614,400 {sum(record['realised_tokens'].values()):,}" in words
+    digest = file_sha256(folder / "losses.parquet")
+    assert f"sha256 of losses.parquet {digest}" in words
+    assert "99K uniform 0 done" in words
 
 
 def test_scores_are_those_of_the_largest_observed_size():
@@ -339,6 +396,7 @@ def test_the_optimum_without_limits_is_shown_where_a_limit_binds():
         "baselines": {},
         "unconstrained": {"proportions": {"a": 0.125, "b": 0.875}, "overall": 3.25},
         "active_constraints": [{"domain": "b", "side": "upper", "limit": 0.75}],
+        "support": {"states_loss": True},
     }
     shares = report_tables.share_table(optimum, 0.9)
     assert shares.header[-1] == "without limits"

@@ -33,6 +33,7 @@ def optimum():
         "level": 0.9,
         "proportions": shares,
         "predicted": {"overall": interval(3.656, 3.583, 3.728)},
+        "support": {"recommends": True, "states_loss": True, "reason": "", "loss_reason": ""},
         "near_optimal": {"ranges": {domain: [0.0, 1.0] for domain in shares}},
         "baselines": {name: {"mixture": m, "gain": gain} for name, (m, gain) in gains.items()},
     }
@@ -131,11 +132,13 @@ def test_the_verdict_of_a_target_trained_on_one_mixture_alone(results, config):
     [
         (
             {"uniform": -0.01, "natural": -0.02, "best_observed": -0.03},
-            "no recommendation: the interval of the gain over every other mixture covers 0",
+            "predicted, not tested: the target was not trained; it cannot be told from uniform, "
+            "natural and best observed",
         ),
         (
             {"uniform": 0.01, "natural": 0.02, "best_observed": -0.03},
-            "predicted, not tested; it cannot be told from best observed",
+            "predicted, not tested: the target was not trained; it cannot be told from best "
+            "observed",
         ),
         (
             {"uniform": 0.01, "natural": 0.02, "best_observed": 0.001},
@@ -154,6 +157,26 @@ def test_the_verdict_where_the_target_was_not_trained(results, config, lower, wo
     assert "observed (mean" not in summarise(results, config)
 
 
+def test_a_target_that_is_too_far_gets_no_recommendation_and_no_loss(results, config):
+    (results / "confirmation.json").unlink()
+    (results / "confirmation_runs.csv").unlink()
+    support = {
+        "recommends": False,
+        "states_loss": False,
+        "reason": "The interval excludes nothing.",
+    }
+    support["loss_reason"] = "No loss is stated: the target is too far."
+    write_json(optimum() | {"support": support}, results / "optimum.json")
+    assert [" ".join(line.split()) for line in summarise(results, config).splitlines()] == [
+        "smoke: the mixture for a model of 6.91K parameters trained on 30.7K tokens",
+        "mixture 75 % docs and 25 % python: no recommendation, see the verdict",
+        "loss No loss is stated: the target is too far",
+        "verdict no recommendation: The interval excludes nothing.",
+        "cost 0.50 device-hours and 2.40e+12 FLOPs for 2 training runs",
+        "page results/smoke/report.html",
+    ]
+
+
 def test_runs_that_others_trained_have_no_cost(results, config):
     for path in results.glob("**/timing.json"):
         path.unlink()
@@ -166,20 +189,29 @@ def test_runs_that_others_trained_have_no_cost(results, config):
 
 
 def test_without_results_it_says_so(config, tmp_path):
-    with pytest.raises(DataError, match=r"smoke holds no answer yet: there is no optimum.json. Run"):
+    with pytest.raises(
+        DataError, match=r"smoke holds no answer yet: there is no optimum.json. Run"
+    ):
         summarise(tmp_path / "smoke", config)
 
 
-def test_the_command_prints_it(results):
+@pytest.mark.usefixtures("results")
+def test_the_command_prints_it():
     config = str(ROOT / "tests/workflow/smoke.yaml")
     command = [sys.executable, "-m", "mixlaws", "show", "--configfile", config]
     found = subprocess.run(
-        command, env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"}, capture_output=True, text=True
+        command,
+        env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
     )
     assert found.stdout == f"{ANSWER}\n", found.stderr
     elsewhere = [*command, "--directory", "nowhere"]
     found = subprocess.run(
-        elsewhere, env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"}, capture_output=True, text=True
+        elsewhere,
+        env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
     )
     assert found.returncode == 1
     assert found.stderr == (

@@ -146,7 +146,7 @@ def test_the_whole_sweep_is_shown_with_hours_spent_and_left(config, sweep, monke
         "failed: 3K mix-001 seed 0: TrainingError: the loss diverged at step 12. Lower "
         "training.learning_rate:",
         "",
-        "device-hours: 5.00 spent, 0.11 left; 0:06:41 at 1 at a time; 250 tokens/s now",
+        "device-hours: 5.00 spent, 0.11 left; 0:06:47 at 1 at a time; 250 tokens/s now",
     ]
 
 
@@ -178,7 +178,9 @@ def test_status_is_a_command_with_errors_of_one_line(tmp_path):
     assert wrong.stderr == "there is no config file none.yaml. Name one with --configfile\n"
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "experiments").glob("*.yaml")), ids=lambda p: p.stem)
+@pytest.mark.parametrize(
+    "path", sorted((ROOT / "experiments").glob("*.yaml")), ids=lambda p: p.stem
+)
 def test_the_status_of_every_shipped_experiment_is_known(path, tmp_path, capsys, monkeypatch):
     for more in ([], ["--watch"]):
         arguments = ["status", "--configfile", str(path), "--directory", str(tmp_path), *more]

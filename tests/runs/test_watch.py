@@ -54,7 +54,8 @@ def test_it_ends_when_all_runs_are_done_and_prints_only_changes(config, tmp_path
     assert output.getvalue().endswith("device-hours: 0.14 spent, 0.00 left\n")
 
 
-def test_a_terminal_is_redrawn_in_place_and_never_too_wide(config, tmp_path, naps, monkeypatch):
+@pytest.mark.usefixtures("naps")
+def test_a_terminal_is_redrawn_in_place_and_never_too_wide(config, tmp_path, monkeypatch):
     monkeypatch.setenv("COLUMNS", "60")
     monkeypatch.setenv("LINES", "20")
     output = Terminal()

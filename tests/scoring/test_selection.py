@@ -180,9 +180,9 @@ def test_additive_decides_unless_another_is_clearly_better() -> None:
     tie = fake("exponential", 0.019 + np.roll(noise, 1))
     kept = decide([additive, tie], COLUMNS)
     assert kept.law == "additive"
-    assert "exponential, misses by 0.0176, which is within the scatter" in kept.reason
+    assert "exponential, misses by a little less (0.0176 nats), but not by more" in kept.reason
     worse = decide([additive, fake("exponential", 0.05 + noise)], COLUMNS)
-    assert "exponential, misses by more (0.0" in worse.reason
+    assert "exponential, misses by 2.6 times as much (0.0482 nats)" in worse.reason
     better = fake("implicit", 0.005 + 0.2 * noise)
     best = fake("sqrt-linear", 0.001 + 0.1 * noise)
     chosen = decide([additive, tie, better, best], COLUMNS)

@@ -43,7 +43,7 @@ def test_the_page_opens_from_disk_without_errors(browser, address, width, scheme
     assert problems == []
     assert requests == [address]
     assert page.evaluate("document.documentElement.scrollWidth") == width
-    assert page.locator("figure svg").count() == 10
+    assert page.locator("figure svg").count() == 11
     heights = page.locator("figure svg").evaluate_all("all => all.map(svg => svg.clientHeight)")
     assert min(heights) > 60
     page.close()

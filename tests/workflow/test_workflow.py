@@ -1,12 +1,9 @@
-"""The jobs that run, the jobs that rerun after a change, and the state after a kill."""
+"""The jobs that run, and the jobs that rerun after a change."""
 
 import json
-import os
 import re
-import signal
 import subprocess
 import sys
-import time
 import zipfile
 from pathlib import Path
 
@@ -248,25 +245,3 @@ def test_bad_input_stops_before_any_training(fresh, tmp_path, change, message):
     output = fresh.snakemake(config=str(bad), check=False)
     assert message in output + "".join(p.read_text() for p in fresh.folder.glob("results/**/*.log"))
     assert not list(fresh.folder.glob("results/**/losses.csv"))
-
-
-def test_kill_and_rerun_ends_with_the_same_bytes(fresh, smoke):
-    """Kill the whole group once some proxies are trained, then recover as the README says."""
-    process = subprocess.Popen(
-        fresh.command(),
-        cwd=fresh.folder,
-        env=fresh.environment(),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
-    deadline = time.monotonic() + 300
-    while len(list(fresh.results.glob("runs/**/losses.csv"))) < 3:
-        assert time.monotonic() < deadline, "no proxy was trained"
-        assert process.poll() is None, "the run ended before it could be killed"
-        time.sleep(0.05)
-    os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
-    fresh.snakemake("--unlock")
-    fresh.snakemake("--rerun-incomplete")
-    assert byte_stable(fresh.results) == byte_stable(smoke.results)

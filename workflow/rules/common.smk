@@ -276,7 +276,8 @@ def report_inputs(wildcards):
         "losses.parquet",
         "optimum.json",
     ]
-    names += [f"laws/{name}_law.csv" for name in ("step", "size", "mixing")]
+    names += [f"laws/{name}_law.csv" for name in ("step", "size", "mixing", "line")]
+    names += ["laws/law.json", "laws/slope_tests.csv"]
     names += ["laws/scores.csv", "laws/predictions.csv", "laws/choice.json"]
     names += ["laws/surface.csv", "laws/interaction.csv"]
     if CONFIRMED:

@@ -8,6 +8,9 @@ rule find_optimum:
         mixtures="results/{experiment}/mixtures.csv",
         choice="results/{experiment}/laws/choice.json",
         law="results/{experiment}/laws/law.json",
+        # Snakemake keeps the name `size` of an input for itself.
+        step_law="results/{experiment}/laws/step_law.csv",
+        size_law="results/{experiment}/laws/size_law.csv",
         accounting="results/{experiment}/accounting.csv",
     output:
         optimum="results/{experiment}/optimum.json",

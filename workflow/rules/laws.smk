@@ -36,6 +36,8 @@ rule fit_laws:
         size="results/{experiment}/laws/size_law.csv",
         mixing="results/{experiment}/laws/mixing_law.csv",
         joint="results/{experiment}/laws/joint_law.csv",
+        line="results/{experiment}/laws/line_law.csv",
+        slope="results/{experiment}/laws/slope_tests.csv",
     log:
         "results/{experiment}/logs/fit_laws.log",
     localrule: True
