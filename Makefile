@@ -101,3 +101,15 @@ install = $(BIN)/python -m pip install --quiet --disable-pip-version-check --edi
 	$(BIN)/python -m pip --python .venv-cluster/bin/python install --quiet \
 	  $$(sed -n 's/^cluster = \["\(.*\)"\]/\1/p' pyproject.toml)
 	@touch $@
+
+# The documentation's site, in docs/_build/html. Warnings are errors: a link that leads nowhere is one.
+# An environment of its own: the demo's text comes from .venv, where Sphinx would change docutils.
+.PHONY: docs
+docs: .venv-docs/.installed
+	.venv-docs/bin/python -m sphinx -W --keep-going --jobs auto -q docs docs/_build/html
+	@echo "The site: docs/_build/html/index.html"
+
+.venv-docs/.installed: pyproject.toml | .venv/bin/python
+	$(BIN)/python -m venv .venv-docs
+	.venv-docs/bin/python -m pip install --quiet --editable ".[docs]"
+	@touch $@

@@ -126,7 +126,7 @@ def _better(found: PaperResults) -> Iterator[Finding]:
         "good",
         f"The joint laws, fitted to 70M to 410M, miss the two 1B runs by {format_list(ours)} nats; "
         f"the authors' predictions by {format_list(theirs)}. The 1B losses were known when the "
-        "joint laws were built (docs/method.md), though no fit uses them.",
+        "joint laws were built (docs/measurements.md), though no fit uses them.",
     )
     yield _gain_finding(found)
     folds = found.table("redpajama", "forward_folds").set_index(["law", "fold"])["mae"]

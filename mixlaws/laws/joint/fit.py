@@ -37,7 +37,7 @@ class JointSettings:
     Priors are weighed as if there were `num_independent` observations with noise `noise`, because
     checkpoints of one run, and runs with the same data order, share noise. The means of a, b, k, d
     and C come from earlier work on three public data sets. The means of g and of b with k, and the
-    sds of C and of the slopes, were chosen on inner folds of RedPajama and 5Mix (docs/method.md).
+    sds of C and of the slopes, were chosen on inner folds of public sets (docs/measurements.md).
     """
 
     early_cut: float = 0.3

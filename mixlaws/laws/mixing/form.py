@@ -17,7 +17,7 @@ class MixingPriors:
 
     Each prior weighs as much as one mixture observed with a noise of `noise` times the spread (sd
     over the mixtures) of that validation domain's losses. The values were chosen by leave-one-out
-    on the 70M runs of the published logs only; docs/method.md has the table.
+    on the 70M runs of the published logs only; docs/measurements.md has the table.
     """
 
     noise: float = 0.05
