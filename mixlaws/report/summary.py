@@ -18,6 +18,7 @@ from mixlaws.presentation import (
     format_mixture,
     format_signed,
     in_ascii,
+    table_rows,
 )
 from mixlaws.report.data import PageData
 from mixlaws.results import BEST_OBSERVED, NOISE_FACTOR, Results, RunFiles
@@ -132,7 +133,7 @@ def _cost(found: PageData) -> str:
 
 
 def _files(found: PageData) -> Iterator[RunFiles]:
-    for row in found.runs.itertuples():
+    for row in table_rows(found.runs):
         if row.role == "proxy":
             yield found.results.run(str(row.size), str(row.mixture), int(row.seed))
         else:
