@@ -24,7 +24,7 @@ from mixlaws.mixtures.designs import choose_mixtures
 from mixlaws.mixtures.lattice import Mixture
 from mixlaws.provenance import cost_file, record_cost
 from mixlaws.recipes.write import write_recipes
-from mixlaws.runs.lengths import num_target_steps
+from mixlaws.runs.lengths import evaluation_steps, num_target_steps
 from mixlaws.runs.options import run_options
 from mixlaws.runs.run import make_run
 from mixlaws.runs.sweep import describe_target, design_of
@@ -39,7 +39,6 @@ from mixlaws.text.tokenization import join_shards, tokenize_shard
 from mixlaws.text.tokenizer import make_tokenizer
 from mixlaws.text.tokens import read_manifest
 from mixlaws.training.corpus import read_corpus, resolve_proportions
-from mixlaws.training.evaluation import evaluation_steps
 from mixlaws.training.record import make_record
 from mixlaws.training.train import plan_batches
 

@@ -14,18 +14,8 @@ import torch
 from torch.utils.data import DataLoader, IterableDataset
 
 from mixlaws.errors import DataError
-from mixlaws.training.corpus import num_windows
-
-# Streams of the counter-based generator: the second half of its 128-bit key.
-_DOMAIN_STREAM = 0
-_WINDOW_STREAM = 1
-_SUBSET_STREAM = 2
-
-
-def _generator(seed: int, stream: int, *position: int) -> np.random.Generator:
-    """Return the generator of one named stream, independent of every other."""
-    key = np.random.SeedSequence([seed, stream, *position]).generate_state(2, np.uint64)
-    return np.random.Generator(np.random.Philox(key=key))
+from mixlaws.runs.draws import SUBSET_STREAM, WINDOW_STREAM, draw_uniforms, generator
+from mixlaws.runs.lengths import num_windows
 
 
 class BatchPlan:
@@ -52,7 +42,7 @@ class BatchPlan:
         limits = [(kept or {}).get(domain, domain_windows[domain]) for domain in self.domains]
         self._num_windows = np.minimum(self._all_windows, limits)
         self._orders: dict[tuple[int, int], np.ndarray] = {}
-        uniforms = _generator(seed, _DOMAIN_STREAM).random(num_steps * batch_size)
+        uniforms = draw_uniforms(seed, num_steps * batch_size)
         edges = np.cumsum([proportions[domain] for domain in self.domains])
         self._domain = np.searchsorted(edges[:-1], uniforms, side="right").astype(np.uint16)
         self._rank = np.empty(len(uniforms), dtype=np.uint32)
@@ -68,8 +58,8 @@ class BatchPlan:
     def _order(self, domain: int, epoch: int) -> np.ndarray:
         """Return the shuffled windows of one epoch of a domain."""
         if (domain, epoch) not in self._orders:
-            generator = _generator(self.seed, _WINDOW_STREAM, domain, epoch)
-            order = generator.permutation(int(self._num_windows[domain]))
+            shuffled = generator(self.seed, WINDOW_STREAM, domain, epoch)
+            order = shuffled.permutation(int(self._num_windows[domain]))
             self._orders[domain, epoch] = self._subset(domain, order)
         return self._orders[domain, epoch]
 
@@ -78,7 +68,7 @@ class BatchPlan:
         if self._num_windows[domain] == self._all_windows[domain]:
             return order
         # A fixed seed, not the run's: all runs see the same part of the text.
-        chosen = _generator(0, _SUBSET_STREAM, domain).permutation(int(self._all_windows[domain]))
+        chosen = generator(0, SUBSET_STREAM, domain).permutation(int(self._all_windows[domain]))
         return chosen[order]
 
     def batch(self, step: int) -> list[tuple[str, int]]:

@@ -14,12 +14,13 @@ import torch
 
 from mixlaws.errors import DataError, TrainingError
 from mixlaws.provenance import TRAINING_VERSION, versions
+from mixlaws.runs.lengths import num_windows
 from mixlaws.runs.lock import locked
 from mixlaws.runs.run import Run
 from mixlaws.training.accelerators import resolve_precision, use_accelerator
 from mixlaws.training.attempt import OutOfMemoryError, Training, fit
 from mixlaws.training.batches import BatchPlan
-from mixlaws.training.corpus import Corpus, num_windows
+from mixlaws.training.corpus import Corpus
 from mixlaws.training.execution import Execution, is_main_process
 from mixlaws.training.micro_batch import smaller_micro_batch
 from mixlaws.training.record import Result
