@@ -52,13 +52,16 @@ def gather_evidence(fitted: FittedLaw, observations: Observations, sampling: Sam
     return Evidence(observations, laws, bounds)
 
 
-def _limits(
+def make_decision_limits(
     domains: Sequence[str],
     options: Mapping[str, Any],
     available_tokens: Mapping[str, float | None],
     target_tokens: float,
 ) -> Limits:
-    """Return the limits of the config's `optimum` section."""
+    """Return the limits of the config's `optimum` section, `options`.
+
+    Raises the ConfigError of `make_limits`.
+    """
     return make_limits(
         domains,
         target_tokens,
@@ -99,7 +102,7 @@ def decide_mixture(
     ConfigError when no mixture meets the limits, naming those that conflict.
     """
     domains = evidence.observations.domains
-    limits = _limits(domains, options, available_tokens, target_tokens)
+    limits = make_decision_limits(domains, options, available_tokens, target_tokens)
     goal = _objective(evidence.bounds.columns, options, baselines)
     best = minimise_objective(evidence.law, goal, limits)
     free = minimise_objective(evidence.law, goal, make_limits(limits.domains, 1.0))

@@ -106,9 +106,8 @@ def fit_nested(
     Seeds are averaged after the step law. A mixture seen at one size borrows the exponent of its
     validation domain, and takes the irreducible part of its loss from the other mixtures.
 
-    Raises FitError if a run is too short for a step law, if the only size is not the target's, if
-    mixtures seen at one size share no exponent with others, or if no mixture was seen at several
-    sizes.
+    Raises the FitError of `check_nested`, and FitError if mixtures seen at one size share no
+    exponent with others, or if no mixture was seen at several sizes.
     """
     settings = settings or NestedSettings()
     check_nested(observations, target, settings)

@@ -10,6 +10,10 @@ from mixlaws.runs.lengths import num_proxy_tokens
 from mixlaws.runs.sections import Experiment
 
 
+EPOCHS_TOLERANCE = 1 + 1e-9
+"""Rounding of shares that are exactly at the allowed epochs."""
+
+
 @dataclass(frozen=True)
 class Cut:
     """A domain of which proxies see only part of the text."""

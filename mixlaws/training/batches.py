@@ -14,8 +14,18 @@ import torch
 from torch.utils.data import DataLoader, IterableDataset
 
 from mixlaws.errors import DataError
-from mixlaws.runs.draws import SUBSET_STREAM, WINDOW_STREAM, draw_uniforms, generator
 from mixlaws.runs.lengths import num_windows
+
+# Streams of the counter-based generator: the second half of its 128-bit key.
+_DOMAIN_STREAM = 0
+_WINDOW_STREAM = 1
+_SUBSET_STREAM = 2
+
+
+def _generator(seed: int, stream: int, *position: int) -> np.random.Generator:
+    """Return the generator of one named stream, independent of every other."""
+    key = np.random.SeedSequence([seed, stream, *position]).generate_state(2, np.uint64)
+    return np.random.Generator(np.random.Philox(key=key))
 
 
 class BatchPlan:
@@ -42,7 +52,7 @@ class BatchPlan:
         limits = [(kept or {}).get(domain, domain_windows[domain]) for domain in self.domains]
         self._num_windows = np.minimum(self._all_windows, limits)
         self._orders: dict[tuple[int, int], np.ndarray] = {}
-        uniforms = draw_uniforms(seed, num_steps * batch_size)
+        uniforms = _generator(seed, _DOMAIN_STREAM).random(num_steps * batch_size)
         edges = np.cumsum([proportions[domain] for domain in self.domains])
         self._domain = np.searchsorted(edges[:-1], uniforms, side="right").astype(np.uint16)
         self._rank = np.empty(len(uniforms), dtype=np.uint32)
@@ -58,8 +68,8 @@ class BatchPlan:
     def _order(self, domain: int, epoch: int) -> np.ndarray:
         """Return the shuffled windows of one epoch of a domain."""
         if (domain, epoch) not in self._orders:
-            shuffled = generator(self.seed, WINDOW_STREAM, domain, epoch)
-            order = shuffled.permutation(int(self._num_windows[domain]))
+            generator = _generator(self.seed, _WINDOW_STREAM, domain, epoch)
+            order = generator.permutation(int(self._num_windows[domain]))
             self._orders[domain, epoch] = self._subset(domain, order)
         return self._orders[domain, epoch]
 
@@ -68,7 +78,7 @@ class BatchPlan:
         if self._num_windows[domain] == self._all_windows[domain]:
             return order
         # A fixed seed, not the run's: all runs see the same part of the text.
-        chosen = generator(0, SUBSET_STREAM, domain).permutation(int(self._all_windows[domain]))
+        chosen = _generator(0, _SUBSET_STREAM, domain).permutation(int(self._all_windows[domain]))
         return chosen[order]
 
     def batch(self, step: int) -> list[tuple[str, int]]:
@@ -88,14 +98,7 @@ class BatchPlan:
 
     def epochs(self) -> dict[str, float]:
         """Return the epochs of each domain over the whole run, counted in its kept windows."""
-        return self._epochs(self._num_windows)
-
-    def epochs_of_all_text(self) -> dict[str, float]:
-        """Return the epochs of each domain, counted in all of its windows."""
-        return self._epochs(self._all_windows)
-
-    def _epochs(self, num_windows: np.ndarray) -> dict[str, float]:
-        pairs = zip(self.domains, self.num_draws().values(), num_windows, strict=True)
+        pairs = zip(self.domains, self.num_draws().values(), self._num_windows, strict=True)
         return {domain: float(drawn / max(1, windows)) for domain, drawn, windows in pairs}
 
 

@@ -196,7 +196,7 @@ def test_the_share_of_a_domain_lowers_its_loss(tmp_path):
 
 def test_too_many_epochs_are_refused_before_training(tmp_path):
     run = replace(RUN, max_epochs=0.5)
-    with pytest.raises(DataError, match=r"domain 'a' is too small: mix-001 at tiny draws"):
+    with pytest.raises(DataError, match=r"domain 'a' is too small: mix-001 at tiny needs"):
         train(run, make_corpus(2000), checkpoints=tmp_path, every_seconds=1e9)
 
 

@@ -20,7 +20,7 @@ from mixlaws.errors import ending_with_one_message
 from mixlaws.files import read_json
 
 check_repeated_keys(workflow.configfiles)
-SECTIONS = read_sections(config)
+SECTIONS = read_sections(config, is_checked=not workflow.is_main_process)
 # Params of rules are plain built-ins, because Snakemake does not compare other types with the last run.
 config.update(SECTIONS.model_dump())
 

@@ -166,13 +166,11 @@ def typical_tokens(observations: Observations) -> np.ndarray:
 
 def check_joint(observations: Observations) -> None:
     """Raise FitError if the rows left by the early cut are too few; losses play no part."""
-    counts = {
-        "sizes": len(np.unique(observations.compute_params)),
-        "token counts": len(np.unique(observations.tokens)),
-        "mixtures": len(distinct_mixtures(observations.proportions)[0]),
-    }
-    if min(counts.values()) < MIN_DISTINCT:
-        found = ", ".join(f"{number} {name}" for name, number in counts.items())
+    counts = [len(np.unique(each)) for each in (observations.compute_params, observations.tokens)]
+    counts.append(len(distinct_mixtures(observations.proportions)[0]))
+    if min(counts) < MIN_DISTINCT:
+        names = ("sizes", "token counts", "mixtures")
+        found = ", ".join(f"{each} {name}" for each, name in zip(counts, names, strict=True))
         raise FitError(
             f"a joint law cannot be fitted to the {found} left after the early cut. It needs at "
             f"least {MIN_DISTINCT} of each. Use the nested pipeline, or add runs"
