@@ -100,8 +100,7 @@ def _tokenize(folder, config):
             join_shards([output], split=split, tokens=path.with_suffix(".bin"), manifest=path)
             manifests[split].append(path)
     files = [(path.with_suffix(".bin"), path) for paths in manifests.values() for path in paths]
-    length = config["training"]["sequence_length"]
-    table = accounting_table(files, training_domains=trained, sequence_length=length)
+    table = accounting_table(files, training_domains=trained)
     write_table(table, folder / "accounting.csv")
     measured = [read_manifest(path) for path in manifests["validation"]]
     overlap = contamination_table(duplicates, measured, Roles(trained))

@@ -14,7 +14,7 @@ from mixlaws.config.published import PublishedExperiment
 from mixlaws.config.repeated_keys import check_repeated_keys
 from mixlaws.config.section import CHECKED
 from mixlaws.config.words import explain
-from mixlaws.errors import ConfigError
+from mixlaws.errors import ConfigError, list_problems
 
 
 def complete_config(config: Mapping[str, Any]) -> dict[str, Any]:
@@ -41,9 +41,7 @@ def read_sections(
         return root.model_validate(dict(config), context=CHECKED if is_checked else None)
     except ValidationError as error:
         problems = explain(root, error.errors(include_url=False))
-        count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
-        lines = "\n".join(f"  - {problem}" for problem in problems)
-        raise ConfigError(f"the config has {count}:\n{lines}") from None
+        raise ConfigError(f"the config has {list_problems(problems)}") from None
 
 
 def read_config(path: Path) -> Experiment | PublishedExperiment:
