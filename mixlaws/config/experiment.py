@@ -195,7 +195,7 @@ class Experiment(Root):
                 "reach the peak rate",
             )
         end, share = horizon or steps, training.decay_share
-        if training.schedule == "wsd" and steps > warmup and warmup + share * end > end:
+        if training.schedule == "wsd" and end > warmup and warmup + share * end > end:
             yield (
                 "training.decay_share",
                 f"must be at most {1 - warmup / end:.4g}, found {share:g}: with the warm-up of "

@@ -60,7 +60,7 @@ def find_shortages(
 ) -> list[str]:
     """Return one line per domain that a run of `tokens` would repeat more often than allowed.
 
-    `proportions` by mixture id. A line names the mixture that needs the most, and how many others
+    `proportions` by mixture id. A line names the mixture that needs the most, and how many
     need too much. Repetition from match_repetition does not count.
     """
     found = []
@@ -70,7 +70,7 @@ def find_shortages(
         short = {name: amount for name, amount in needed.items() if amount > allowed}
         if short:
             most = max(short, key=lambda name: short[name])
-            others = f", and {len(short) - 1} other mixtures too many" if len(short) > 1 else ""
+            others = f", the most of {len(short)} mixtures" if len(short) > 1 else ""
             found.append(
                 f"{domain} has {at_hand:,} training tokens, and {most} needs {short[most]:,.0f} of "
                 f"them ({short[most] / max(at_hand, 1):.3g} epochs){others}"

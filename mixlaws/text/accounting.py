@@ -56,14 +56,23 @@ def accounting_table(
     """Return one row per (tokens, manifest) pair: what was read, dropped and kept.
 
     Only the sizes of the token files are checked here; publish_tokens has checked their contents.
+    """
+    manifests = [read_manifest(manifest) for _, manifest in files]
+    for (tokens, _), manifest in zip(files, manifests, strict=True):
+        open_tokens(tokens, manifest)
+    return manifest_table(manifests, training_domains)
+
+
+def manifest_table(
+    manifests: Sequence[Manifest], training_domains: Collection[str]
+) -> pd.DataFrame:
+    """Return one row per manifest.
+
     Columns: domain, role, split, num_documents_read, num_documents_kept,
     num_dropped_exact, num_dropped_near, num_dropped_other, num_documents_cut, num_bytes,
     num_tokens, bytes_per_token, tokens_per_document, sha256, natural_share (training splits only),
     and the fingerprint's parts.
     """
-    manifests = [read_manifest(manifest) for _, manifest in files]
-    for (tokens, _), manifest in zip(files, manifests, strict=True):
-        open_tokens(tokens, manifest)
     trained = [
         each for each in manifests if each.domain in training_domains and each.split == "train"
     ]
