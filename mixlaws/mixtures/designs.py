@@ -97,8 +97,8 @@ def _distinct(
     if strict and len(chosen) < count:
         raise ConfigError(
             f"mixtures.count asks for {count} mixtures, but only {len(chosen)} are within "
-            "mixtures.limits on this lattice. Lower mixtures.count, widen the limits, or raise "
-            "mixtures.lattice"
+            f"mixtures.limits on this lattice beside the {len(taken) - 1} that are kept for "
+            "held-out ones. Lower mixtures.count, widen the limits, or raise mixtures.lattice"
         )
     return chosen
 

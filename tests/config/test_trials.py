@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from config_draws import draw_config
+from fixture_counts import plant_corpus, plant_manifests
 from fixture_results import PlantedSweep, decide, write_benchmarks
 
 from mixlaws.config.complete import read_sections
@@ -23,10 +24,7 @@ from mixlaws.report.page import write_report
 from mixlaws.runs.sweep import plan_of_tokens
 from mixlaws.tables import write_table
 from mixlaws.text.accounting import manifest_table
-from mixlaws.text.tokens import Manifest
-from mixlaws.training.corpus import Corpus, TokenFile
 
-BYTES_PER_TOKEN = 4
 OVERLAP = [
     *("validation_domain", "training_domain", "num_validation_documents", "num_overlapping"),
     *("share", "num_removed_exact", "num_removed_near"),
@@ -50,69 +48,6 @@ class Truth:
     def losses(self, num_params, tokens, proportions):
         mixing = 1 / (np.atleast_2d(proportions) ** 0.5 @ self.strengths.T + 0.05)
         return 1 + mixing + 0.6 * (num_params / 1e5) ** -0.4 + 0.8 * (tokens / 1e6) ** -0.5
-
-
-def plant_manifests(config, draw):
-    """Return manifests with random counts: most, but not all, enough for what is planned."""
-    training, validation = config["training"], config["validation"]
-    length = training["sequence_length"]
-    needed = training["num_steps"] * training["batch_size"] * length
-    if config.get("confirmation"):
-        needed = config["target"]["tokens"]
-    factors = [0.5, 3.0, 3.0, 5.0, 10.0, 10.0, 10.0, 20.0]
-    manifests = []
-    for domain in config["domains"]:
-        tokens = int(needed * draw.choice(factors) / training["max_epochs"])
-        manifests.append(_manifest(domain, "train", max(tokens, 2)))
-    windows = [0.9, *[1.0, 1.5, 4.0, 20.0] * 5]
-    for domain in [*config["domains"], *validation["domains"]]:
-        tokens = int(validation["num_windows"] * draw.choice(windows) * length) + 1
-        manifests.append(_manifest(domain, "validation", max(tokens, 2)))
-    return manifests
-
-
-def _manifest(domain, split, tokens):
-    documents = max(1, tokens // 100)
-    return Manifest(
-        domain=domain,
-        split=split,
-        num_documents_read=documents,
-        num_documents=documents,
-        num_dropped_exact=0,
-        num_dropped_near=0,
-        num_dropped_other=0,
-        num_documents_cut=0,
-        num_bytes=BYTES_PER_TOKEN * tokens,
-        num_tokens=tokens,
-        dtype="uint16",
-        sha256="0" * 64,
-        vocabulary_size=512,
-        end_of_document_id=0,
-        tokenizer_sha256="1" * 64,
-        source_digest="2" * 64,
-        filter_digest="3" * 64,
-        text_version=1,
-        text_bytes_before_cap=BYTES_PER_TOKEN * tokens,
-        text_bytes_before_cap_is_estimated=False,
-    )
-
-
-def plant_corpus(manifests):
-    """Return a corpus of as many tokens, all 0, which take no memory."""
-    files = {
-        (each.split, each.domain): TokenFile(
-            np.broadcast_to(np.uint16(0), (each.num_tokens,)),
-            each.sha256,
-            each.bytes_per_token,
-            each.fingerprint(),
-        )
-        for each in manifests
-    }
-    return Corpus(
-        train={domain: file for (split, domain), file in files.items() if split == "train"},
-        validation={d: file for (split, d), file in files.items() if split == "validation"},
-        vocabulary_size=manifests[0].vocabulary_size,
-    )
 
 
 def dry_run(seed):
@@ -156,7 +91,7 @@ def try_configs(number, first, folder, capsys):
             passed += 1
             try:
                 reach_the_page(folder / str(seed), *found)
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 (any error is one too many)
                 failed[seed] = f"{type(error).__name__}: {error}"
             shutil.rmtree(folder / str(seed))
         seed += 1
