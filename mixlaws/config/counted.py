@@ -9,14 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from mixlaws.decision.decide import make_decision_limits
-from mixlaws.decision.limits import Limits
+from mixlaws.decision.limits import Limits, make_decision_limits
 from mixlaws.errors import ConfigError, DataError, list_problems
 from mixlaws.files import write_json
-from mixlaws.mixtures.lattice import NATURAL, lattice_limits
+from mixlaws.mixtures.designs import MIN_FITTED_MIXTURES
+from mixlaws.mixtures.lattice import NATURAL, Mixture, lattice_limits
 from mixlaws.runs.lengths import num_windows
 from mixlaws.runs.supply import find_shortages, target_supply
-from mixlaws.scoring.planned import MIN_FITTED_MIXTURES
 from mixlaws.text.tokens import Manifest, natural_shares, read_manifest
 
 
@@ -35,22 +34,41 @@ class Counts:
 def check_tokens(
     manifests: Sequence[str | Path], plan: Mapping[str, Any], output: str | Path
 ) -> None:
-    """Check the counts in the manifests of all splits against the plan; write them as JSON.
+    """Check the counts of tokens against the plan, and write what was found as JSON.
 
-    `plan` holds the mixtures whose proportions the config decides (keys of `Mixture`), num_windows,
-    sequence_length, proxy_tokens, target_tokens, max_epochs, lattice, and the confirmation's
-    mixtures as `confirmed`, None without a confirmation; and the config's `optimum`, the stated
-    available_tokens and the measured_factor of the counted ones. Raises DataError listing every
-    problem.
+    As `check_counts`, which says what `plan` holds. All training depends on the output.
     """
-    counts = read_counts([read_manifest(path) for path in manifests])
-    if problems := list(find_problems(counts, plan)):
-        raise DataError(f"the tokens of the experiment have {list_problems(problems)}")
+    counts = check_counts(manifests, plan)
     windows = {
         domain: num_windows(tokens, plan["sequence_length"])
         for domain, tokens in counts.validation.items()
     }
     write_json({"natural": dict(counts.natural), "validation_windows": windows}, output)
+
+
+def planned_mixtures(manifests: Sequence[str | Path], plan: Mapping[str, Any]) -> list[Mixture]:
+    """Return every mixture of the proxies, the natural one last; check the plan as `check_counts`.
+
+    A changed plan retrains nothing that is trained, so it is checked here as well.
+    """
+    natural = check_counts(manifests, plan).natural
+    chosen = [Mixture(**each) for each in plan["mixtures"]]
+    return [*chosen, Mixture(NATURAL, "baseline", dict(natural))]
+
+
+def check_counts(manifests: Sequence[str | Path], plan: Mapping[str, Any]) -> Counts:
+    """Return the counts in the manifests of all splits, if they serve the plan.
+
+    `plan` holds the mixtures whose proportions the config decides (keys of `Mixture`), num_windows,
+    sequence_length, proxy_tokens, target_tokens, max_epochs, lattice, and the confirmation's
+    mixtures as `confirmed`, None without a confirmation; and the config's `optimum`, the stated
+    available_tokens and the measured_factor of the counted ones (runs.sweep.plan_of_tokens).
+    Raises DataError listing every problem.
+    """
+    counts = read_counts([read_manifest(path) for path in manifests])
+    if problems := list(find_problems(counts, plan)):
+        raise DataError(f"the tokens of the experiment have {list_problems(problems)}")
+    return counts
 
 
 def read_counts(manifests: Sequence[Manifest]) -> Counts:
@@ -64,7 +82,7 @@ def read_counts(manifests: Sequence[Manifest]) -> Counts:
 
 
 def find_problems(counts: Counts, plan: Mapping[str, Any]) -> Iterator[str]:
-    """Yield every problem of the counts with the plan of `check_tokens`."""
+    """Yield every problem of the counts with the plan of `check_counts`."""
     yield from _window_problems(counts, plan)
     yield from _mixture_problems(counts, plan)
     yield from _supply_problems(counts, plan)

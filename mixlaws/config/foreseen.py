@@ -14,7 +14,7 @@ import numpy as np
 
 from mixlaws.config.section import Problem
 from mixlaws.errors import ConfigError, FitError
-from mixlaws.mixtures.designs import choose_mixtures
+from mixlaws.mixtures.designs import MIN_FITTED_MIXTURES, choose_mixtures
 from mixlaws.mixtures.lattice import UNIFORM, equal_shares
 from mixlaws.runs.lengths import evaluation_steps
 from mixlaws.runs.sections import shape_of
@@ -48,8 +48,6 @@ def _knows_sizes(config: Experiment) -> bool:
 
 
 def _mixture_problems(config: Experiment) -> Iterator[Problem]:
-    from mixlaws.scoring.planned import MIN_FITTED_MIXTURES
-
     design = design_of(config)
     try:
         choose_mixtures(design)
@@ -66,7 +64,7 @@ def _mixture_problems(config: Experiment) -> Iterator[Problem]:
 
 def _decision_problems(config: Experiment) -> Iterator[Problem]:
     """Yield limits of the optimum that conflict, and a prior that they cannot be held to."""
-    from mixlaws.decision.decide import make_decision_limits
+    from mixlaws.decision.limits import make_decision_limits
 
     low, high = _target_limits(config)
     is_wide = (low <= high + _ROUNDING).all() and low.sum() <= 1 <= high.sum()

@@ -25,9 +25,6 @@ from mixlaws.scoring.forward import check_single_point, has_folds, predict_forwa
 from mixlaws.scoring.joint_folds import NO_CUT, usable_cuts
 from mixlaws.scoring.pipeline_choice import find_failures
 
-MIN_FITTED_MIXTURES = 4
-"""Different mixtures that the laws must be fitted to. One is left out at a time, and the bootstrap
-resamples them: of four, one resample in 64 has a single mixture; of three, one in nine."""
 _MOST_MIXTURES = 12
 """Mixtures that are planted at most: three in each group of the joint laws' folds. More would
 change no count that a check looks at."""

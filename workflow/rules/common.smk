@@ -1,6 +1,5 @@
 """Shared by the rules: the checked config, the list of runs, and functions for inputs and params."""
 
-from dataclasses import asdict
 from functools import cache
 
 from mixlaws.config.complete import read_sections
@@ -60,7 +59,6 @@ TEXT_OPTIONS = {
 }
 # Every run, and the proportions by mixture id. Those of natural come from the text, inside the job.
 SWEEP = list_runs(SECTIONS)
-MIXTURES = SWEEP.mixtures
 PROPORTIONS = SWEEP.proportions | {NATURAL: NATURAL}
 TRAINING = config["training"]
 SETTINGS = {key: TRAINING[key] for key in TRAINING_KEYS} | {
@@ -224,6 +222,11 @@ def proportions_of(wildcards):
 def shape_of(wildcards):
     """Return the layers, width and heads of a proxy."""
     return config["sizes"][wildcards.size]
+
+
+def unrecorded_plan(wildcards, resources):
+    """Return what the experiment needs of its tokens. Snakemake does not record it."""
+    return plan_of_tokens(SECTIONS)
 
 
 def execution_of(wildcards, threads, resources):

@@ -9,4 +9,4 @@ if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 log_to(snakemake.log[0])
-check_tokens(snakemake.input.manifests, snakemake.params.plan, snakemake.output[0])
+check_tokens(snakemake.input, snakemake.params.plan, snakemake.output[0])
