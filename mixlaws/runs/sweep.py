@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -128,11 +129,14 @@ def measured_factor(config: Experiment) -> float:
     return config.training.max_epochs / config.optimum.max_epochs
 
 
-def plan_of_tokens(config: Experiment) -> dict[str, Any]:
-    """Return what the experiment needs of its tokens, as plain built-ins (config.counted)."""
+def plan_of_tokens(config: Experiment, mixtures: Sequence[Mixture]) -> dict[str, Any]:
+    """Return what the experiment needs of its tokens, as plain built-ins (config.counted).
+
+    `mixtures` are those of its sweep.
+    """
     confirmation, sections = config.confirmation, config.model_dump()
     return {
-        "mixtures": [asdict(mixture) for mixture in list_runs(config).mixtures],
+        "mixtures": [asdict(mixture) for mixture in mixtures],
         "num_windows": config.validation.num_windows,
         "sequence_length": config.training.sequence_length,
         "proxy_tokens": num_proxy_tokens(config),

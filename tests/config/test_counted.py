@@ -7,7 +7,7 @@ import yaml
 
 from mixlaws.config.complete import read_sections
 from mixlaws.config.counted import Counts, find_problems
-from mixlaws.runs.sweep import plan_of_tokens
+from mixlaws.runs.sweep import list_runs, plan_of_tokens
 
 ENOUGH = {"python": 2_000_000, "docs": 2_500_000, "cpp": 1_500_000}
 MEASURED = dict.fromkeys([*ENOUGH, "tests", "rst"], 64 * 128 + 1)
@@ -27,7 +27,12 @@ def problems(demo, counts, **changes):
     config = copy.deepcopy(demo)
     for section, keys in changes.items():
         config[section] = config.get(section, {}) | keys
-    return list(find_problems(counts, plan_of_tokens(read_sections(config))))
+    return find_all(config, counts)
+
+
+def find_all(config, counts):
+    sections = read_sections(config)
+    return list(find_problems(counts, plan_of_tokens(sections, list_runs(sections).mixtures)))
 
 
 def test_counts_that_are_just_enough_pass(demo):
@@ -80,7 +85,7 @@ def test_counted_tokens_limit_the_optimum_of_a_confirmation(demo):
     assert "python >= 0.6; python <= 0.488281 (by its available tokens)" in found
     config = copy.deepcopy(demo) | {"optimum": limits}
     del config["confirmation"]
-    assert list(find_problems(counts, plan_of_tokens(read_sections(config)))) == []
+    assert find_all(config, counts) == []
 
 
 def test_a_lattice_that_would_round_the_optimum_beyond_the_text_is_refused(demo):

@@ -21,7 +21,7 @@ from mixlaws.config.counted import find_problems, read_counts
 from mixlaws.errors import ConfigError
 from mixlaws.figures import draw_figures
 from mixlaws.report.page import write_report
-from mixlaws.runs.sweep import plan_of_tokens
+from mixlaws.runs.sweep import list_runs, plan_of_tokens
 from mixlaws.tables import write_table
 from mixlaws.text.accounting import manifest_table
 
@@ -58,7 +58,8 @@ def dry_run(seed):
         return None
     complete = sections.model_dump()
     manifests = plant_manifests(complete, random.Random(seed))
-    if any(find_problems(read_counts(manifests), plan_of_tokens(sections))):
+    plan = plan_of_tokens(sections, list_runs(sections).mixtures)
+    if any(find_problems(read_counts(manifests), plan)):
         return None
     return complete, manifests
 

@@ -71,6 +71,7 @@ AVAILABLE_TOKENS = {
 CONFIRMED = bool(SWEEP.confirmations)
 
 MEASURED_FACTOR = measured_factor(SECTIONS)
+TOKEN_PLAN = plan_of_tokens(SECTIONS, SWEEP.mixtures)
 
 
 wildcard_constraints:
@@ -226,7 +227,7 @@ def shape_of(wildcards):
 
 def unrecorded_plan(wildcards, resources):
     """Return what the experiment needs of its tokens. Snakemake does not record it."""
-    return plan_of_tokens(SECTIONS)
+    return TOKEN_PLAN
 
 
 def execution_of(wildcards, threads, resources):

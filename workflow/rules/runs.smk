@@ -35,7 +35,7 @@ rule write_mixtures:
     conda:
         "../../envs/analysis.yaml"
     params:
-        plan=plan_of_tokens(SECTIONS),
+        plan=TOKEN_PLAN,
         source=source_of("write_mixtures"),
     script:
         "../scripts/write_mixtures.py"
