@@ -26,7 +26,11 @@ resume:
 	@$(SNAKEMAKE) --rerun-incomplete $(ARGS)
 
 test: .venv/.installed-tests
-	$(BIN)/python -m pytest -n auto --dist loadfile -m "not slow and not full and not cluster"
+	$(BIN)/python -m pytest -n auto --dist loadfile -m "not slow and not full and not cluster and not trials"
+
+# A hundred random configs that pass the gate, to the page, on planted losses: about an hour.
+trials: .venv/.installed-tests
+	$(BIN)/python -m pytest -m trials tests/config
 
 # The smallest experiment on machines as users have them, as root, a quarter of an hour: prints a table.
 trials:

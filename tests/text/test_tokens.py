@@ -110,7 +110,7 @@ def test_no_training_token_comes_from_a_validation_document(workplace):
 
 def test_every_read_document_is_kept_or_dropped(workplace):
     tokens = workplace.write_all()
-    table = accounting_table(tokens, training_domains=["web", "code"], sequence_length=8)
+    table = accounting_table(tokens, training_domains=["web", "code"])
     dropped = table.num_dropped_exact + table.num_dropped_near + table.num_dropped_other
     assert (table.num_documents_read == table.num_documents_kept + dropped).all()
     assert table.groupby("domain").num_documents_read.sum().to_dict() == {

@@ -46,14 +46,18 @@ rule find_duplicates:
 
 rule make_tokenizer:
     input:
+        # Only a tokenizer that is trained waits for the text; one that is given is checked first.
         given=config["tokenizer"].get("file", []),
-        documents=training_documents,
-        duplicates="results/{experiment}/text/duplicates.parquet",
+        documents=training_documents if TRAINS_TOKENIZER else [],
+        duplicates=(
+            "results/{experiment}/text/duplicates.parquet" if TRAINS_TOKENIZER else []
+        ),
     output:
         "results/{experiment}/tokens/tokenizer.json",
     log:
         "results/{experiment}/logs/make_tokenizer.log",
     cache: True
+    priority: 0 if TRAINS_TOKENIZER else 100
     conda:
         "../../envs/train.yaml"
     params:
@@ -153,7 +157,6 @@ rule account_tokens:
     params:
         training_domains=DOMAINS,
         not_compared=GIVEN_DOMAINS,
-        sequence_length=TRAINING["sequence_length"],
         source=source_of("account_tokens"),
     script:
         "../scripts/account_tokens.py"
