@@ -62,6 +62,17 @@ class PageData:
             "domains": ordered(record["domains"], self.measured),
         }
 
+    @property
+    def is_confirmed(self) -> bool:
+        """Return whether runs of the target show each of the optimum's gains beyond their noise."""
+        gains = {} if self.confirmation is None else self.confirmation["gains"]
+        return bool(gains) and all(gain["beyond_noise"] for gain in gains.values())
+
+    @property
+    def recommends(self) -> bool:
+        """Return whether the page recommends the optimum: by the proxies or by the target's runs."""
+        return bool(self.optimum["support"]["recommends"]) or self.is_confirmed
+
     @cached_property
     def runs(self) -> pd.DataFrame:
         """Return proxies and confirmation runs in one table; role says which is which."""

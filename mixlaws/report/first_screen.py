@@ -35,9 +35,10 @@ def summary(found: PageData) -> dict[str, Any]:
     heavy = [each for each in cautions if each.text not in said]
     return {
         "experiment": found.config["experiment"],
-        "headline": support["headline"],
+        "headline": headline(found),
         "lead": lead(found),
-        "recommends": support["recommends"],
+        "recommends": found.recommends,
+        "concludes": support["recommends"],
         "shares": _bars(optimum),
         "verdict": findings.verdict(optimum, found.confirmation),
         "gains": findings.gain_findings(optimum),
@@ -55,12 +56,19 @@ def summary(found: PageData) -> dict[str, Any]:
     }
 
 
+def headline(found: PageData) -> str:
+    """Return the decision in one sentence. Runs of the target may tell what the proxies do not."""
+    if found.recommends and not found.optimum["support"]["recommends"]:
+        return f"Train on {format_mixture(found.optimum['proportions'])}."
+    return str(found.optimum["support"]["headline"])
+
+
 def lead(found: PageData) -> list[str]:
     """Return the paragraphs under the headline: what is recommended for what, or why nothing is."""
     optimum = found.optimum
     support = optimum["support"]
     weights = {domain: weight for domain, weight in found.weights.items() if weight > 0}
-    if not support["recommends"]:
+    if not found.recommends:
         named = format_mixture(optimum["proportions"])
         return [
             support["reason"],
@@ -78,7 +86,10 @@ def lead(found: PageData) -> list[str]:
         words += f"Predicted loss: {format_loss(overall['value'])} nats per token ({interval})."
     else:
         words += support["loss_reason"]
-    return [words, *([_point_words(found)] if _point_words(found) else [])]
+    paragraphs = [words]
+    if not support["recommends"]:
+        paragraphs.append(f"The proxies alone do not support this choice. {support['reason']}")
+    return [each for each in (*paragraphs, _point_words(found)) if each]
 
 
 def _point_words(found: PageData) -> str:
@@ -134,7 +145,7 @@ def _share_of(spent: float, target: float) -> str:
 def next_steps(found: PageData) -> Iterator[Finding]:
     """Say what to do next, the most useful first."""
     optimum, confirmation = found.optimum, found.confirmation
-    if not optimum["support"]["recommends"]:
+    if not found.recommends:
         yield Finding(
             "plain",
             "Add the runs named above with training.sizes, training.num_steps and mixtures.count "

@@ -15,6 +15,8 @@ from mixlaws.provenance import TRAINING_VERSION
 from mixlaws.report import findings, warnings
 from mixlaws.report import tables as report_tables
 from mixlaws.report.blocks import section_figures
+from mixlaws.report.data import PageData
+from mixlaws.report.first_screen import summary
 from mixlaws.report.page import write_report
 from mixlaws.results import FigureFolder, Results
 
@@ -423,3 +425,20 @@ def test_the_text_is_traced_from_documents_to_splits(folder, page):
     own = overlap[overlap["validation_domain"] == overlap["training_domain"]].iloc[0]
     assert f"{own['num_overlapping']} ({100 * own['share']:.1f} %)" in words
     assert "bits per byte, mean" in words
+
+
+def test_runs_of_the_target_may_recommend_what_the_proxies_do_not(folder, page):  # noqa: ARG001
+    config = Planted().config(folder / "source")
+    results = Results(folder)
+    results.optimum["support"] |= {"recommends": False, "headline": "Unknown.", "reason": "Wide."}
+    data = PageData(results, config)
+    assert data.is_confirmed
+    found = summary(data)
+    assert found["headline"].startswith("Train on ")
+    assert found["lead"][1] == "The proxies alone do not support this choice. Wide."
+    data.confirmation["gains"]["uniform"]["beyond_noise"] = False
+    assert not data.is_confirmed
+    found = summary(data)
+    assert found["headline"] == "Unknown."
+    assert found["lead"][0] == "Wide."
+    assert "Until then, keep the mixture in use" in found["next_steps"][-1].text
