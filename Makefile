@@ -31,9 +31,6 @@ test: .venv/.installed-tests
 # A hundred random configs that pass the gate, to the page, on planted losses: about an hour.
 trials: .venv/.installed-tests
 	$(BIN)/python -m pytest -m trials tests/config
-
-# The smallest experiment on machines as users have them, as root, a quarter of an hour: prints a table.
-trials:
 	$(PYTHON) tests/fresh_machines.py $(CASES)
 
 # Killed processes, full disks, damaged files: the bounded version, some ten minutes.
