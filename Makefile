@@ -4,6 +4,11 @@ BIN := .venv/bin
 CORES ?= all
 COMMA := ,
 export OMP_NUM_THREADS ?= 1
+# Snakemake keeps a cache in the home folder and does not start where that is read-only.
+CACHE := $(shell exec 2> /dev/null; d="$${XDG_CACHE_HOME:-$${HOME:?}/.cache}"; mkdir -p "$$d" && test -w "$$d" && echo kept)
+ifneq ($(CACHE),kept)
+export XDG_CACHE_HOME := $(CURDIR)/.snakemake/cache
+endif
 
 .PHONY: demo resume test trials test-faults test-cluster test-full fault-table lint clean
 

@@ -24,10 +24,7 @@ USER = "mixlaws-trial"
 SMOKE = "--configfile tests/workflow/smoke.yaml"
 ONE_RUN = "results/smoke/runs/2K/uniform/seed-0/losses.csv"
 WHOLE = f'make resume ARGS="{SMOKE}" && .venv/bin/mixlaws show {SMOKE}'
-SMALL = (
-    f'.venv/bin/snakemake --cores all --dry-run --quiet all {SMOKE} && make resume ARGS="{ONE_RUN} '
-    f'{SMOKE}" && .venv/bin/mixlaws status {SMOKE} | grep "1 done"'
-)
+SMALL = f'make resume ARGS="{ONE_RUN} {SMOKE}" && .venv/bin/mixlaws status {SMOKE} | head -1'
 REACHED = {"page ": "the answer", "smoke: 14 runs: 1 done": "text read, a model trained"}
 """How the last line begins, by what was reached."""
 REFUSALS = (

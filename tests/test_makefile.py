@@ -24,7 +24,7 @@ def make(folder, *arguments, **environment):
     return subprocess.run(
         ["make", *arguments],
         cwd=folder,
-        env={"PATH": os.environ["PATH"], "LC_ALL": "C"} | environment,
+        env={"PATH": os.environ["PATH"], "LC_ALL": "C", "HOME": str(folder)} | environment,
         capture_output=True,
         text=True,
     )
@@ -106,6 +106,17 @@ def test_without_a_terminal_the_log_is_plain_and_quiet(installed):
         "snakemake --quiet rules host --cores 3 --no-hooks",
         "mixlaws show",
     ]
+
+
+@pytest.mark.parametrize(
+    ("home", "cache"), [("/proc", ".snakemake/cache"), (None, ".snakemake/cache"), (".", "")]
+)
+def test_a_read_only_home_has_its_cache_in_the_project(installed, home, cache):
+    script(installed / ".venv/bin/mixlaws", 'echo "$XDG_CACHE_HOME"')
+    environment = {"PATH": os.environ["PATH"]} | ({"HOME": home} if home else {})
+    command = ["make", "demo"]
+    found = subprocess.run(command, cwd=installed, env=environment, capture_output=True, text=True)
+    assert found.stdout.splitlines()[-1] == (f"{installed}/{cache}" if cache else "")
 
 
 def test_in_a_terminal_there_are_bars(installed):
