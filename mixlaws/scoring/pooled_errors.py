@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from mixlaws.scoring.distance_errors import Shape
+from mixlaws.scoring.distance_errors import Pooled, Shape
 
 Table = dict[str, dict[str, tuple[Shape, Shape]]]
 """Pipeline, swarm -> shapes of (the validation domains, the overall loss)."""
@@ -38,8 +38,8 @@ DIFFERENCES: Table = {
 TABLES = {"levels": LEVELS, "differences": DIFFERENCES}
 
 
-def pooled_shapes(pipeline: str, of: str, leave_out: str | None = None) -> dict[str, Shape]:
-    """Return the mean shapes of `domains` and `overall` over the public swarms.
+def pooled_shapes(pipeline: str, of: str, leave_out: str | None = None) -> Pooled:
+    """Return the mean shapes over the public swarms.
 
     `of` is levels or differences. A pipeline that was not measured there (loglog) takes nested's.
     """
@@ -47,4 +47,4 @@ def pooled_shapes(pipeline: str, of: str, leave_out: str | None = None) -> dict[
     used = [shapes for swarm, shapes in table.items() if swarm != leave_out]
     a, b, c = np.mean(used, axis=0).T
     domains, overall = zip(a.tolist(), b.tolist(), c.tolist(), strict=True)
-    return {"domains": domains, "overall": overall}
+    return Pooled(domains, overall, len(used))

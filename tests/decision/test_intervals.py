@@ -180,7 +180,7 @@ def bounds_of(kappa: float, seed: int = 0) -> Bounds:
     """Bounds whose differences have the variance `kappa`, nats squared, far from the runs."""
     trained = observe(seed).proportions
     differences = DifferenceVariance(trained, np.full(3, kappa), None)
-    errors = DistanceErrors(np.full(3, 0.01), (1, 0, 0), (1, 0, 0), (True, True), 8)
+    errors = DistanceErrors(np.full(3, 0.01), (1, 0, 0), (1, 0, 0), (True, True), 8, 2)
     levels = LevelVariance(errors, Distance(0, 0), differences)
     return Bounds(COLUMNS, Uncertainty(levels), 0.9)
 

@@ -30,7 +30,7 @@ class Additive:
 
     name: ClassVar[str] = "additive"
     convex: ClassVar[bool] = True
-    may_decide: ClassVar[bool] = True
+    decides_from: ClassVar[int | None] = 0
 
     E: np.ndarray
     """(V,) irreducible loss, nats."""
