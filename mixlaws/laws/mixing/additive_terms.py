@@ -10,7 +10,12 @@ import numpy as np
 
 from mixlaws.laws.mixing.additive import Additive
 from mixlaws.laws.mixing.form import MixingPriors, contrast_precision, irreducible_prior
-from mixlaws.laws.mixing.implicit import IRREDUCIBLE_STARTS, MIN_MIXTURES, loss_correlations
+from mixlaws.laws.mixing.implicit import loss_correlations
+
+MIN_MIXTURES = 256
+"""Several terms predict unseen mixtures better from about so many on, and worse below 64."""
+IRREDUCIBLE_START = 0.6
+"""Starting value of E, as a fraction of the lowest loss."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,7 +29,7 @@ class AdditiveTerms:
 
     name: ClassVar[str] = "additive-terms"
     convex: ClassVar[bool] = True
-    decides_from: ClassVar[int | None] = MIN_MIXTURES
+    decides_from: ClassVar[float | None] = MIN_MIXTURES
 
     E: np.ndarray
     """(V,) irreducible loss, nats."""
@@ -80,20 +85,17 @@ class AdditiveTerms:
     def starts(
         cls, proportions: np.ndarray, losses: np.ndarray, priors: MixingPriors
     ) -> np.ndarray:
-        """Return two starts whose terms lean on the shares that lower the loss, some more."""
+        """Return one start whose terms lean on the shares that lower the loss, some more."""
         num_terms = priors.num_terms
         amount = (proportions**priors.exponent).sum(axis=1).mean()
         steepness = np.linspace(0.0, 3.0, 1 + num_terms)[1:]
         help_of = -loss_correlations(proportions, losses)
-        starts = []
-        for part in IRREDUCIBLE_STARTS:
-            E = part * losses.min(axis=0)
-            level = -np.log((losses.mean(axis=0) - E) / num_terms * amount)
-            strength = level[:, None, None] + steepness[:, None] * help_of[:, None, :]
-            strength = strength.reshape(len(E), -1)
-            exponent = np.full_like(strength, np.log(priors.exponent))
-            starts.append(np.column_stack([E, strength, exponent]))
-        return np.stack(starts)
+        E = IRREDUCIBLE_START * losses.min(axis=0)
+        level = -np.log((losses.mean(axis=0) - E) / num_terms * amount)
+        strength = level[:, None, None] + steepness[:, None] * help_of[:, None, :]
+        strength = strength.reshape(len(E), -1)
+        exponent = np.full_like(strength, np.log(priors.exponent))
+        return np.column_stack([E, strength, exponent])[None]
 
     @classmethod
     def evaluate(cls, theta: np.ndarray, proportions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
