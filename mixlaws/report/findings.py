@@ -32,8 +32,7 @@ MIXTURE_FOLDS = {
     K_FOLD: "mixtures left out in groups",
     HELD_OUT: "mixtures held out of every fit",
 }
-BASELINE_LAWS = ("linear", "mean")
-"""Simple predictors that a mixing law has to beat."""
+BASELINE_LAWS = ("linear", "mean")  # simple predictors that a mixing law has to beat
 FAR = {"parameters": 10.0, "tokens": 10.0}
 """The page warns of an extrapolation by more than this factor."""
 NUM_NAMED = 5
