@@ -2,11 +2,11 @@
 
     MIXLAWS_PUBLISHED=<folder of the published logs> python benchmarks/calibration.py
 
-prints Markdown tables (docs/method.md). `--pooled` prints the table of scoring/pooled_errors.py
-instead. In every cell the pipeline, its errors by distance and the variance of differences come
-from the training side alone; where mixtures are left out, the folds are those of the whole swarm
-without these mixtures' rows. The pooled shapes leave the swarm under test out. The 1B losses
-choose nothing.
+writes its tables into docs/measurements.md, between two comments, and prints them. `--pooled` prints the
+table of scoring/pooled_errors.py instead. In every cell the pipeline, its errors by distance and
+the variance of differences come from the training side alone; where mixtures are left out, the
+folds are those of the whole swarm without these mixtures' rows. The pooled shapes leave the swarm
+under test out. The 1B losses choose nothing.
 """
 
 from __future__ import annotations
@@ -14,17 +14,18 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 ROOT = Path(__file__).parents[1]
-sys.path[:0] = [str(ROOT), str(ROOT / "tests/reference")]
+sys.path[:0] = [str(ROOT), str(ROOT / "tests"), str(ROOT / "tests/reference")]
 
+from calibration_planted import planted_table  # noqa: E402
 from published_logs import read_logs, weights_of  # noqa: E402
 
-from mixlaws.laws.joint.fit import JointSettings  # noqa: E402
 from mixlaws.laws.observations import Observations, Target  # noqa: E402
 from mixlaws.laws.overall import Columns  # noqa: E402
 from mixlaws.laws.pipelines import Joint, Nested  # noqa: E402
@@ -48,7 +49,6 @@ from mixlaws.scoring.folds import (  # noqa: E402
     target_of,
 )
 from mixlaws.scoring.pipeline_choice import PipelineChoice, choose_pipeline  # noqa: E402
-from mixlaws.scoring.tiers import TwoTierJoint, choose_tiers  # noqa: E402
 from mixlaws.scoring.uncertainty import measure_uncertainty  # noqa: E402
 
 PIPELINES = (Nested(), Joint())
@@ -59,6 +59,7 @@ LEVEL = 0.9
 NUM_GROUPS = 5
 USUAL_STEPS = 30_000
 NUM_RESAMPLES = 400
+NUM_PROCESSES = 2
 
 
 @dataclass(frozen=True, eq=False)
@@ -191,8 +192,12 @@ def fit_folds(swarm: Swarm) -> SwarmFolds:
     return SwarmFolds(swarm.name, folds, targets)
 
 
-def make_cells(swarm: Swarm, whole: SwarmFolds) -> Iterator[Cell]:
-    """Yield the cells of a swarm, near ones first."""
+CellArguments = tuple[Swarm, str, Observations, Observations, FoldPredictions | None]
+"""Of make_cell."""
+
+
+def plan_cells(swarm: Swarm, whole: SwarmFolds) -> Iterator[CellArguments]:
+    """Yield what the cells of a swarm are made of, near ones first."""
     runs, folds = swarm.observations, whole.folds
     end = runs.select((runs.size == "410M") & (runs.step == USUAL_STEPS))
     names = np.unique(end.mixture)
@@ -200,17 +205,18 @@ def make_cells(swarm: Swarm, whole: SwarmFolds) -> Iterator[Cell]:
         out = names[group::NUM_GROUPS]
         rest = runs.select(~np.isin(runs.mixture, out))
         unseen = end.select(np.isin(end.mixture, out))
-        yield make_cell(swarm, "mixtures", rest, unseen, _without(folds, out))
+        yield swarm, "mixtures", rest, unseen, _without(folds, out)
     usual = _usual(runs)
-    yield make_cell(swarm, "size", runs.select(runs.size != "410M"), end)
-    yield make_cell(swarm, "steps", usual.select(usual.step <= 0.75 * USUAL_STEPS), end)
+    yield swarm, "size", runs.select(runs.size != "410M"), end, None
+    yield swarm, "steps", usual.select(usual.step <= 0.75 * USUAL_STEPS), end, None
     early = (usual.step <= 20_000) & (usual.step >= 10_000)
-    yield make_cell(swarm, "10-20k steps", usual.select(early), end)
-    yield make_cell(swarm, "two sizes", runs.select(np.isin(runs.size, ["70M", "160M"])), end)
+    yield swarm, "10-20k steps", usual.select(early), end, None
+    two = runs.select(np.isin(runs.size, ["70M", "160M"]))
+    yield swarm, "two sizes", two, end, None
     for step in np.unique(swarm.unseen.step):
         if step in (10_000, 20_000, 40_000, 100_000):
             at_step = swarm.unseen.select(swarm.unseen.step == step)
-            yield make_cell(swarm, "1B", runs, at_step, folds)
+            yield swarm, "1B", runs, at_step, folds
 
 
 def _without(folds: FoldPredictions, mixtures: np.ndarray) -> FoldPredictions:
@@ -264,6 +270,11 @@ def bound(cell: Cell) -> Bounds:
         widths.of_differences(pair, LEVEL) if len(i) else none,
         former_rule(cell),
     )
+
+
+def bound_cell(arguments: CellArguments) -> Bounds:
+    """Make a cell and compute its half-widths."""
+    return bound(make_cell(*arguments))
 
 
 def former_rule(cell: Cell) -> tuple[float, float]:
@@ -355,13 +366,16 @@ def coverage_row(label: str, bounds: Sequence[Bounds]) -> str:
     cells += [f"{(levels.missed <= levels.width)[:, -1].mean():.2f}"]
     before = np.nanmedian([b.before for b in bounds], axis=0)
     cells += [f"{np.median(levels.width[:, -1]):.4f} ({before[0]:.4f})", f"{levels.score():.3f}"]
+    verdicts = [_verdict(levels)]
     if len(pairs.missed):
+        verdicts.append(_verdict(pairs))
         low, high = pairs.limits()
         thirds = " ".join(f"{pair_points(bounds, t).coverage():.2f}" for t in range(3))
         expected = np.median(np.concatenate([b.expected for b in bounds])[:, -1])
         cells += [f"{pairs.coverage():.2f} ({low:.2f}-{high:.2f})", thirds]
         cells += [f"{np.median(pairs.width[:, -1]):.4f}, {expected:.4f} ({before[1]:.4f})"]
         cells += [f"{pairs.score():.3f}"]
+    cells += ["; ".join(verdicts)]
     return "| " + " | ".join(cells) + " |"
 
 
@@ -374,8 +388,20 @@ bootstrap.
 
 | predicted | pipeline | mixtures | levels | overall | half-width, overall (before) | score \
 | differences | near, middle, far third | half-width of one run, of expected losses (before) \
-| score |
-|---|---|---|---|---|---|---|---|---|---|---|"""
+| score | levels; differences |
+|---|---|---|---|---|---|---|---|---|---|---|---|"""
+
+MIN_JUDGED = 20
+"""Mixtures from which a row has a bar: .90 inside the coverage's own interval."""
+
+
+def _verdict(points: Held) -> str:
+    """Say whether the level is inside the coverage's own interval."""
+    number = len(np.unique(np.concatenate(points.mixtures)))
+    if number < MIN_JUDGED:
+        return "no bar"
+    low, high = points.limits()
+    return "holds" if low <= LEVEL <= high else "too wide" if low > LEVEL else "too narrow"
 
 
 def coverage_table(bounds: Sequence[Bounds]) -> str:
@@ -409,26 +435,6 @@ def choice_table(swarms: Sequence[SwarmFolds]) -> str:
     return "\n".join(lines)
 
 
-TIER_FOLDS = ("3 sizes, ", "3 sizes and the first 0.75", "first 0.6", "first 0.75", "runs")
-"""Names of the folds on which one tier and two are compared: those of the shortest fits."""
-
-
-def tier_table(swarms: Sequence[Swarm], folds: Sequence[SwarmFolds]) -> str:
-    """Return the error of one tier and of two on the folds of each swarm."""
-    lines = ["\nJoint laws in one tier and in two, rms over folds of the overall loss, nats.\n"]
-    lines += ["| swarm | one tier | two tiers | levels use |\n|---|---|---|---|"]
-    for swarm, each in zip(swarms, folds, strict=True):
-        runs, joint = swarm.observations, make_candidates(PIPELINES, swarm.observations)[1]
-        settings = JointSettings(early_cut=0.0)
-        two = replace(joint, pipeline=TwoTierJoint(settings=settings))
-        used = [f for f in distance_folds(runs, joint.kept) if f.name.startswith(TIER_FOLDS)]
-        found = predict_folds([two], runs, swarm.columns, used)
-        choice = choose_tiers(each.folds.of("joint"), found.found)
-        errors = f"{choice.one_tier:.4f} | {choice.two_tiers:.4f}"
-        lines.append(f"| {swarm.name} | {errors} | {choice.num_tiers} |")
-    return "\n".join(lines)
-
-
 def target_table(bounds: Sequence[Bounds]) -> str:
     """Return RedPajama's two mixtures at 1B and 100k steps, and their difference, overall."""
     found = next(b for b in bounds if b.cell.kind == "1B" and b.cell.step == 100_000)
@@ -454,20 +460,31 @@ def target_table(bounds: Sequence[Bounds]) -> str:
     return "\n".join(lines)
 
 
+BEGIN, END = "<!-- calibration: begin -->", "<!-- calibration: end -->"
+"""In docs/measurements.md; what stands between them is replaced."""
+
+
+def write_tables(page: Path, tables: str) -> None:
+    """Put the tables into a page between the two comments."""
+    before, rest = page.read_text().split(BEGIN)
+    page.write_text(f"{before}{BEGIN}\n{tables.strip()}\n\n{END}{rest.split(END)[1]}")
+
+
 def main() -> None:
-    """Print the tables."""
+    """Write the tables into docs/measurements.md, and print them."""
     published = Path(os.environ["MIXLAWS_PUBLISHED"])
     swarms = [read_swarm(published, name) for name in SWARMS]
-    folds = [fit_folds(swarm) for swarm in swarms]
+    with ProcessPoolExecutor(NUM_PROCESSES) as pool:
+        folds = list(pool.map(fit_folds, swarms))
     if "--pooled" in sys.argv:
         print(pooled_table(folds))
         return
-    print(choice_table(folds))
-    print(tier_table(swarms, folds))
-    cells = [c for swarm, each in zip(swarms, folds, strict=True) for c in make_cells(swarm, each)]
-    bounds = [bound(cell) for cell in cells]
-    print(target_table(bounds))
-    print(coverage_table(bounds))
+    plans = [p for swarm, each in zip(swarms, folds, strict=True) for p in plan_cells(swarm, each)]
+    with ProcessPoolExecutor(NUM_PROCESSES) as pool:
+        bounds = list(pool.map(bound_cell, plans))
+    tables = [choice_table(folds), target_table(bounds), coverage_table(bounds), planted_table()]
+    write_tables(ROOT / "docs/measurements.md", "\n".join(tables))
+    print("\n".join(tables))
 
 
 def pooled_table(swarms: Sequence[SwarmFolds]) -> str:

@@ -26,7 +26,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests/reference")]
 from published_logs import common_mixtures, read_logs, read_regmix_1m  # noqa: E402
 
 from mixlaws.decision.bootstrap import Sampling, bootstrap  # noqa: E402
-from mixlaws.laws.joint.fit import DEFAULT_FORMS, fit_joint, fit_joint_ensemble  # noqa: E402
+from mixlaws.laws.joint.fit import DEFAULT_FORMS, fit_joint  # noqa: E402
 from mixlaws.laws.mixing.fit import fit_mixing_law  # noqa: E402
 from mixlaws.laws.nested import NestedSettings, fit_nested  # noqa: E402
 from mixlaws.laws.observations import Observations, Target  # noqa: E402
@@ -172,7 +172,7 @@ def joint_stages(seen: Observations, target: Target) -> Iterator[Stage]:
     """Yield the stages of the joint laws: one form, the default ensemble, bootstrap refits."""
     seconds = cpu_seconds(lambda: fit_joint(seen, form="F1"))
     yield Stage("joint law F1", seconds, f"{len(seen)} checkpoints, 22 domains; bar 5 s")
-    seconds = cpu_seconds(lambda: fit_joint_ensemble(seen))
+    seconds = cpu_seconds(lambda: Joint().fit_forms(seen))
     yield Stage("joint laws, default ensemble", seconds, "bar 10 s")
     for name, forms, bar in (("F1", ["F1"], "60 s"), ("the ensemble", DEFAULT_FORMS, "4 min")):
         begin = time.perf_counter()

@@ -22,14 +22,15 @@ from mixlaws.figures.style import (
 )
 from mixlaws.figures.view import View
 from mixlaws.laws.overall import OVERALL
-from mixlaws.results import HELD_OUT, LEAVE_ONE_MIXTURE_OUT
+from mixlaws.results import HELD_OUT, K_FOLD, LEAVE_ONE_MIXTURE_OUT
 
 KINDS = {
     "fitted": ("fitted (in-sample)", {"marker": ".", "markersize": 5, "color": MUTED}),
     LEAVE_ONE_MIXTURE_OUT: ("left out in turn", {"marker": "o", "markersize": 4.5}),
+    K_FOLD: ("left out in groups", {"marker": "o", "markersize": 4.5}),
     HELD_OUT: ("held-out mixture", {"marker": "D", "markersize": 5.5, "mec": INK, "mew": 1.2}),
 }
-OUT_OF_SAMPLE = (LEAVE_ONE_MIXTURE_OUT, HELD_OUT)
+OUT_OF_SAMPLE = (LEAVE_ONE_MIXTURE_OUT, K_FOLD, HELD_OUT)
 KEYS = ["size", "mixture", "tokens", "validation_domain"]
 
 

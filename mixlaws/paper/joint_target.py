@@ -14,7 +14,7 @@ from mixlaws.decision.decide import Evidence, decide_mixture
 from mixlaws.decision.estimates import KINDS, estimate
 from mixlaws.decision.intervals import Bounds, predict_differences
 from mixlaws.files import read_json, write_json
-from mixlaws.laws.joint.fit import JointSettings, fit_joint_ensemble
+from mixlaws.laws.joint.fit import JointSettings
 from mixlaws.laws.nested import PAPER_SETTINGS
 from mixlaws.laws.observations import Observations
 from mixlaws.laws.overall import Columns
@@ -71,16 +71,14 @@ def joint_predictions(
 ) -> pd.DataFrame:
     """Return predicted and observed losses of every run at the target's size, for every panel.
 
-    No law is fitted to this size. Columns: mixture, step, panel, predicted, observed. Mixtures
-    seen by proxies are predicted with their own offsets (two tiers).
+    No law is fitted to this size. Columns: mixture, step, panel, predicted, observed.
     """
     panels = Panels.of(study, groups)
-    law, _ = fit_joint_ensemble(
-        proxy_runs(study, settings), forms=choice.forms, settings=choice.settings
-    )
+    laws = Joint(choice.forms, choice.settings).fit_forms(proxy_runs(study, settings))
     seen = make_observations(study)
     large = seen.select(seen.size == settings["target"]["size"])
-    predicted, observed = panels.of_losses(law.predict(large)), panels.of_losses(large.losses)
+    mean = np.mean([law.predict(large) for law, _ in laws.values()], axis=0)
+    predicted, observed = panels.of_losses(mean), panels.of_losses(large.losses)
     tables = [
         pd.DataFrame(
             {
@@ -134,9 +132,9 @@ def bound_target(
 ) -> dict[str, Any]:
     """Return the content of optimum.json (`decide_mixture`) and `gain`, default minus optimised.
 
-    Mixtures are predicted as unseen ones (one tier). Intervals of losses and gains come from the
-    forward folds among the proxies (`scoring/forward.py`), the study itself, `swarm`, left out of
-    the pooled values; those of shares are bootstraps over mixtures.
+    The law is that of `joint_predictions`. Intervals of losses and gains come from the forward
+    folds among the proxies (`scoring/forward.py`), the study itself, `swarm`, left out of the
+    pooled values; those of shares are bootstraps over mixtures.
     """
     evidence = _gather(study, settings, choice, uncertainty, swarm, processes)
     named: dict[str, Any] = {role: study.shares(settings[role]) for role in ROLES}

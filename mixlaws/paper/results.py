@@ -87,7 +87,7 @@ class PaperResults:
         return float(found["observed"].iloc[0])
 
     def joint(self, role: str) -> float:
-        """Return the joint laws' overall loss at the target, with the offset of a seen mixture."""
+        """Return the joint laws' overall loss at the target."""
         rows, target = self.joint_predictions, self.settings["extrapolation"]
         rows = rows[(rows["panel"] == OVERALL) & (rows["step"] == target["target"]["step"])]
         return float(rows.loc[rows["mixture"] == target[role], "predicted"].iloc[0])

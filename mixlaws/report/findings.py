@@ -18,7 +18,7 @@ from mixlaws.presentation import (
     format_signed,
 )
 from mixlaws.report.blocks import Finding
-from mixlaws.results import BEST_OBSERVED, HELD_OUT, LEAVE_ONE_MIXTURE_OUT, NOISE_FACTOR
+from mixlaws.results import BEST_OBSERVED, HELD_OUT, K_FOLD, LEAVE_ONE_MIXTURE_OUT, NOISE_FACTOR
 
 UNIFORM = "uniform"
 BASELINE_WORDS = {
@@ -29,6 +29,7 @@ BASELINE_WORDS = {
 """Words for baselines whose names do not explain themselves."""
 MIXTURE_FOLDS = {
     LEAVE_ONE_MIXTURE_OUT: "mixtures left out in turn",
+    K_FOLD: "mixtures left out in groups",
     HELD_OUT: "mixtures held out of every fit",
 }
 BASELINE_LAWS = ("linear", "mean")

@@ -11,7 +11,7 @@ import numpy as np
 from mixlaws.errors import FitError
 from mixlaws.laws.joint.fit import JointSettings
 from mixlaws.laws.loglog import LogLogSettings
-from mixlaws.laws.mixing import DECIDING_LAWS
+from mixlaws.laws.mixing import candidate_laws
 from mixlaws.laws.nested import NestedSettings, fit_nested
 from mixlaws.laws.observations import Observations, Target
 from mixlaws.laws.overall import Columns
@@ -19,8 +19,8 @@ from mixlaws.laws.pipelines import Joint, LogLog, Nested, Pipeline
 from mixlaws.scoring.folds import (
     FoldResult,
     LossTable,
-    cross_validate_mixtures,
     last_losses,
+    leave_mixtures_out,
     predict_held_out,
 )
 from mixlaws.scoring.forward import Forward, Question, has_folds, look_forward
@@ -85,8 +85,10 @@ def choose_laws(
     `options` is the config's `laws`. Raises FitError when the pinned pipeline cannot be fitted.
     """
     fitted = observations.select(~np.isin(observations.mixture, held_out))
-    folds = _mixture_folds(fitted, target, options["early_cut"])
     pinned = None if options["mixing"] == "auto" else options["mixing"]
+    tables = _mixture_tables(fitted, target, options["early_cut"])
+    laws = candidate_laws(min(len(table.mixtures) for table in tables), pinned)
+    folds = [result for table in tables for result in leave_mixtures_out(laws, table)]
     decision = decide(folds, columns, pinned=pinned)
     asked = options["pipeline"]
     joint, joint_scores, why_not = (
@@ -100,31 +102,45 @@ def choose_laws(
         target,
         columns,
         [each for name, each in draft.pipelines().items() if name in (asked, *COMPARED)],
-        Question(decision.law, None if asked == "auto" else asked, failed=why_not),
+        Question(
+            decision.law,
+            None if asked == "auto" else asked,
+            failed=why_not,
+            left_out=_of_largest_size(folds, decision.law, fitted),
+        ),
     )
     reasons = {"mixing": decision.reason, "pipeline": forward.choice.reason}
     choice = replace(draft, pipeline=forward.choice.name, reasons=reasons)
-    held = _held_out_folds(observations, held_out)
+    held = _held_out_folds(observations, held_out, laws)
     return Scored(choice, folds + held, forward, joint_scores)
 
 
-def _mixture_folds(fitted: Observations, target: Target, early_cut: float) -> list[FoldResult]:
-    """Leave one mixture out at the end of every size, and of the losses extrapolated."""
+def _mixture_tables(fitted: Observations, target: Target, early_cut: float) -> list[LossTable]:
+    """Return the losses at the end of every size, and those extrapolated if any are."""
     tables = [last_losses(fitted, str(size)) for size in np.unique(fitted.size)]
     nested = fit_nested(fitted, target, settings=NestedSettings(early_cut=early_cut))
-    tables.append(
-        LossTable("target", target.tokens, nested.mixtures, nested.proportions, nested.losses)
+    if nested.step is None and nested.size is None:
+        return tables
+    extrapolated = LossTable(
+        "target", target.tokens, nested.mixtures, nested.proportions, nested.losses
     )
-    return [result for table in tables for result in cross_validate_mixtures(DECIDING_LAWS, table)]
+    return [*tables, extrapolated]
 
 
-def _held_out_folds(observations: Observations, held_out: Sequence[str]) -> list[FoldResult]:
+def _of_largest_size(folds: Sequence[FoldResult], law: str, fitted: Observations) -> FoldResult:
+    """Return what a law predicted for the mixtures left out at the largest size."""
+    largest = str(fitted.size[np.argmax(fitted.num_params)])
+    return next(each for each in folds if (each.law, each.size) == (law, largest))
+
+
+def _held_out_folds(
+    observations: Observations, held_out: Sequence[str], laws: Sequence[str]
+) -> list[FoldResult]:
     """Predict the held-out mixtures at the end of every size."""
     if not len(held_out):
         return []
     tables = [last_losses(observations, str(size)) for size in np.unique(observations.size)]
-    results = [predict_held_out(DECIDING_LAWS, table, held_out) for table in tables]
-    return [result for table in results for result in table]
+    return [result for table in tables for result in predict_held_out(laws, table, held_out)]
 
 
 def _choose_joint(

@@ -13,7 +13,7 @@ pooled over public swarms (POOLED), which weighs PRIOR_FOLDS folds at each of th
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,6 +23,18 @@ from mixlaws.scoring.distance_folds import Distance, FoldPrediction
 
 Shape = tuple[float, float, float]
 """(a, b, c) of a variance, up to a factor."""
+
+
+@dataclass(frozen=True)
+class Pooled:
+    """Shapes pooled over public swarms, towards which an experiment's own are shrunk."""
+
+    domains: Shape | None
+    """None does not shrink."""
+    overall: Shape | None
+    num_swarms: int
+    """Of how many swarms they are the mean."""
+
 
 PRIOR_FOLDS = 2.0
 _ITERATIONS = 50
@@ -42,19 +54,32 @@ class DistanceErrors:
     measured: tuple[bool, bool]
     """Whether any fold looks to a larger size, and to later steps; False: the pooled value."""
     num_folds: int
+    num_swarms: int
+    """Of how many public swarms the pooled shape is the mean."""
 
     def sigma(self, distance: Distance) -> np.ndarray:
         """Return the standard deviation (V + 1,) of an error at a distance, nats."""
-        shapes = np.array([self.domains] * (len(self.scale) - 1) + [self.overall])
-        return self.scale * np.sqrt(shapes @ _features([distance])[0])
+        return self.scale * np.sqrt(self._parts(distance).sum(axis=1))
 
-    def quantile(self, level: float) -> float:
-        """Return what an interval of the level multiplies sigma by.
+    def quantile(self, level: float, distance: Distance) -> np.ndarray:
+        """Return what an interval of the level multiplies sigma (V + 1,) by at a distance.
 
-        Student's t: few folds do not know their sigma well. The pooled shape counts as its folds.
+        Student's t, as few folds do not know their sigma well. What they measured has as many
+        degrees of freedom as there are folds, those of the pooled shape included; growth in a
+        direction that no fold measured has one more than there are swarms behind the pooled value.
+        Their inverses are averaged by the two parts of the variance, which share one scale.
         """
-        degrees = self.num_folds + len(_PRIOR_POINTS) * PRIOR_FOLDS - 1
-        return float(stats.t.ppf(0.5 + level / 2, degrees))
+        known = self.num_folds + len(_PRIOR_POINTS) * PRIOR_FOLDS - 1
+        parts = self._parts(distance)
+        pooled = parts[:, 1:] @ ~np.array(self.measured)
+        share = pooled / np.maximum(parts.sum(axis=1), 1e-300)
+        degrees = 1 / ((1 - share) / known + share / (1 + self.num_swarms))
+        return np.asarray(stats.t.ppf(0.5 + level / 2, degrees))
+
+    def _parts(self, distance: Distance) -> np.ndarray:
+        """Return the parts (V + 1, 3) of the variance at a distance over scale squared."""
+        shapes = np.array([self.domains] * (len(self.scale) - 1) + [self.overall])
+        return shapes * _features([distance])[0]
 
     def growth(self, at: Distance, other: Distance) -> np.ndarray:
         """Return the variance (V + 1,) at one distance over that at another."""
@@ -63,15 +88,15 @@ class DistanceErrors:
 
 def measure_distance_errors(
     predictions: Sequence[FoldPrediction],
-    pooled: Mapping[str, Shape | None],
+    pooled: Pooled,
     *,
     differences: bool = False,
 ) -> DistanceErrors:
     """Return the errors of one pipeline by distance.
 
-    `pooled` holds the shapes of `domains` and `overall` (`pooled_shapes`). With `differences` what
-    a fold misses in common is removed first: the result is half the variance of the difference
-    between two mixtures; folds of one mixture say nothing of it. Raises ValueError without a fold.
+    With `differences` what a fold misses in common is removed first: the result is half the
+    variance of the difference between two mixtures; folds of one mixture say nothing of it. Raises
+    ValueError without a fold.
     """
     used = [p for p in predictions if len(p.errors) > 1] if differences else list(predictions)
     if not used:
@@ -79,8 +104,8 @@ def measure_distance_errors(
     squares = np.array([_mean_square(p.errors, differences) for p in used])
     distances = [p.distance for p in used]
     relative = squares / squares.mean(axis=0)
-    domains = fit_shape(distances, relative[:, :-1].mean(axis=1), pooled["domains"])
-    overall = fit_shape(distances, relative[:, -1], pooled["overall"])
+    domains = fit_shape(distances, relative[:, :-1].mean(axis=1), pooled.domains)
+    overall = fit_shape(distances, relative[:, -1], pooled.overall)
     features = _features(distances)
     expected = np.column_stack(
         [*[features @ np.array(domains)] * (squares.shape[1] - 1), features @ np.array(overall)]
@@ -92,11 +117,12 @@ def measure_distance_errors(
         overall=overall,
         measured=(any(d.size > 0 for d in distances), any(d.tokens > 0 for d in distances)),
         num_folds=len(used),
+        num_swarms=pooled.num_swarms,
     )
 
 
 def measure_fold_coverage(
-    predictions: Sequence[FoldPrediction], pooled: Mapping[str, Shape | None], level: float
+    predictions: Sequence[FoldPrediction], pooled: Pooled, level: float
 ) -> float:
     """Return the share of fold errors inside the interval that all other folds predict.
 
@@ -107,7 +133,8 @@ def measure_fold_coverage(
         others = [p for p in predictions if p is not left_out]
         if others:
             errors = measure_distance_errors(others, pooled)
-            width = errors.quantile(level) * errors.sigma(left_out.distance)
+            at = left_out.distance
+            width = errors.quantile(level, at) * errors.sigma(at)
             held.append((np.abs(left_out.errors) <= width).mean())
     return float(np.mean(held)) if held else float("nan")
 
@@ -116,8 +143,7 @@ def shapes_of(
     predictions: Sequence[FoldPrediction], *, differences: bool = False
 ) -> tuple[Shape, Shape]:
     """Return one swarm's shapes of (domains, overall), not shrunk, scaled to a + b + c = 1."""
-    free = {"domains": None, "overall": None}
-    errors = measure_distance_errors(predictions, free, differences=differences)
+    errors = measure_distance_errors(predictions, Pooled(None, None, 0), differences=differences)
     domains, overall = (np.array(s) / sum(s) for s in (errors.domains, errors.overall))
     return tuple(domains.round(3).tolist()), tuple(overall.round(3).tolist())
 

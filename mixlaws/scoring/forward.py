@@ -21,11 +21,15 @@ from mixlaws.scoring.distance_folds import (
     distance_to,
     predict_folds,
 )
-from mixlaws.scoring.folds import FoldResult, LossTable, cross_validate_mixtures, last_losses
+from mixlaws.scoring.folds import NUM_GROUPS, FoldResult, LossTable, last_losses, leave_mixtures_out
 from mixlaws.scoring.level_variance import LevelVariance
 from mixlaws.scoring.pipeline_choice import PipelineChoice, choose_pipeline
 from mixlaws.scoring.pooled_errors import pooled_shapes
-from mixlaws.scoring.single_point import NUM_FOLDS, single_point_half_width
+from mixlaws.scoring.single_point import (
+    single_point_coverage,
+    single_point_errors,
+    single_point_half_width,
+)
 from mixlaws.scoring.uncertainty import Uncertainty, measure_uncertainty
 
 COVERAGE_LEVEL = 0.9
@@ -44,6 +48,8 @@ class Question:
     """The public swarm at hand, whose own pooled values are left out."""
     failed: Mapping[str, str] | None = None
     """Why pipelines that were asked for cannot be candidates."""
+    left_out: FoldResult | None = None
+    """What `mixing` predicted for mixtures left out at the largest size; None predicts them."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,7 +61,8 @@ class Forward:
     uncertainty: Uncertainty
     coverage: float
     """Share of the chosen pipeline's fold errors inside intervals that all other folds predict, at
-    COVERAGE_LEVEL; nan with fewer than two folds."""
+    COVERAGE_LEVEL; nan with fewer than two folds. Of a swarm without folds, the share of mixtures
+    left out that are inside what all others tell."""
 
 
 def has_folds(observations: Observations) -> bool:
@@ -98,7 +105,7 @@ def look_forward(
     )
     choice = replace(choice, failed=failed | choice.failed)
     chosen = found.of(choice.name)
-    left_out = _left_out(question.mixing, table)
+    left_out = question.left_out or _left_out(question.mixing, table)
     widths = measure_uncertainty(choice, chosen, left_out, table.proportions, columns)
     if choice.name == LogLog.name:
         lines = next(each for each in pipelines if isinstance(each, LogLog))
@@ -126,7 +133,7 @@ def predict_forward(
 
 def _left_out(mixing: str, table: LossTable) -> FoldResult:
     """Return the predictions of the mixing law at each mixture when it is left out."""
-    results = cross_validate_mixtures([mixing], table)
+    results = leave_mixtures_out([mixing], table)
     return next(each for each in results if each.law == mixing)
 
 
@@ -179,23 +186,26 @@ def _single_point(
     own point can be answered. Raises the FitError of `check_single_point`.
     """
     have = check_single_point(observations, target, question.pinned)
-    left_out = _left_out(question.mixing, table)
+    left_out = question.left_out or _left_out(question.mixing, table)
     errors = DistanceErrors(
         scale=np.ones(len(columns.names)),
         domains=(1.0, 0.0, 0.0),
         overall=(1.0, 0.0, 0.0),
         measured=(False, False),
-        num_folds=min(NUM_FOLDS, len(table.mixtures)),
+        num_folds=min(NUM_GROUPS, len(table.mixtures)),
+        num_swarms=0,
     )
     reason = f"{have}: the mixing law at that point, and nothing is extrapolated"
     choice = PipelineChoice(
         Nested.name, reason, {}, dict(question.failed or {}), errors, errors, Distance(0, 0), ()
     )
     widths = measure_uncertainty(choice, [], left_out, table.proportions, columns)
-    half_width = single_point_half_width(question.mixing, table, columns, level=COVERAGE_LEVEL)
-    variance = (half_width / errors.quantile(COVERAGE_LEVEL)) ** 2
+    missed = single_point_errors(question.mixing, table, columns, left_out)
+    half_width = single_point_half_width(missed, COVERAGE_LEVEL)
+    variance = (half_width / errors.quantile(COVERAGE_LEVEL, choice.distance)) ** 2
     # The errors are those of mixtures left out: their novelty is in them already.
     known = widths.differences.novelty_left_out()
     scale = np.sqrt(np.maximum(variance - known, widths.differences.noise / 2))
     levels = LevelVariance(replace(errors, scale=scale), choice.distance, widths.differences)
-    return Forward(choice, FoldPredictions((), ()), Uncertainty(levels), float("nan"))
+    coverage = single_point_coverage(missed, COVERAGE_LEVEL)
+    return Forward(choice, FoldPredictions((), ()), Uncertainty(levels), coverage)

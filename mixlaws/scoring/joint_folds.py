@@ -17,7 +17,7 @@ from mixlaws.laws.joint.fit import (
     JointSettings,
     after_early_cut,
     check_joint,
-    fit_joint_ensemble,
+    fit_joint,
     typical_tokens,
 )
 from mixlaws.laws.joint.law import distinct_mixtures, match_mixtures
@@ -210,10 +210,8 @@ class _Trial:
     def _fold_errors(self, fold: Fold, kept: np.ndarray, settings: JointSettings) -> np.ndarray:
         train = self.observations.select(fold.train & kept)
         validate = self.observations.select(fold.validate)
-        ensemble, _ = fit_joint_ensemble(train, settings=settings, two_tier=False)
-        return np.stack(
-            [(law.predict(validate) - validate.losses) @ self.weights for law in ensemble.laws]
-        )
+        laws = [fit_joint(train, form=form, settings=settings)[0] for form in DEFAULT_FORMS]
+        return np.stack([(law.predict(validate) - validate.losses) @ self.weights for law in laws])
 
     def _record(
         self, choice: str, option: str, errors: dict[str, np.ndarray], forms: Sequence[str]

@@ -37,4 +37,4 @@ class LevelVariance:
         if kind == "expected":
             # The folds' errors hold the noise of the runs predicted; half of it is one run's.
             variance = np.maximum(variance - self.differences.noise / 2, 0.0)
-        return np.asarray(self.errors.quantile(level) * np.sqrt(variance))
+        return np.asarray(self.errors.quantile(level, self.distance) * np.sqrt(variance))

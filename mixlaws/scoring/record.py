@@ -14,7 +14,7 @@ from mixlaws.files import read_json, write_json
 from mixlaws.laws.mixing.fit import fit_mixing_law
 from mixlaws.laws.overall import Columns
 from mixlaws.losses.experiment import Experiment, open_experiment
-from mixlaws.results import HELD_OUT, LEAVE_ONE_MIXTURE_OUT
+from mixlaws.results import HELD_OUT, K_FOLD, LEAVE_ONE_MIXTURE_OUT
 from mixlaws.scoring.choice import LawChoice, Scored, choose_laws
 from mixlaws.scoring.distance_folds import FoldPrediction
 from mixlaws.scoring.folds import FoldResult, last_losses
@@ -83,7 +83,7 @@ def prediction_table(scored: Scored, experiment: Experiment) -> pd.DataFrame:
     Those of held-out mixtures have intervals.
     """
     law = scored.choice.mixing
-    kinds = (LEAVE_ONE_MIXTURE_OUT, HELD_OUT)
+    kinds = (LEAVE_ONE_MIXTURE_OUT, K_FOLD, HELD_OUT)
     folds = [f for f in scored.mixture_folds if f.law == law and f.size != "target"]
     predictions = [
         with_held_out_interval(fold_predictions(fold), folds, experiment.columns)
@@ -119,9 +119,37 @@ def choice_record(scored: Scored, experiment: Experiment) -> dict[str, Any]:
             "level": COVERAGE_LEVEL,
             "observed": None if np.isnan(forward.coverage) else forward.coverage,
         },
+        "ranks": rank_record(scored, experiment),
         "uncertainty": forward.uncertainty.record(),
         "joint_folds": [asdict(score) for score in scored.joint_folds],
         "validation_domains": list(names),
+    }
+
+
+def rank_record(scored: Scored, experiment: Experiment) -> dict[str, Any]:
+    """Return at which scale the order of unseen mixtures was checked, and how well it was met.
+
+    Of the mixing law that decides, at the largest size: its rank correlation of the overall loss
+    (None if equal predictions or too few mixtures leave it open), and the target's N and D over
+    those of this check. A gain in rank on small models need not hold on larger ones.
+    """
+    fitted = experiment.fitted
+    num_params = fitted.num_params.max()
+    size = str(fitted.size[np.argmax(fitted.num_params)])
+    found = next(
+        each
+        for each in scored.mixture_folds
+        if (each.law, each.size) == (scored.choice.mixing, size) and each.fold != HELD_OUT
+    )
+    spearman = score_rows([found], experiment.columns, decides=found.law)[-1]["spearman"]
+    return {
+        "size": size,
+        "num_params": float(num_params),
+        "tokens": found.tokens,
+        "num_mixtures": len(found.mixtures),
+        "spearman": None if np.isnan(spearman) else spearman,
+        "size_factor": experiment.target.num_params / float(num_params),
+        "token_factor": experiment.target.tokens / found.tokens,
     }
 
 

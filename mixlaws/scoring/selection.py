@@ -10,8 +10,8 @@ from scipy import stats
 
 from mixlaws.errors import ConfigError
 from mixlaws.laws.overall import Columns
-from mixlaws.results import LEAVE_ONE_MIXTURE_OUT
-from mixlaws.scoring.folds import K_FOLD, FoldResult
+from mixlaws.results import K_FOLD, LEAVE_ONE_MIXTURE_OUT
+from mixlaws.scoring.folds import FoldResult
 from mixlaws.scoring.predictors import BASELINES
 from mixlaws.scoring.scores import MIN_RANKED
 

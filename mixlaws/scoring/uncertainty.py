@@ -62,6 +62,7 @@ class Uncertainty:
                 "overall": list(errors.overall),
                 "measured": list(errors.measured),
                 "num_folds": errors.num_folds,
+                "num_swarms": errors.num_swarms,
             },
             "distance": [self.levels.distance.size, self.levels.distance.tokens],
             "differences": {
@@ -108,6 +109,7 @@ def read_uncertainty(record: Mapping[str, Any]) -> Uncertainty:
         overall=tuple(levels["overall"]),
         measured=tuple(levels["measured"]),
         num_folds=levels["num_folds"],
+        num_swarms=levels["num_swarms"],
     )
     forward = parts["forward"] and ForwardPart(
         np.array(parts["forward"]["smooth"]), np.array(parts["forward"]["noise"])

@@ -89,7 +89,7 @@ def test_runs_of_others_are_opened_for_analysis(tmp_path):
 def certain(proportions):
     """Return an uncertainty of 0: of two validation domains and the overall loss."""
     differences = DifferenceVariance(np.unique(proportions, axis=0), np.zeros(3), None)
-    errors = DistanceErrors(np.zeros(3), (1, 0, 0), (1, 0, 0), (False, False), 2)
+    errors = DistanceErrors(np.zeros(3), (1, 0, 0), (1, 0, 0), (False, False), 2, 2)
     return Uncertainty(LevelVariance(errors, Distance(0, 0), differences))
 
 

@@ -348,7 +348,7 @@ def test_the_runs_are_audited_and_the_page_has_its_origin(folder, page):
 
 
 def test_scores_are_those_of_the_largest_observed_size():
-    rows = [("held-out", "25K"), ("held-out", "99K"), ("held-out", "target"), ("k-fold", "99K")]
+    rows = [("held-out", "25K"), ("held-out", "99K"), ("held-out", "target"), ("fitted", "99K")]
     scores = pd.DataFrame(rows, columns=["fold", "size"])
     kept = findings.mixture_scores(scores, {"25K": 25_000, "99K": 99_000})
     assert kept.values.tolist() == [["held-out", "99K"]]

@@ -20,7 +20,11 @@ from mixlaws.scoring.distance_errors import DistanceErrors
 from mixlaws.scoring.distance_folds import Distance
 from mixlaws.scoring.folds import LossTable
 from mixlaws.scoring.level_variance import LevelVariance
-from mixlaws.scoring.single_point import single_point_half_width
+from mixlaws.scoring.single_point import (
+    single_point_coverage,
+    single_point_errors,
+    single_point_half_width,
+)
 from mixlaws.scoring.uncertainty import Uncertainty, read_uncertainty
 
 
@@ -137,7 +141,7 @@ def test_the_forward_part_tells_smooth_errors_from_noise():
 
 def test_what_is_written_gives_the_same_widths(variance):
     errors = DistanceErrors(
-        np.array([0.01, 0.02]), (0.5, 0.2, 0.3), (0.4, 0.1, 0.5), (True, False), 9
+        np.array([0.01, 0.02]), (0.5, 0.2, 0.3), (0.4, 0.1, 0.5), (True, False), 9, 2
     )
     widths = Uncertainty(LevelVariance(errors, Distance(0.9, 1.1), variance))
     back = read_uncertainty(json.loads(json.dumps(widths.record())))
@@ -150,7 +154,7 @@ def test_what_is_written_gives_the_same_widths(variance):
     assert back.levels.errors.measured == (True, False)
     # One run holds its noise, an expected loss does not: half of a difference's, at each mixture.
     single, expected = widths.of_losses(new, 0.9), widths.of_losses(new, 0.9, "expected")
-    quantile = errors.quantile(0.9)
+    quantile = errors.quantile(0.9, Distance(0.9, 1.1))
     assert (single**2 - expected**2) / quantile**2 == pytest.approx(np.full((3, 2), 0.5e-4))
     # At a trained mixture the level is that of the distance, with nothing for novelty.
     trained = variance.trained
@@ -170,10 +174,18 @@ def test_at_a_single_point_nine_of_ten_new_runs_are_inside(num_mixtures):
         ids = np.array([f"mix-{i:03d}" for i in range(num_mixtures)])
         known = slice(0, num_mixtures)
         table = LossTable("S", 1e9, ids, everything[known], losses[known])
-        width = single_point_half_width("linear", table, columns)
+        width = single_point_half_width(single_point_errors("linear", table, columns), 0.9)
         plane = np.column_stack([np.ones(num_mixtures), everything[known, :-1]])
         slope = np.linalg.lstsq(plane, losses[known], rcond=None)[0]
         new = np.column_stack([np.ones(50), everything[num_mixtures:, :-1]]) @ slope
         missed = columns.with_overall(new) - columns.with_overall(losses[num_mixtures:])
         held.append((np.abs(missed) <= width).mean())
     assert np.mean(held) == pytest.approx(0.91, abs=0.04)
+
+
+def test_the_coverage_at_a_single_point_leaves_each_mixture_out_of_its_own_width():
+    errors = np.arange(1.0, 21.0)[:, None]
+    # Of 19 others the 18th smallest is the half-width: 18, or 19 for those up to 18.
+    assert single_point_half_width(errors, 0.9)[0] == 19
+    assert single_point_coverage(errors, 0.9) == pytest.approx(18 / 20)
+    assert np.isnan(single_point_coverage(errors[:1], 0.9))

@@ -2,9 +2,11 @@
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from mixlaws.errors import FitError
 from mixlaws.scoring.distance_errors import (
+    Pooled,
     fit_shape,
     measure_distance_errors,
     measure_fold_coverage,
@@ -18,7 +20,7 @@ from mixlaws.scoring.distance_folds import (
 from mixlaws.scoring.pipeline_choice import choose_pipeline
 from mixlaws.scoring.pooled_errors import pooled_shapes
 
-POOLED = {"domains": (0.5, 0.3, 0.2), "overall": (0.5, 0.3, 0.2)}
+POOLED = Pooled((0.5, 0.3, 0.2), (0.5, 0.3, 0.2), num_swarms=2)
 DISTANCES = [(0, 0.3), (0, 0.7), (0.4, 0), (0.9, 0), (1.3, 0), (0.4, 0.3), (0.4, 0.7), (0, 1.1)]
 
 
@@ -89,6 +91,11 @@ def test_a_direction_without_folds_takes_the_pooled_growth():
     assert b > 0
     # Alone, the two prior folds at (0, 0) and (1, 0) would give .3 / .5; a is also measured here.
     assert b / a == pytest.approx(0.3 / 0.5, rel=0.5)
+    # Where only the pooled growth tells of sizes, the interval knows of two swarms, not of folds.
+    near, far = (errors.quantile(0.9, Distance(x, 0.4)) for x in (0.0, 9.0))
+    assert near == pytest.approx(np.full(4, stats.t.ppf(0.95, 3 + 6 - 1)))
+    assert far == pytest.approx(np.full(4, stats.t.ppf(0.95, 3)), rel=0.03)
+    assert errors.quantile(0.9, Distance(1.0, 0.4))[0] > 1.02 * near[0]
 
 
 def test_few_folds_lean_on_the_pooled_shape_and_many_do_not():
@@ -112,14 +119,14 @@ def test_errors_common_to_a_fold_do_not_widen_differences():
 
 
 def test_a_public_swarm_is_left_out_of_its_own_prior():
-    both = pooled_shapes("joint", "levels")["overall"]
-    without = pooled_shapes("joint", "levels", "5mix")["overall"]
-    other = pooled_shapes("joint", "levels", "redpajama")["overall"]
+    both = pooled_shapes("joint", "levels").overall
+    without = pooled_shapes("joint", "levels", "5mix").overall
+    other = pooled_shapes("joint", "levels", "redpajama").overall
     assert np.mean([without, other], axis=0) == pytest.approx(both)
     assert without != pytest.approx(other)
     assert sum(both) == pytest.approx(1, abs=0.01)
     # Nested lacks the schedule: its error grows with tokens far more than joint's.
-    nested = pooled_shapes("nested", "levels")["overall"]
+    nested = pooled_shapes("nested", "levels").overall
     assert nested[2] / nested[0] > 3 * both[2] / both[0]
 
 

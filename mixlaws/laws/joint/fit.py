@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -16,7 +15,6 @@ from mixlaws.laws.joint.forms import (
     jacobian,
 )
 from mixlaws.laws.joint.law import (
-    JointEnsemble,
     JointLaw,
     distinct_mixtures,
     find_form,
@@ -45,8 +43,6 @@ class JointSettings:
     """Rows before this fraction of a run (its median length at that size) are left out."""
     schedule: bool = True
     """Whether to use effective tokens and the annealing depth, or plain tokens."""
-    random_effects: bool = False
-    """Whether each mixture seen at several sizes gets its own offset and factors of P and Q."""
     noise: float = 0.01
     """Standard deviation of a checkpoint's loss, nats."""
     num_independent: float = 30.0
@@ -72,10 +68,6 @@ class JointSettings:
     """sd of m about its start, and sd of the contrasts of t."""
     slope_sd: float = 0.25
     """sd of the differences of u and v between domains."""
-    offset_sd: float = 0.02
-    """sd of the random offset of a mixture, nats."""
-    factor_sd: float = 0.1
-    """sd of the logs of a mixture's random factors of P and Q."""
     max_iterations: int = 400
 
 
@@ -117,33 +109,6 @@ def fit_joint(
         num_agreeing=np.ones(len(theta), dtype=int),
         at_bound=names_at_bound(theta, bounds),
     )
-
-
-def fit_joint_ensemble(
-    observations: Observations,
-    *,
-    forms: Sequence[str] = DEFAULT_FORMS,
-    settings: JointSettings | None = None,
-    two_tier: bool = True,
-    start: JointEnsemble | None = None,
-) -> tuple[JointEnsemble, dict[str, Fit]]:
-    """Fit several forms; with `two_tier`, fit each again with random effects for seen mixtures.
-
-    Returns the ensemble, and by form the evidence of the fits without random effects.
-    """
-    plain = replace(settings or JointSettings(), random_effects=False)
-    starts: Sequence[JointLaw | None] = start.laws if start else [None] * len(forms)
-    fits = [
-        fit_joint(observations, form=form, settings=plain, start=first)
-        for form, first in zip(forms, starts, strict=True)
-    ]
-    laws = tuple(law for law, _ in fits)
-    evidence = {form: fit for form, (_, fit) in zip(forms, fits, strict=True)}
-    if not two_tier:
-        return JointEnsemble(laws), evidence
-    effects = replace(plain, random_effects=True)
-    seen = [fit_joint(observations, form=law.form, settings=effects, start=law) for law in laws]
-    return JointEnsemble(laws, tuple(law for law, _ in seen)), evidence
 
 
 def after_early_cut(observations: Observations, early_cut: float) -> np.ndarray:
@@ -190,17 +155,7 @@ def _blank_law(observations: Observations, form: str, settings: JointSettings) -
         reference_params=float(np.exp(np.log(sizes).mean())),
         reference_tokens=float(np.median(tokens)),
         schedule=settings.schedule,
-        effect_mixtures=_seen_mixtures(observations)
-        if settings.random_effects
-        else np.empty((0, len(observations.domains))),
     )
-
-
-def _seen_mixtures(observations: Observations) -> np.ndarray:
-    """Return the mixtures (q, K) that are observed at two sizes or more."""
-    mixtures, index = distinct_mixtures(observations.proportions)
-    num_sizes = [len(np.unique(observations.size[index == q])) for q in range(len(mixtures))]
-    return mixtures[np.array(num_sizes) >= 2]
 
 
 def _cold_start(layout: Layout, observations: Observations, settings: JointSettings) -> np.ndarray:
@@ -241,7 +196,7 @@ def _exponents(
 
 def _warm_start(blank: JointLaw, cold: np.ndarray, start: JointLaw) -> np.ndarray:
     """Return the parameters of an earlier law, converted to the scales of the blank law."""
-    layout, old = blank.layout, start.layout
+    layout = blank.layout
     same = start.form == blank.form and start.schedule == blank.schedule
     if not same or start.domains != blank.domains or len(start.theta) != len(cold):
         raise FitError(
@@ -249,8 +204,7 @@ def _warm_start(blank: JointLaw, cold: np.ndarray, start: JointLaw) -> np.ndarra
             f"{len(start.domains)} domains: their form, schedule or domains differ. Leave out the "
             "start"
         )
-    theta = cold.copy()
-    theta[:, : layout.num_fixed] = start.theta[:, : old.num_fixed]
+    theta = start.theta.copy()
     log_size = np.log(blank.reference_params / start.reference_params)
     log_tokens = np.log(blank.reference_tokens / start.reference_tokens)
     a, b = (np.exp(layout.get(theta, name)) for name in ("ln_a", "ln_b"))
@@ -271,9 +225,6 @@ def _prior(layout: Layout, start: np.ndarray, num_rows: int, settings: JointSett
         "d": settings.interaction[1],
         "ln_k": settings.coupling[1],
         "ln_C": settings.annealing[1],
-        "delta": settings.offset_sd,
-        "epsilon": settings.factor_sd,
-        "zeta": settings.factor_sd,
     }
     contrasts = {"t": settings.share_sd, "u": settings.slope_sd, "v": settings.slope_sd}
     mean, precision = start.copy(), np.zeros((layout.num_params, layout.num_params))

@@ -62,14 +62,12 @@ class Points:
     """(n,) ln S/D0."""
     annealing: np.ndarray
     """(n,) A."""
-    effect: np.ndarray
-    """(n,) index of the mixture's random effects, -1 for none."""
 
 
 class Layout:
     """The place of each named parameter in a parameter vector."""
 
-    def __init__(self, form: Form, num_domains: int, *, schedule: bool, num_effects: int = 0):
+    def __init__(self, form: Form, num_domains: int, *, schedule: bool):
         widths = {"c": 1}
         widths |= (
             {"m": num_domains, "ln_g": num_domains}
@@ -81,7 +79,6 @@ class Layout:
         widths |= {"d": 1} if form.interaction else {}
         widths |= {"ln_k": 1} if form.coupling else {}
         widths |= {"ln_C": 1} if schedule else {}
-        widths |= {name: num_effects for name in ("delta", "epsilon", "zeta") if num_effects}
         ends = np.cumsum(list(widths.values()))
         self.form = form
         self.slices = {
@@ -89,12 +86,6 @@ class Layout:
             for (name, width), end in zip(widths.items(), ends, strict=True)
         }
         self.num_params = int(ends[-1])
-        self.num_fixed = self.num_params - 3 * num_effects
-
-    @property
-    def fixed_names(self) -> tuple[str, ...]:
-        """Return the names of all parameters but the random effects."""
-        return tuple(name for name, part in self.slices.items() if part.stop <= self.num_fixed)
 
     def __contains__(self, name: str) -> bool:
         return name in self.slices
@@ -140,8 +131,6 @@ def evaluate_terms(layout: Layout, theta: np.ndarray, points: Points) -> Terms:
     log_q = (layout.get(theta, "v") @ slopes.T)[:, points.mixture] - b * points.log_tokens
     if "d" in layout:
         log_q -= layout.get(theta, "d") * points.log_size
-    log_p += _effect(layout, theta, points, "epsilon")
-    log_q += _effect(layout, theta, points, "zeta")
     size_term, token_term = np.exp(log_p), np.exp(log_q)
     coupled = size_term + token_term
     if "ln_k" in layout:
@@ -149,16 +138,7 @@ def evaluate_terms(layout: Layout, theta: np.ndarray, points: Points) -> Terms:
     loss = layout.get(theta, "c") + mixture_term[:, points.mixture] + coupled
     if "ln_C" in layout:
         loss -= np.exp(layout.get(theta, "ln_C")) * points.annealing
-    loss += _effect(layout, theta, points, "delta")
     return Terms(mixture_term, size_term, token_term, coupled, loss)
-
-
-def _effect(layout: Layout, theta: np.ndarray, points: Points, name: str) -> np.ndarray | float:
-    if name not in layout:
-        return 0.0
-    # Index -1 (no effect) picks the column of zeros at the end.
-    padded = np.pad(layout.get(theta, name), ((0, 0), (0, 1)))
-    return padded[:, points.effect]
 
 
 def slope_matrix(form: Form, proportions: np.ndarray) -> np.ndarray:
@@ -225,12 +205,6 @@ def jacobian(layout: Layout, theta: np.ndarray, points: Points, terms: Terms) ->
         put("ln_k", terms.coupled * np.log(terms.coupled))
     if "ln_C" in layout:
         put("ln_C", -np.exp(layout.get(theta, "ln_C")) * points.annealing)
-    if "delta" in layout:
-        effects = np.eye(layout.slices["delta"].stop - layout.slices["delta"].start + 1)[:, :-1]
-        chosen = effects[points.effect]
-        put("delta", np.broadcast_to(chosen, (len(theta), *chosen.shape)))
-        put("epsilon", by_p[..., None] * chosen)
-        put("zeta", by_q[..., None] * chosen)
     return result
 
 

@@ -18,7 +18,6 @@ from mixlaws.laws.joint.forms import (
     mixture_loss,
     slope_matrix,
 )
-from mixlaws.laws.law import Ensemble
 from mixlaws.laws.observations import Observations, Target
 
 SAME_MIXTURE_DECIMALS = 9
@@ -45,18 +44,11 @@ class JointLaw:
     """D0."""
     schedule: bool
     """Whether the law uses effective tokens and the annealing depth, or plain tokens."""
-    effect_mixtures: np.ndarray
-    """(q, K) the mixtures that have random effects; q may be 0."""
 
     @property
     def layout(self) -> Layout:
         """Return the positions of the parameters in theta."""
-        return Layout(
-            FORMS[self.form],
-            len(self.domains),
-            schedule=self.schedule,
-            num_effects=len(self.effect_mixtures),
-        )
+        return Layout(FORMS[self.form], len(self.domains), schedule=self.schedule)
 
     def predict(
         self, where: Observations | Target, proportions: np.ndarray | None = None
@@ -64,14 +56,13 @@ class JointLaw:
         """Return the losses (n, V) at sizes, tokens and proportions (n, K).
 
         Sizes and tokens come from `where`: observations give them row by row, a target gives one
-        for all rows. `proportions` default to those of the observations. Mixtures with random
-        effects are predicted with them.
+        for all rows. `proportions` default to those of the observations.
         """
         points = make_points(self, where, rows_of(where, proportions))
         return evaluate_terms(self.layout, self.theta, points).loss.T
 
     def at(self, target: Target) -> JointAtTarget:
-        """Return the mixing law at a target: smooth in r, without random effects."""
+        """Return the mixing law at a target: smooth in r."""
         layout, theta = self.layout, self.theta
         log_size = np.log(target.compute_params / self.reference_params)
         tokens = target.effective_tokens if self.schedule else target.tokens
@@ -101,13 +92,12 @@ class JointLaw:
     def exact_parameters(self) -> dict[str, np.ndarray]:
         """Return the parameters as fitted, (V,) or (V, K); `ln_a` is the logarithm of a.
 
-        They include N0 and D0 as `reference_params` and `reference_tokens`. They leave out random
-        effects, which belong to the mixtures that were fitted.
+        They include N0 and D0 as `reference_params` and `reference_tokens`.
         """
         layout, num = self.layout, len(self.theta)
         exact = {"reference_params": np.full(num, self.reference_params)}
         exact |= {"reference_tokens": np.full(num, self.reference_tokens)}
-        for name in layout.fixed_names:
+        for name in layout.slices:
             values = layout.get(self.theta, name)
             exact[name] = values[:, 0] if values.shape[1] == 1 else values
         return exact
@@ -120,7 +110,7 @@ class JointLaw:
         domains: tuple[str, ...],
         validation_domains: tuple[str, ...],
     ) -> JointLaw:
-        """Return the law with these `exact_parameters`, without random effects."""
+        """Return the law with these `exact_parameters`."""
         schedule = "ln_C" in parameters
         layout = Layout(find_form(form), len(domains), schedule=schedule)
         parts = [parameters[name].reshape(len(validation_domains), -1) for name in layout.slices]
@@ -132,7 +122,6 @@ class JointLaw:
             reference_params=float(parameters["reference_params"][0]),
             reference_tokens=float(parameters["reference_tokens"][0]),
             schedule=schedule,
-            effect_mixtures=np.empty((0, len(domains))),
         )
 
 
@@ -198,40 +187,6 @@ class JointAtTarget:
         return self.law.parameters()
 
 
-@dataclass(frozen=True, eq=False)
-class JointEnsemble:
-    """The mean of several joint laws.
-
-    It may have two tiers: laws with random effects predict the mixtures that were seen at several
-    sizes, and laws without them predict all other mixtures, because random effects take signal
-    from the mixing law.
-    """
-
-    laws: tuple[JointLaw, ...]
-    """Laws without random effects."""
-    laws_of_seen: tuple[JointLaw, ...] = ()
-    """Laws with random effects; none if there is one tier."""
-
-    def predict(
-        self, where: Observations | Target, proportions: np.ndarray | None = None
-    ) -> np.ndarray:
-        """Return the mean losses (n, V) of the laws in the tier of each row's mixture.
-
-        The arguments are those of `JointLaw.predict`.
-        """
-        rows = rows_of(where, proportions)
-        plain: np.ndarray = np.mean([law.predict(where, rows) for law in self.laws], axis=0)
-        if not self.laws_of_seen:
-            return plain
-        seen = match_mixtures(rows, self.laws_of_seen[0].effect_mixtures) >= 0
-        with_effects = [law.predict(where, rows) for law in self.laws_of_seen]
-        return np.where(seen[:, None], np.mean(with_effects, axis=0), plain)
-
-    def at(self, target: Target) -> Ensemble:
-        """Return the law at a target: smooth in r, without random effects."""
-        return Ensemble(tuple(law.at(target) for law in self.laws))
-
-
 def find_form(name: str) -> Form:
     """Return a form by name; raise ConfigError listing those that exist."""
     if name not in FORMS:
@@ -259,7 +214,6 @@ def make_points(law: JointLaw, where: Observations | Target, proportions: np.nda
         log_size=np.broadcast_to(np.log(where.compute_params / law.reference_params), shape),
         log_tokens=np.broadcast_to(np.log(tokens / law.reference_tokens), shape),
         annealing=np.broadcast_to(where.annealing, shape),
-        effect=match_mixtures(mixtures, law.effect_mixtures)[index],
     )
 
 

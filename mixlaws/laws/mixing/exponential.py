@@ -18,7 +18,7 @@ class Exponential(Implicit):
     """
 
     name: ClassVar[str] = "exponential"
-    may_decide: ClassVar[bool] = True
+    decides_from: ClassVar[float | None] = 0
     fixed_terms: ClassVar[int | None] = 1
 
     def parameters(self) -> dict[str, np.ndarray]:

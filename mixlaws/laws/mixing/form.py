@@ -46,8 +46,9 @@ class MixingLaw(Law, Protocol):
     name: ClassVar[str]
     convex: ClassVar[bool]
     """Whether every L_i is convex in r over the simplex for all parameters."""
-    may_decide: ClassVar[bool]
-    """Whether the folds may choose the law and the config may name it, or it is only compared."""
+    decides_from: ClassVar[float | None]
+    """From how many mixtures on the folds may choose the law; infinite: only the config may name
+    it, at any number of mixtures. None: the law is only compared."""
 
     @classmethod
     def starts(

@@ -28,7 +28,7 @@ class Implicit:
 
     name: ClassVar[str] = "implicit"
     convex: ClassVar[bool] = True
-    may_decide: ClassVar[bool] = False
+    decides_from: ClassVar[float | None] = np.inf
     fixed_terms: ClassVar[int | None] = None
     """Number of terms; None takes it from the priors."""
 
@@ -84,7 +84,7 @@ class Implicit:
     ) -> np.ndarray:
         """Return two starts whose terms fall along the shares that lower the loss, some steeper."""
         steepness = np.linspace(0.0, 3.0, 1 + (cls.fixed_terms or priors.num_terms))[1:]
-        help_of = _correlations(proportions, losses)
+        help_of = loss_correlations(proportions, losses)
         starts = []
         for part in IRREDUCIBLE_STARTS:
             c = part * losses.min(axis=0)
@@ -127,7 +127,7 @@ class Implicit:
         return self.k * np.exp(np.einsum("mj,vqj->mvq", proportions, self.t))
 
 
-def _correlations(proportions: np.ndarray, losses: np.ndarray) -> np.ndarray:
+def loss_correlations(proportions: np.ndarray, losses: np.ndarray) -> np.ndarray:
     """Return the correlation (V, K) of each validation loss with each share; 0 if constant."""
     shares = proportions - proportions.mean(axis=0)
     values = losses - losses.mean(axis=0)

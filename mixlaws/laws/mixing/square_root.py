@@ -24,7 +24,7 @@ class SquareRoot:
 
     name: ClassVar[str] = "sqrt-linear"
     convex: ClassVar[bool] = False
-    may_decide: ClassVar[bool] = True
+    decides_from: ClassVar[float | None] = 0
 
     a: np.ndarray
     """(V,) nats."""

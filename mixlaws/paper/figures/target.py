@@ -155,7 +155,7 @@ def plot_joint_curves(table: pd.DataFrame) -> Figure:
     entries = [
         key("predicted, never fitted", linestyle="--", color=INK),
         key("observed at 1B", marker="o", color=INK, markersize=4),
-        key("90 % interval of one run, as for an unseen mixture", linestyle="-", linewidth=3),
+        key("90 % interval of one run", linestyle="-", linewidth=3),
     ]
     legend_below(figure, entries)
     return figure
@@ -167,8 +167,7 @@ JOINT_TARGET = FigureSpec(
     title="The joint laws at 1B, a size no fit has seen",
     caption=(
         "Fitted to 70M to 410M models. Intervals are of one run, from the errors on forward folds "
-        "among these models; they treat the mixture as unseen, so their centre differs a "
-        "little from the line."
+        "among these models."
     ),
     draw=draw_joint_target,
 )

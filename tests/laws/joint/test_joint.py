@@ -8,10 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mixlaws.errors import ConfigError, FitError
-from mixlaws.laws.joint.fit import JointSettings, after_early_cut, fit_joint, fit_joint_ensemble
+from mixlaws.laws.joint.fit import JointSettings, after_early_cut, fit_joint
 from mixlaws.laws.joint.forms import FORMS, Layout, evaluate_terms, jacobian
-from mixlaws.laws.joint.law import JointEnsemble, JointLaw, make_points
+from mixlaws.laws.joint.law import JointLaw, make_points
 from mixlaws.laws.observations import Observations, Target
+from mixlaws.laws.pipelines import Joint
 from mixlaws.runs.schedules import Cosine
 from mixlaws.scoring.joint_folds import choose_joint, forward_folds
 
@@ -59,7 +60,6 @@ def planted_law(form: str, *, schedule: bool = True, num_domains: int = 3) -> Jo
         reference_params=1.5e8,
         reference_tokens=1.5e10,
         schedule=schedule,
-        effect_mixtures=np.empty((0, num_domains)),
     )
 
 
@@ -135,11 +135,7 @@ def test_planted_exponents_are_recovered(form):
 def test_jacobian_equals_finite_differences(form):
     law = planted_law(form)
     observations = observe(law, num_mixtures=3, steps=STEPS[:2])
-    layout = Layout(FORMS[form], 3, schedule=True, num_effects=2)
-    law = replace(law, effect_mixtures=observations.proportions[[0, 2]])
-    generator = np.random.default_rng(3)
-    effects = 0.1 * generator.normal(size=(3, 6))
-    theta = np.concatenate([law.theta, effects], axis=1)
+    layout, theta = law.layout, law.theta
     points = make_points(law, observations, observations.proportions)
     exact = jacobian(layout, theta, points, evaluate_terms(layout, theta, points))
     for place in range(layout.num_params):
@@ -225,26 +221,9 @@ def test_a_target_needs_proportions():
         planted_law("F3").predict(TARGET)
 
 
-def test_random_effects_follow_seen_mixtures_only():
-    observations = observe(planted_law("F1"), noise=0.001)
-    raised = observations.mixture == "mix-003"
-    losses = observations.losses + 0.03 * raised[:, None]
-    observations = replace(observations, losses=losses)
-    ensemble, evidence = fit_joint_ensemble(observations, forms=("F1",))
-    seen = observations.select(np.flatnonzero(raised))
-    plain = ensemble.laws[0].predict(seen)
-    assert np.abs(ensemble.predict(seen) - seen.losses).mean() < 0.005
-    assert (seen.losses - plain).mean() > 0.01
-    unseen = simplex_points(3)
-    one_tier = JointEnsemble(ensemble.laws).predict(TARGET, unseen)
-    assert ensemble.predict(TARGET, unseen) == pytest.approx(one_tier)
-    assert evidence["F1"].num_starts == 1
-
-
-def test_ensemble_is_the_mean_of_its_laws():
+def test_the_pipeline_is_the_mean_of_its_forms():
     observations = observe(planted_law("F1"), noise=0.003)
-    ensemble, _ = fit_joint_ensemble(observations, forms=("F1", "F6"), two_tier=False)
-    shares, law = simplex_points(3), ensemble.at(TARGET)
+    shares, law = simplex_points(3), Joint(("F1", "F6")).fit(observations, TARGET)
     members = [member.predict(shares) for member in law.laws]
     assert law.name == "joint-F1+joint-F6"
     assert law.predict(shares) == pytest.approx(np.mean(members, axis=0))
@@ -345,10 +324,10 @@ def test_small_data_of_the_demo():
     noise = runs.losses - truth.predict(observe(truth, num_mixtures=12, sizes=sizes, steps=steps))
     runs = replace(runs, losses=truth.predict(runs) + noise - noise.mean())
     choice, scores = choose_joint(runs)
-    ensemble, _ = fit_joint_ensemble(runs, forms=choice.forms, settings=choice.settings)
     target = Target(332e3, 332e3, 1e6, 1e6)
     shares = simplex_points(3)[:20]
-    error = ensemble.at(target).predict(shares) - truth.at(target).predict(shares)
+    law = Joint(choice.forms, choice.settings).fit(runs, target)
+    error = law.predict(shares) - truth.at(target).predict(shares)
     assert np.abs(error).mean() < 0.1
     assert all(np.isfinite(score.mae) for score in scores)
 
