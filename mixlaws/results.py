@@ -168,6 +168,22 @@ class Results:
         return self._optional_record("laws/choice.json")
 
     @cached_property
+    def law(self) -> dict[str, Any] | None:
+        """Return the record of the fitted law."""
+        return self._optional_record("laws/law.json")
+
+    @cached_property
+    def targets(self) -> dict[str, Any] | None:
+        """Return what predicts other targets than the experiment's."""
+        return self._optional_record("laws/targets.json")
+
+    @cached_property
+    def replicates(self) -> pd.DataFrame | None:
+        """Return the parameters of the law refitted to each resample."""
+        columns = ("replicate", "law", "validation_domain", "parameter", "domain", "value")
+        return self._optional("laws/replicates.parquet", *columns)
+
+    @cached_property
     def step_law(self) -> pd.DataFrame | None:
         """Return the step law of every curve; None if the pipeline has none."""
         return self._law("step_law")

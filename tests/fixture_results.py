@@ -190,6 +190,7 @@ class _Sweep:
 def _decide(folder, config):
     """Score and fit the laws, find the optimum, round it and write the recipes."""
     names = ("scores.csv", "predictions.csv", "choice.json", "law.json", "replicates.parquet")
+    names += ("targets.json",)
     names += tuple(f"{name}_law.csv" for name in ("step", "size", "mixing", "joint"))
     laws = {re.split(r"[._]", name)[0]: folder / "laws" / name for name in names}
     laws |= {name: folder / "laws" / f"{name}.csv" for name in ("surface", "interaction")}

@@ -13,6 +13,7 @@ from mixlaws.report import findings
 from mixlaws.report import tables as report_tables
 from mixlaws.report.blocks import write_page
 from mixlaws.report.data import PageData
+from mixlaws.report.explore.payload import make_explorer
 from mixlaws.report.sections import SECTIONS
 from mixlaws.results import Results
 
@@ -49,6 +50,7 @@ def _summary(found: PageData) -> dict[str, Any]:
             report_tables.share_table(optimum, optimum["level"]),
             report_tables.gain_table(optimum),
         ],
+        "explorer": make_explorer(found),
         "version": __version__,
     }
 

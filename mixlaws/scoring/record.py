@@ -115,6 +115,10 @@ def choice_record(scored: Scored, experiment: Experiment) -> dict[str, Any]:
             "observed": None if np.isnan(forward.coverage) else forward.coverage,
         },
         "uncertainty": forward.uncertainty.record(),
+        "difference_growth": {
+            "domains": list(found.differences.domains),
+            "overall": list(found.differences.overall),
+        },
         "joint_folds": [asdict(score) for score in scored.joint_folds],
         "validation_domains": list(names),
     }
