@@ -40,7 +40,9 @@ const MixlawsCharts = (() => {
     const width = Math.max(host.clientWidth, 260), height = Math.min(340, Math.max(250, 0.6 * width));
     const inner = { width: width - EDGE.left - EDGE.right, height: height - EDGE.top - EDGE.bottom };
     const lows = view.points.map((p) => p.value - p.half), highs = view.points.map((p) => p.value + p.half);
-    let low = Math.min(...lows), high = Math.max(...highs);
+    // The loss of a share near zero can be far above all others: the line then leaves the chart.
+    const usual = highs.slice().sort((p, q) => p - q)[Math.floor(0.85 * (highs.length - 1))];
+    let low = Math.min(...lows), high = Math.max(usual, view.here.value);
     const margin = 0.05 * (high - low || 0.01);
     low -= margin; high += margin;
     const end = view.points[view.points.length - 1].share || 1;
@@ -50,7 +52,7 @@ const MixlawsCharts = (() => {
     const root = frame(host, width, height, `${view.label} from 0 to ${percent(end)} ${view.names[0]}: lowest, `
       + `${best.value.toFixed(3)} nats, at ${percent(best.share, 1)}; here ${view.here.value.toFixed(3)} at ${percent(view.here.share, 1)}.`);
     const axis = svg("g", { class: "axis" });
-    const rows = ticks(low, high, 4), columns = ticks(0, 100 * end, width < 420 ? 4 : 6);
+    const rows = ticks(low, high, 4), columns = ticks(0, 100 * end, width < 420 ? 5 : 8);
     for (const value of rows.values) {
       axis.append(svg("line", { x1: EDGE.left, x2: width - EDGE.right, y1: y(value), y2: y(value) }),
         svg("text", { x: EDGE.left - 8, y: y(value) + 4, "text-anchor": "end" }, value.toFixed(Math.max(rows.digits, 2))));
@@ -63,10 +65,13 @@ const MixlawsCharts = (() => {
       svg("text", { x: EDGE.left + inner.width / 2, y: height - 8, "text-anchor": "middle" }, `share of ${view.names[0]}`));
     const upper = view.points.map((p) => [x(p.share), y(p.value + p.half)]);
     const lower = view.points.map((p) => [x(p.share), y(p.value - p.half)]).reverse();
-    root.append(axis, svg("path", { class: "band", d: `${path([...upper, ...lower])}Z` }),
+    const clip = svg("clipPath", { id: "explore-clip" }, svg("rect", { x: EDGE.left, y: EDGE.top, width: inner.width, height: inner.height }));
+    const lines = svg("g", { "clip-path": "url(#explore-clip)" });
+    root.append(clip, axis, lines);
+    lines.append(svg("path", { class: "band", d: `${path([...upper, ...lower])}Z` }),
       svg("path", { class: "curve outside", d: path(view.points.map((p) => [x(p.share), y(p.value)])) }));
     const inside = view.points.filter((p) => p.allowed);
-    if (inside.length > 1) root.append(svg("path", { class: "curve", d: path(inside.map((p) => [x(p.share), y(p.value)])) }));
+    if (inside.length > 1) lines.append(svg("path", { class: "curve", d: path(inside.map((p) => [x(p.share), y(p.value)])) }));
     for (const mark of view.marks) {
       const at = x(mark.share);
       root.append(titled(svg("line", { class: "run", x1: at, x2: at, y1: floor, y2: floor + 4 + 9 * mark.near,
@@ -81,7 +86,7 @@ const MixlawsCharts = (() => {
     });
   }
 
-  const ROWS = 28; // of the triangle's cells
+  const ROWS = 32; // of the triangle's cells
   const HALF = Math.sqrt(3) / 2;
 
   /** Draw loss over the shares of three domains, the others fixed.
@@ -111,9 +116,8 @@ const MixlawsCharts = (() => {
     const root = frame(host, width, height, `${view.label} over the shares of ${view.names.join(", ")}: lowest, ${best.value.toFixed(3)} nats, at ${bestWords}.`);
     for (const cell of drawn) {
       const depth = Math.min(Math.max((high - cell.value) / (high - best.value || 1), 0), 1);
-      const step = Math.round(8 * depth) / 8;
       root.append(svg("polygon", { class: cell.allowed ? "cell" : "cell outside", points: cell.corners.map((corner) => place(corner).map((v) => v.toFixed(1)).join(",")).join(" "),
-        style: `fill-opacity:${cell.allowed ? (0.04 + 0.82 * step * step).toFixed(3) : 0}` }));
+        style: `fill-opacity:${cell.allowed ? (0.03 + 0.85 * depth ** 2).toFixed(3) : 0}` }));
     }
     const corners = [[1, 0, 0], [0, 1, 0], [0, 0, 1]];
     root.append(svg("path", { class: "triangle", d: `${path(corners.map(place))}Z` }));

@@ -66,7 +66,7 @@
     const number = make("input", { type: "number", min: 0, max: 100, step: 0.1, "aria-label": `${domain}, share in percent`, on: {
       change: () => { if (!Number.isNaN(number.valueAsNumber)) { moving = null; move(j, number.valueAsNumber / 100); } else render(); },
     } });
-    element("shares").append(make("div", { class: "slider" }, make("label", { for: id }, domain), range, number));
+    element("shares").append(make("div", { class: "slider" }, make("label", { for: id }, domain), range, make("span", { class: "unit" }, number, "%")));
     return { range, number };
   });
 
@@ -191,8 +191,8 @@
     rows.forEach((cells, i) => {
       const value = found.losses[i], half = found.half[i], difference = found.difference[i], spread = found.differenceHalf[i];
       cells.value.textContent = loss(value);
-      cells.level.textContent = `${loss(value - half)} to ${loss(value + half)}`;
-      cells.refits.textContent = found.refits ? `${loss(found.refits[i][0])} to ${loss(found.refits[i][1])}` : "–";
+      cells.level.textContent = `${loss(value - half)}–${loss(value + half)}`;
+      cells.refits.textContent = found.refits ? `${loss(found.refits[i][0])}–${loss(found.refits[i][1])}` : "none";
       cells.difference.textContent = `${signed(difference)} ± ${loss(spread)}`;
       cells.difference.className = `number${difference + spread < 0 ? " better" : difference - spread > 0 ? " worse" : ""}`;
       cells.whisker.replaceChildren(whisker(difference, spread, scale));
@@ -226,7 +226,7 @@
     const at = (share) => { const moved = shares.slice(); moved[a] = share; moved[b] = total - share; return moved; };
     const host = element("pair");
     if (total < 1e-6) { host.replaceChildren(make("p", {}, "Both shares are zero: give one of them a share first.")); return; }
-    const parts = Array.from({ length: 49 }, (_, k) => (total * k) / 48);
+    const parts = Array.from({ length: 65 }, (_, k) => (total * (1 - Math.cos((Math.PI * k) / 64))) / 2);
     const points = [...parts, shares[a]].sort((p, q) => p - q).map((share) => ({
       share, value: model.lossAt(place, at(share), target),
       half: model.intervals.ofDifferences(at(share), shares, target)[place], allowed: MixlawsCore.allowed(at(share), data.limits) }));
