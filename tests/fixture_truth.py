@@ -28,6 +28,7 @@ class Planted:
     confirmed: bool = True
     flat: bool = False
     """Whether every token helps alike, so that no mixture is better than another."""
+    pipeline: str = "nested"
     noise: float = 0.002
     """Standard deviation between runs, nats."""
 
@@ -105,7 +106,7 @@ class Planted:
             # The planted runs read no text, so that repetition needs no limit.
             "training": training | {"max_epochs": 1e5},
             "target": {"size": TARGET, "tokens": TARGET_TOKENS},
-            "laws": {"pipeline": "nested", "early_cut": 0.18},
+            "laws": {"pipeline": self.pipeline, "early_cut": 0.18},
             "uncertainty": {"replicates": 10},
         }
         if self.confirmed:

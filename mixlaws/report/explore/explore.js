@@ -193,9 +193,10 @@
       cells.value.textContent = loss(value);
       cells.level.textContent = `${loss(value - half)}–${loss(value + half)}`;
       cells.refits.textContent = found.refits ? `${loss(found.refits[i][0])}–${loss(found.refits[i][1])}` : "none";
-      cells.difference.textContent = `${signed(difference)} ± ${loss(spread)}`;
+      const same = spread < 1e-9 && Math.abs(difference) < 1e-9;
+      cells.difference.textContent = same ? "same" : `${signed(difference)} ± ${loss(spread)}`;
       cells.difference.className = `number${difference + spread < 0 ? " better" : difference - spread > 0 ? " worse" : ""}`;
-      cells.whisker.replaceChildren(whisker(difference, spread, scale));
+      cells.whisker.replaceChildren(...(same ? [] : [whisker(difference, spread, scale)]));
     });
     element("caption").textContent = `Nats per token for ${count(state.target.num_params)} parameters and ${count(state.target.tokens)} tokens; difference from ${against().label}.`;
     const refits = found.refits
