@@ -63,6 +63,8 @@ def opened(browser):
         page.on("pageerror", lambda error: problems.append(str(error)))
         page.on("request", lambda request: requests.append(request.url))
         page.goto(address)
+        if options.get("java_script_enabled", True):
+            page.wait_for_function("() => globalThis.mixlaws")
         yield page
         page.wait_for_timeout(100)
         page.close()

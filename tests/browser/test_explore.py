@@ -206,16 +206,15 @@ def test_everything_can_be_done_with_the_keyboard(opened, nested):
         after = page.evaluate("mixlaws.state.shares")
         assert 0 < after[1] - before[1] <= 0.01
         assert after[0] < before[0]
-        page.get_by_role("button", name="Uniform").focus()
+        page.locator("#explore-presets").get_by_role("button", name="Uniform").focus()
         page.keyboard.press("Enter")
         assert page.evaluate("mixlaws.state.shares") == pytest.approx([1 / 3] * 3)
         page.locator("#explore-num_params").focus()
         page.keyboard.press("ArrowLeft")
         assert not page.evaluate("mixlaws.model.isHome(mixlaws.state.target)")
-        page.wait_for_timeout(700)
-        live = page.locator("#explore-live")
-        assert live.get_attribute("aria-live") == "polite"
-        assert live.inner_text() == page.locator("#explore-status").inner_text()
+        texts = [f"document.getElementById('explore-{id}').textContent" for id in ("live", "status")]
+        page.wait_for_function(f"() => {texts[0]} === {texts[1]}")
+        assert page.locator("#explore-live").get_attribute("aria-live") == "polite"
 
 
 def test_a_recipe_is_copied_or_shown(browser, nested):
@@ -231,7 +230,7 @@ def test_a_recipe_is_copied_or_shown(browser, nested):
     natural = read_json(nested.folder / "optimum.json")["baselines"]["natural"]["proportions"]
     assert copied["proportions"] == pytest.approx(natural, abs=1e-6)
     assert sum(round(1e6 * share) for share in copied["proportions"].values()) == 1_000_000
-    page.evaluate("navigator.clipboard.writeText = () => Promise.reject(new Error('refused'))")
+    page.evaluate("() => { navigator.clipboard.writeText = () => Promise.reject() }")
     page.locator("#explore-yaml").click()
     page.locator("#explore-text").wait_for()
     shown = yaml.safe_load(page.locator("#explore-text").input_value())

@@ -23,9 +23,10 @@ def test_the_page_opens_from_disk_without_errors(opened, nested, width, scheme):
         assert min(heights) > 60
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", WIDTHS)
-@pytest.mark.parametrize("made", ["nested", "joint"])
+@pytest.mark.parametrize(
+    ("made", "width", "scheme"),
+    [("nested", 1440, "light"), ("nested", 1440, "dark"), ("joint", 390, "light")],
+)
 def test_axe_finds_no_serious_violation(opened, request, made, width, scheme):
     options = {"viewport": {"width": width, "height": 900}, "color_scheme": scheme}
     # axe is a script of its own, which the page's policy would refuse.
@@ -43,13 +44,14 @@ def test_axe_finds_no_serious_violation(opened, request, made, width, scheme):
 
 
 def test_the_first_paint_takes_less_than_a_second(opened, nested):
-    with opened(nested) as page:
-        page.wait_for_timeout(300)
-        paint = page.evaluate(
-            "performance.getEntriesByName('first-contentful-paint').map(each => each.startTime)"
-        )
-        assert paint
-        assert paint[0] < 1000
+    """The best of three, because other tests share the machine."""
+    paints = []
+    for _ in range(3):
+        with opened(nested) as page:
+            name = "performance.getEntriesByName('first-contentful-paint')"
+            page.wait_for_function(f"() => {name}.length")
+            paints.append(page.evaluate(f"{name}[0].startTime"))
+    assert min(paints) < 1000
 
 
 def test_text_can_be_read_on_either_background(opened, nested):
@@ -84,7 +86,7 @@ def test_the_policy_refuses_every_other_script(browser, nested):
           document.body.append(script);
         }"""
     )
-    page.wait_for_function("refused.length")
+    page.wait_for_function("() => refused.length")
     assert page.evaluate("[window.injected ?? null, refused]") == [None, ["script-src-elem"]]
     page.close()
 

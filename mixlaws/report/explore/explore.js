@@ -1,5 +1,5 @@
 /* The explorer: sliders in, predicted losses with intervals out. */
-(() => {
+const startExplorer = () => {
   const element = (id) => document.getElementById(`explore-${id}`);
   const source = element("data");
   if (!source) return;
@@ -353,6 +353,12 @@
     }));
   }
 
-  globalThis.mixlaws = { model, state, data, evaluate };
   start();
-})();
+  globalThis.mixlaws = { model, state, data, evaluate };
+};
+
+// The page is painted first.
+requestAnimationFrame(() => setTimeout(() => {
+  MixlawsTables.enhanceAll();
+  startExplorer();
+}));

@@ -85,6 +85,5 @@ const MixlawsTables = (() => {
     if (table.tBodies[0].rows.length > LONG) addFilter(table);
   }
 
-  document.querySelectorAll("table").forEach(enhance);
-  return { enhance, numberOf };
+  return { enhanceAll: () => document.querySelectorAll("table").forEach(enhance), numberOf };
 })();
