@@ -123,7 +123,10 @@ def test_a_joint_law_holds_at_any_size_and_tokens(opened, joint):
             place = Target(**target)
             for shares in mixtures(3, 3).tolist():
                 losses = np.mean(
-                    [law.law.at(place).predict(reference.mixture(shares)) for law in fitted.law.laws],
+                    [
+                        law.law.at(place).predict(reference.mixture(shares))
+                        for law in fitted.law.laws
+                    ],
                     axis=0,
                 )
                 expected = fitted.columns.with_overall(losses)[0, reference.rows]
@@ -142,7 +145,9 @@ def test_the_grid_holds_what_the_pipeline_predicts_there(opened, nested):
     observations = observations.select(~np.isin(observations.mixture, held))
     with opened(nested) as page:
         reference = Reference(nested, page)
-        grid = page.evaluate("({ num_params: mixlaws.data.grid.num_params, tokens: mixlaws.data.grid.tokens })")
+        grid = page.evaluate(
+            "({ num_params: mixlaws.data.grid.num_params, tokens: mixlaws.data.grid.tokens })"
+        )
         assert [len(values) for values in grid.values()] == [5, 5]
         assert fitted.target.num_params in grid["num_params"]
         assert fitted.target.tokens in grid["tokens"]
@@ -194,7 +199,9 @@ def test_everything_can_be_done_with_the_keyboard(opened, nested):
         page.locator("#explore-set").focus()
         visited = []
         for _ in range(60):
-            visited.append(page.evaluate("document.activeElement.id || document.activeElement.textContent"))
+            visited.append(
+                page.evaluate("document.activeElement.id || document.activeElement.textContent")
+            )
             page.keyboard.press("Tab")
         controls = ["explore-share-0", "explore-share-2", "explore-num_params", "explore-tokens"]
         controls += ["Uniform", "explore-json", "explore-yaml", "explore-against"]
@@ -212,7 +219,9 @@ def test_everything_can_be_done_with_the_keyboard(opened, nested):
         page.locator("#explore-num_params").focus()
         page.keyboard.press("ArrowLeft")
         assert not page.evaluate("mixlaws.model.isHome(mixlaws.state.target)")
-        texts = [f"document.getElementById('explore-{id}').textContent" for id in ("live", "status")]
+        texts = [
+            f"document.getElementById('explore-{id}').textContent" for id in ("live", "status")
+        ]
         page.wait_for_function(f"() => {texts[0]} === {texts[1]}")
         assert page.locator("#explore-live").get_attribute("aria-live") == "polite"
 

@@ -80,7 +80,8 @@ def test_the_policy_refuses_every_other_script(browser, nested):
     page.evaluate(
         """() => {
           window.refused = [];
-          addEventListener('securitypolicyviolation', (event) => refused.push(event.violatedDirective));
+          const note = (event) => refused.push(event.violatedDirective);
+          addEventListener('securitypolicyviolation', note);
           const script = document.createElement('script');
           script.textContent = 'window.injected = true';
           document.body.append(script);

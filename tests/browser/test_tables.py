@@ -78,7 +78,9 @@ def test_sums_stay_last(opened, nested):
 def test_a_long_table_filters_by_words(opened, nested):
     with opened(nested) as page:
         page.locator("summary").evaluate_all("all => all.forEach(each => each.click())")
-        table = page.locator("table", has=page.locator("caption", has_text=re.compile(r"^All \d+ runs")))
+        table = page.locator(
+            "table", has=page.locator("caption", has_text=re.compile(r"^All \d+ runs"))
+        )
         box = page.locator("details", has=table).get_by_label("Filter rows")
         rows = table.locator("tbody tr")
         total = rows.count()

@@ -142,12 +142,16 @@ const startExplorer = () => {
   /* Losses. */
 
   const rows = [...data.validation_domains, "overall"].map((name, i) => {
-    const cells = { value: make("td", { class: "number" }), level: make("td", { class: "number" }), refits: make("td", { class: "number" }), difference: make("td", { class: "number" }), whisker: make("td") };
+    const cells = {
+      value: make("td", { class: "number" }), difference: make("td", { class: "number" }), whisker: make("td"),
+      level: make("td", { class: "number" }), refits: make("td", { class: "number" }),
+    };
     const share = i < V && data.weights[i] > 0 ? ` (${percent(data.weights[i])})` : "";
     element("rows").append(make("tr", i === V ? { class: "overall" } : {}, make("th", { scope: "row" }, `${name}${share}`), ...Object.values(cells)));
     return cells;
   });
-  const heads = ["validation loss (weight)", "nats", `${levelWords} interval`, "refits", "difference", ""].map((words, i) => make(i === 5 ? "td" : "th", i === 5 ? {} : { scope: "col", ...(i ? { class: "number" } : {}) }, words));
+  const heads = ["loss (weight)", "nats", "difference", "", `${levelWords} interval`, "refits"].map((words, i) => (
+    words ? make("th", { scope: "col", ...(i ? { class: "number" } : {}) }, words) : make("td")));
   element("head").append(...heads);
 
   function whisker(value, half, scale) {
@@ -212,7 +216,7 @@ const startExplorer = () => {
     if (spread < 1e-9 && Math.abs(difference) < 1e-9) return [`${head} This is ${label}.`, ""];
     const ends = `${signed(difference - spread)} to ${signed(difference + spread)}`;
     const [verdict, tone] = difference + spread < 0 ? ["better than", "good"] : difference - spread > 0 ? ["worse than", "caution"] : ["not distinguishable from", ""];
-    const refits = found.draws ? ` It is better in ${found.better} of ${found.draws} refits.` : "";
+    const refits = found.draws ? ` Better in ${found.better} of ${found.draws} refits.` : "";
     return [`${head} ${verdict[0].toUpperCase()}${verdict.slice(1)} ${label}: ${signed(difference)} nats (${ends}).${refits}`, tone];
   }
 

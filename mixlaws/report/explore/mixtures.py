@@ -55,7 +55,7 @@ def run_records(
     table = last.pivot_table("loss", "mixture", "validation_domain", aggfunc="mean", observed=True)
     shares = found.results.mixtures.drop_duplicates("id", keep=False).set_index("id")
     names = [name for name in table.index if name in shares.index]
-    weights = pd.Series(found.weights).reindex(rows).fillna(0.0)
+    weights = pd.Series({row: found.weights.get(row, 0.0) for row in rows})
     used = [row for row in rows if weights[row] > 0]
     return {
         "size": size,

@@ -1,4 +1,4 @@
-"""The data of the explorer: the law, its intervals and the mixtures, as JSON that the page embeds."""
+"""The data of the explorer: the law, its intervals and the mixtures, as JSON in the page."""
 
 from __future__ import annotations
 
