@@ -26,7 +26,8 @@ def write_report(results: str | Path, config: Mapping[str, Any], output: str | P
     """
     found = PageData(Results(results), config)
     sections = [build(found) for build in SECTIONS]
-    write_page(_summary(found), [section for section in sections if section], output)
+    shown = _summary(found) | {"explorer": make_explorer(found)}
+    write_page(shown, [section for section in sections if section], output)
 
 
 def _summary(found: PageData) -> dict[str, Any]:
@@ -50,7 +51,6 @@ def _summary(found: PageData) -> dict[str, Any]:
             report_tables.share_table(optimum, optimum["level"]),
             report_tables.gain_table(optimum),
         ],
-        "explorer": make_explorer(found),
         "version": __version__,
     }
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from mixlaws.laws.joint.forms import FORMS, Layout
 from mixlaws.laws.joint.law import JointLaw
@@ -64,19 +65,20 @@ def _priors():
 def test_a_joint_law_is_evaluated_as_python_does(core, form, schedule):
     rng = np.random.default_rng(11)
     layout = Layout(FORMS[form], K, schedule=schedule)
-    law = JointLaw(
-        form=form,
-        domains=tuple("abcd"),
-        validation_domains=tuple("xyz"),
-        theta=rng.normal(-0.4, 0.5, (V, layout.num_params)),
-        reference_params=1e6,
-        reference_tokens=1e8,
-        schedule=schedule,
-        effect_mixtures=np.empty((0, K)),
-    )
+    theta = rng.normal(-0.4, 0.5, (V, layout.num_params))
+    given = {"reference_params": np.full(V, 1e6), "reference_tokens": np.full(V, 1e8)}
+    given |= {name: layout.get(theta, name) for name in layout.slices}
+    law = JointLaw.from_exact_parameters(form, given, tuple("abcd"), tuple("xyz"))
     terms = {"name": f"joint-{form}", "terms": vars(FORMS[form]), "schedule": schedule}
     assert f"joint-{form}" in EVALUATED
     check(core, law.at(TARGET), law.exact_parameters(), terms)
+
+
+@pytest.mark.parametrize("degrees", [1.0, 2.4, 5, 11, 63.5, 400])
+@pytest.mark.parametrize("level", [0.5, 0.9, 0.99])
+def test_the_quantile_of_students_t(core, degrees, level):
+    got = core("MixlawsCore.studentQuantile(...given)", [level, degrees])
+    assert got == pytest.approx(stats.t.ppf(0.5 + level / 2, degrees), rel=1e-9)
 
 
 def test_a_moved_share_keeps_limits_and_sum(core):

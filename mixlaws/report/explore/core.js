@@ -3,6 +3,7 @@
    Every function repeats a function of the Python package, which the comments name. */
 const MixlawsCore = (() => {
   const SMALLEST_SHARE = 1e-9; // laws/joint/forms.py
+  const PRIOR_FOLDS = 6; // scoring/distance_errors.py: of the pooled shape, at three distances
   const LENGTH = 1.2, NOISE_SHARE = 0.02, FREE_LEVEL = 100; // scoring/difference_variance.py
   const SAME = 1e-9;
 
@@ -27,18 +28,21 @@ const MixlawsCore = (() => {
     return sum;
   }
 
-  function additiveSum(p, i, r) {
+  function additiveSum(C, g, i, r) {
     const start = i * r.length;
     let sum = 0;
-    for (let j = 0; j < r.length; j++) {
-      sum += p.C[start + j] * Math.pow(Math.max(r[j], 0), p.g[start + j]);
-    }
+    for (let j = 0; j < r.length; j++) sum += C[start + j] * Math.pow(Math.max(r[j], 0), g[start + j]);
     return sum;
   }
 
   const MIXING = {
-    additive: (p, i, r) => p.E[i] + 1 / additiveSum(p, i, r),
-    "additive-power": (p, i, r) => p.E[i] + Math.pow(additiveSum(p, i, r), -p.p[i]),
+    additive: (p, i, r) => p.E[i] + 1 / additiveSum(p.C, p.g, i, r),
+    "additive-power": (p, i, r) => p.E[i] + Math.pow(additiveSum(p.C, p.g, i, r), -p.p[i]),
+    "additive-terms": (p, i, r) => {
+      let loss = p.E[i];
+      for (let q = 1; `C_${q}` in p; q++) loss += 1 / additiveSum(p[`C_${q}`], p[`g_${q}`], i, r);
+      return loss;
+    },
     exponential: (p, i, r) => p.c[i] + p.k[i] * Math.exp(dot(p.t, i * r.length, r)),
     implicit: (p, i, r) => {
       let loss = p.c[i];
@@ -161,6 +165,42 @@ const MixlawsCore = (() => {
     }));
   }
 
+  /** Return ln Gamma(x) for x > 0: Stirling's series, after steps up to where it is exact. */
+  function logGamma(x) {
+    let shift = 0;
+    for (; x < 12; x++) shift += Math.log(x);
+    const y = 1 / (x * x);
+    const series = (1 / 12 - y * (1 / 360 - y * (1 / 1260 - y * (1 / 1680 - y / 1188)))) / x;
+    return (x - 0.5) * Math.log(x) - x + 0.5 * Math.log(2 * Math.PI) + series - shift;
+  }
+
+  /** Return the regularized incomplete beta function I_x(a, b), by its continued fraction. */
+  function incompleteBeta(x, a, b) {
+    if (x > (a + 1) / (a + b + 2)) return 1 - incompleteBeta(1 - x, b, a);
+    const front = Math.exp(logGamma(a + b) - logGamma(a) - logGamma(b) + a * Math.log(x) + b * Math.log1p(-x)) / a;
+    let c = 1, d = 1 / (1 - ((a + b) * x) / (a + 1)), value = d;
+    for (let m = 1; m < 300; m++) {
+      const even = (m * (b - m) * x) / ((a + 2 * m - 1) * (a + 2 * m));
+      d = 1 / (1 + even * d); c = 1 + even / c; value *= c * d;
+      const odd = (-(a + m) * (a + b + m) * x) / ((a + 2 * m) * (a + 2 * m + 1));
+      d = 1 / (1 + odd * d); c = 1 + odd / c; value *= c * d;
+      if (Math.abs(c * d - 1) < 1e-15) break;
+    }
+    return front * value;
+  }
+
+  /** Return the upper end of the central interval of Student's t, by bisection. */
+  function studentQuantile(level, degrees) {
+    let low = 0, high = 2;
+    const outside = (t) => incompleteBeta(degrees / (degrees + t * t), degrees / 2, 0.5);
+    while (outside(high) > 1 - level) high *= 2;
+    for (let step = 0; step < 100; step++) {
+      const middle = (low + high) / 2;
+      if (outside(middle) > 1 - level) low = middle; else high = middle;
+    }
+    return (low + high) / 2;
+  }
+
   function quadratic(matrix, vector) {
     let sum = 0;
     for (let i = 0; i < vector.length; i++) {
@@ -177,6 +217,7 @@ const MixlawsCore = (() => {
       this.record = record;
       this.home = this.distance(home);
       const n = record.num_trained, shares = unpack(record.trained), K = shares.length / n;
+      this.quantile = studentQuantile(record.level, n - 1);
       this.trained = Array.from({ length: n }, (_, m) => Array.from(shares.subarray(m * K, (m + 1) * K)));
       const S = this.trained.map((r, i) => this.trained.map((s, j) =>
         (1 - NOISE_SHARE) * correlate(distanceOf(r, s)) + (i === j ? NOISE_SHARE : 0) + FREE_LEVEL));
@@ -196,6 +237,16 @@ const MixlawsCore = (() => {
     }
 
     shape([a, b, c], [x, y]) { return a + b * x * x + c * y * y; }
+
+    /** Return what an interval multiplies the standard deviation of a loss by at a distance. */
+    levelQuantile(column, [x, y]) {
+      const { levels, level } = this.record, [a, b, c] = levels[column];
+      const known = levels.num_folds + PRIOR_FOLDS - 1;
+      if (levels.num_swarms === null) return studentQuantile(level, known);
+      const pooled = (levels.measured[0] ? 0 : b * x * x) + (levels.measured[1] ? 0 : c * y * y);
+      const share = pooled / Math.max(this.shape([a, b, c], [x, y]), 1e-300);
+      return studentQuantile(level, 1 / ((1 - share) / known + share / Math.max(levels.num_swarms, 1)));
+    }
 
     kernel(r) { return this.trained.map((s) => correlate(distanceOf(r, s))); }
 
@@ -242,22 +293,24 @@ const MixlawsCore = (() => {
     ofLosses(r, target) {
       const { levels, kappa } = this.record;
       const novelty = Math.max(this.conditional(r) - this.own, 0), at = this.distance(target);
+      const quantiles = {};
+      for (const column of ["domains", "overall"]) quantiles[column] = this.levelQuantile(column, at);
       return kappa.map((variance, i) => {
         const level = levels.scale[i] ** 2 * this.shape(levels[this.column(i)], at);
         const total = level + novelty * variance - this.noise(i, target) / 2;
-        return levels.quantile * Math.sqrt(Math.max(total, 0));
+        return quantiles[this.column(i)] * Math.sqrt(Math.max(total, 0));
       });
     }
 
     /** Return half the intervals of the expected difference of two mixtures, overall last. */
     ofDifferences(r, s, target) {
-      const { forward, kappa, quantile } = this.record;
+      const { forward, kappa } = this.record;
       const apart = 1 - correlate(distanceOf(r, s));
       const counted = forward ? this.between * apart : 0;
       const free = Math.max(this.conditionalDifference(r, s, apart) - counted, 0);
       return kappa.map((variance, i) => {
         const smooth = forward ? apart * forward.smooth[i] * this.growth(i, target) : 0;
-        return quantile * Math.sqrt(free * variance + smooth);
+        return this.quantile * Math.sqrt(free * variance + smooth);
       });
     }
   }
@@ -435,5 +488,5 @@ const MixlawsCore = (() => {
     }
   }
 
-  return { Model, allowed, computeParams, moveShare, predict, roundShares, unpack, unpackLaw };
+  return { Model, studentQuantile, allowed, computeParams, moveShare, predict, roundShares, unpack, unpackLaw };
 })();

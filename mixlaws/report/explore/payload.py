@@ -15,11 +15,11 @@ from scipy import stats
 from mixlaws.laws.joint.forms import FORMS
 from mixlaws.report.data import PageData
 from mixlaws.report.explore.mixtures import mixture_records, run_records
-from mixlaws.scoring.uncertainty import read_uncertainty
 
 EVALUATED = frozenset(
     {
-        *("additive", "additive-power", "exponential", "implicit", "M1", "M2", "M3", "sqrt-linear"),
+        *("additive", "additive-power", "additive-terms", "exponential", "implicit"),
+        *("M1", "M2", "M3", "sqrt-linear"),
         *(f"joint-{form}" for form in FORMS),
     }
 )
@@ -39,6 +39,8 @@ class Explorer:
     """JSON, safe inside a script element; empty if the law cannot be explored."""
     reason: str = ""
     """Why not."""
+    caution: str = ""
+    """What limits everything that it says."""
 
 
 def make_explorer(found: PageData) -> Explorer | None:
@@ -52,7 +54,9 @@ def make_explorer(found: PageData) -> Explorer | None:
             reason=f"The page cannot evaluate the law {', '.join(unknown)}. Its parameters are in "
             "laws/law.json."
         )
-    return Explorer(embed_json(explorer_record(found, law, targets, choice)))
+    support = found.optimum.get("support", {})
+    caution = support.get("reason") or support.get("loss_reason") or ""
+    return Explorer(embed_json(explorer_record(found, law, targets, choice)), caution=caution)
 
 
 def explorer_record(
@@ -160,29 +164,26 @@ def _uncertainty(
     law: Mapping[str, Any], rows: Sequence[str], domains: Sequence[str]
 ) -> dict[str, Any]:
     """Return what the intervals are made of, overall last."""
-    uncertainty = read_uncertainty(law["uncertainty"])
-    differences, errors = uncertainty.differences, uncertainty.levels.errors
+    levels, differences = (law["uncertainty"][name] for name in ("levels", "differences"))
     names = list(law["validation_domains"])
     order = [*(names.index(row) for row in rows), len(rows)]
     columns = [list(law["domains"]).index(domain) for domain in domains]
-    trained, level = differences.trained[:, columns], float(law["level"])
-    forward = differences.forward
+    trained, forward = np.array(differences["trained"])[:, columns], differences["forward"]
+
+    def ordered(values: Sequence[float]) -> list[float]:
+        return [values[place] for place in order]
+
     return {
+        "level": law["level"],
         "levels": {
-            "scale": errors.scale[order].tolist(),
-            "domains": list(errors.domains),
-            "overall": list(errors.overall),
-            "quantile": errors.quantile(level),
+            **{name: levels[name] for name in ("domains", "overall", "measured", "num_folds")},
+            "num_swarms": levels.get("num_swarms"),
+            "scale": ordered(levels["scale"]),
         },
         "trained": pack(trained),
         "num_trained": len(trained),
-        "kappa": differences.kappa[order].tolist(),
-        "forward": forward
-        and {
-            "smooth": forward.smooth[order].tolist(),
-            "noise": forward.noise[order].tolist(),
-        },
-        "quantile": float(stats.t.ppf(0.5 + level / 2, len(trained) - 1)),
+        "kappa": ordered(differences["kappa"]),
+        "forward": forward and {name: ordered(forward[name]) for name in ("smooth", "noise")},
     }
 
 
