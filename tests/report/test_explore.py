@@ -16,7 +16,6 @@ from mixlaws.files import read_json, write_json
 from mixlaws.report.explore.payload import embed_json, pack
 from mixlaws.report.explore.script import content_policy, data_link, page_script
 from mixlaws.report.page import write_report
-from mixlaws.scoring.targets import axis
 
 
 class Scripts(HTMLParser):
@@ -136,11 +135,3 @@ def test_a_large_table_is_compressed_in_the_page(tmp_path):
     assert (name, address.split(",")[0]) == ("large.csv.gz", "data:application/gzip;base64")
     assert gzip.decompress(base64.b64decode(address.split(",")[1])) == large.read_bytes()
     assert data_link(tmp_path / "absent.csv") is None
-
-
-def test_the_axis_of_targets_holds_the_asked_one():
-    assert axis(1e6, 8e6) == pytest.approx([1e6, 2e6, 4e6, 8e6, 16e6])
-    assert axis(1e6, 1e6) == pytest.approx([62_500, 125_000, 250_000, 500_000, 1e6])
-    assert axis(4e6, 1e6) == pytest.approx([250_000, 500_000, 1e6, 2e6, 4e6])
-    for asked in (3.3e5, 1e6, 7.7e7):
-        assert asked in axis(1e6, asked)

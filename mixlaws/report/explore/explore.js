@@ -88,6 +88,7 @@ const startExplorer = () => {
 
   /* Target. */
 
+  const FARTHEST = 1000; // times what the proxies reached; no public swarm was carried farther
   const CONTINUOUS = 400; // steps of a slider along a logarithm
 
   function axisOf(key) {
@@ -173,10 +174,9 @@ const startExplorer = () => {
 
   function against() { return byName.get(element("against").value); }
 
-  /** Return everything that is shown of the mixture at the target; null where no law was fitted. */
+  /** Return everything that is shown of the mixture at the target. */
   function evaluate() {
     const { shares, target } = state, other = against().shares;
-    if (!model.lawsAt(target)) return null;
     const losses = model.predict(shares, target), reference = model.predict(other, target);
     const draws = model.predictDraws(shares, target), otherDraws = model.predictDraws(other, target);
     return {
@@ -303,17 +303,35 @@ const startExplorer = () => {
 
   let charts = 0, spoken = 0;
 
+  /** Return why nothing can be said at the target, or an empty text. */
+  function silence() {
+    const { reach } = data.uncertainty, { target } = state;
+    const factor = Math.max(target.num_params / reach.num_params, target.tokens / reach.tokens);
+    if (factor > FARTHEST) return `No loss is stated: this target is ${Number(factor.toPrecision(2)).toLocaleString("en")} times what the proxies reached, and nothing measured how errors grow that far.`;
+    return model.lawsAt(target) ? "" : "No law could be fitted at this target. Choose another.";
+  }
+
+  function showNothing() {
+    for (const cells of rows) for (const [name, cell] of Object.entries(cells)) cell.replaceChildren(name === "whisker" ? "" : "–");
+    for (const id of ["pair", "triangle", "triangle-note", "intervals", "caption"]) element(id).replaceChildren();
+  }
+
   function render() {
     showShares();
     showTarget();
-    const found = evaluate(), status = element("status");
-    const [words, tone] = found ? statusWords(found) : ["No law could be fitted at this target. Choose another.", "caution"];
+    const why = silence(), status = element("status");
+    const found = why ? null : evaluate();
+    const [words, tone] = found ? statusWords(found) : [why, "caution"];
     status.textContent = words;
     status.className = `verdict ${tone}`;
     element("copied").textContent = "";
-    if (found) showLosses(found);
     clearTimeout(charts);
-    if (found) charts = setTimeout(() => { showPair(); showTriangle(); }, 40);
+    if (found) {
+      showLosses(found);
+      charts = setTimeout(() => { showPair(); showTriangle(); }, 40);
+    } else {
+      showNothing();
+    }
     clearTimeout(spoken);
     spoken = setTimeout(() => { element("live").textContent = words; }, 600);
   }
