@@ -77,7 +77,7 @@ def test_the_data_hold_the_law_and_the_mixtures(folder):
     names = [each["name"] for each in record["mixtures"] if each["kind"] == "compared"]
     assert names == ["optimum", "uniform", "natural", "best_observed"]
     trained = [each["name"] for each in record["mixtures"] if each["kind"] == "trained"]
-    assert trained == [f"mix-{k:03d}" for k in range(8)] + ["held-000", "held-001"]
+    assert trained == [f"mix-{k:03d}" for k in range(1, 9)] + ["held-001", "held-002"]
     shares = [optimum["proportions"][name] for name in record["domains"]]
     assert record["mixtures"][0]["shares"] == record["limits"]["inside"] == shares
     packed = record["laws"][0]["parameters"]["E"]

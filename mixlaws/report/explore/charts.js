@@ -1,7 +1,7 @@
 /* The two slices through the mixtures, as SVG in the page's colours. */
 const MixlawsCharts = (() => {
   const SPACE = "http://www.w3.org/2000/svg";
-  const percent = (share, digits = 0) => `${(100 * share).toFixed(digits)} %`;
+  const percent = (share, digits = 0) => `${(100 * share).toFixed(digits)}\u00a0%`;
 
   function svg(name, attributes = {}, ...children) {
     const element = document.createElementNS(SPACE, name);
@@ -59,7 +59,7 @@ const MixlawsCharts = (() => {
     }
     const floor = height - EDGE.bottom;
     for (const value of columns.values) {
-      axis.append(svg("text", { x: x(value / 100), y: floor + 30, "text-anchor": "middle" }, `${value.toFixed(columns.digits)} %`));
+      axis.append(svg("text", { x: x(value / 100), y: floor + 30, "text-anchor": "middle" }, `${value.toFixed(columns.digits)}\u00a0%`));
     }
     axis.append(svg("line", { class: "base", x1: EDGE.left, x2: width - EDGE.right, y1: floor, y2: floor }),
       svg("text", { x: EDGE.left + inner.width / 2, y: height - 8, "text-anchor": "middle" }, `share of ${view.names[0]}`));

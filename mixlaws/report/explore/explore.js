@@ -6,7 +6,7 @@ const startExplorer = () => {
 
   const data = JSON.parse(source.textContent), model = new MixlawsCore.Model(data);
   const K = data.domains.length, V = data.validation_domains.length;
-  const levelWords = `${Math.round(100 * data.level)} %`;
+  const levelWords = `${Math.round(100 * data.level)}\u00a0%`;
   const byName = new Map(data.mixtures.map((each) => [each.name, each]));
   const state = { shares: byName.get("optimum").shares.slice(), target: model.targetAt(data.target.num_params, data.target.tokens) };
   let moving = null; // the share that moves, and the mixture it moved from
@@ -104,7 +104,7 @@ const startExplorer = () => {
     };
   }
 
-  const targets = [["num_params", "parameters N"], ["tokens", "training tokens D"]].map(([key, words]) => {
+  const targets = [["num_params", "parameters N"], ["tokens", "tokens D"]].map(([key, words]) => {
     const axis = axisOf(key), id = `explore-${key}`, output = make("output", { for: id });
     const range = make("input", { id, type: "range", min: 0, max: axis.max, step: 1, on: {
       input: () => {
