@@ -10,7 +10,7 @@ ifneq ($(CACHE),kept)
 export XDG_CACHE_HOME := $(CURDIR)/.snakemake/cache
 endif
 
-.PHONY: demo resume test trials test-faults test-cluster test-full fault-table lint clean
+.PHONY: demo resume test test-browser trials test-faults test-cluster test-full fault-table lint clean
 
 # In a terminal one bar per rule. Elsewhere, or where the plugin does not load, a short plain log, in
 # which a failed job says itself what was wrong.
@@ -31,9 +31,13 @@ resume:
 	@$(SNAKEMAKE) --rerun-incomplete $(ARGS)
 
 test: .venv/.installed-tests
-	$(BIN)/python -m pytest -n auto --dist loadfile -m "not slow and not full and not cluster and not trials"
+	$(BIN)/python -m pytest -n auto --dist loadfile -m "not slow and not full and not cluster and not browser and not trials"
 
-# A hundred random configs that pass the gate, to the page, on planted losses: about an hour.
+# The page in chromium (Debian's package): what its script computes, keyboard, contrast, policy.
+test-browser: .venv/.installed-tests
+	$(BIN)/python -m pytest -m browser tests/browser --durations=5
+
+# A hundred random configs that pass the gate, to the page, on planted losses, and fresh machines: over an hour.
 trials: .venv/.installed-tests
 	$(BIN)/python -m pytest -m trials tests/config
 	$(PYTHON) tests/fresh_machines.py $(CASES)

@@ -198,6 +198,15 @@ class Results:
     def slope_tests(self) -> pd.DataFrame | None:
         """Return whether the slopes of the log-log lines differ; no rows where others decide."""
         return self._optional("laws/slope_tests.csv", "regressor", "validation_domain", "p")
+    def targets(self) -> dict[str, Any] | None:
+        """Return what predicts other targets than the experiment's."""
+        return self._optional_record("laws/targets.json")
+
+    @cached_property
+    def replicates(self) -> pd.DataFrame | None:
+        """Return the parameters of the law refitted to each resample."""
+        columns = ("replicate", "law", "validation_domain", "parameter", "domain", "value")
+        return self._optional("laws/replicates.parquet", *columns)
 
     @cached_property
     def step_law(self) -> pd.DataFrame | None:

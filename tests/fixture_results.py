@@ -190,8 +190,8 @@ class PlantedSweep:
 def decide(folder, config):
     """Score and fit the laws, find the optimum, round it and write the recipes."""
     names = ("scores.csv", "predictions.csv", "choice.json", "law.json", "replicates.parquet")
+    names += ("targets.json", "slope_tests.csv")
     names += tuple(f"{name}_law.csv" for name in ("step", "size", "mixing", "joint", "line"))
-    names += ("slope_tests.csv",)
     laws = {re.split(r"[._]", name)[0]: folder / "laws" / name for name in names}
     laws |= {name: folder / "laws" / f"{name}.csv" for name in ("surface", "interaction")}
     laws |= {f"{name}_law": laws[name] for name in ("step", "size")}

@@ -53,7 +53,7 @@ def in_wheel(installed, *command):
 
 def test_the_wheel_holds_every_module_and_data_file(wheel):
     inside = {name for name in zipfile.ZipFile(wheel).namelist() if name.startswith("mixlaws/")}
-    kinds = ("*.py", "*.j2", "*.schema.*")
+    kinds = ("*.py", "*.j2", "*.schema.*", "*.js", "*.css")
     for kind in kinds:
         here = {p.relative_to(ROOT).as_posix() for p in (ROOT / "mixlaws").rglob(kind)}
         assert here

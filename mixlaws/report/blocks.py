@@ -12,6 +12,7 @@ import jinja2
 
 from mixlaws.files import atomic_path
 from mixlaws.presentation import INKS
+from mixlaws.report.explore.script import content_policy, data_link, page_script, page_style
 from mixlaws.results import FigureFolder
 
 TEMPLATE = Path(__file__).with_name("page.html.j2")
@@ -38,6 +39,8 @@ class PageFigure:
     """Markup without a size of its own."""
     width: float
     """Natural width in CSS pixels."""
+    data: tuple[str, str] | None = None
+    """File name and data: address of its table."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +93,8 @@ def _page_figure(path: Path, words: Mapping[str, str]) -> PageFigure:
     points = float(width.group(1)) if width else 0.0
     text = re.sub(r'(<svg[^>]*?) width="[^"]*" height="[^"]*"', r"\1", text, count=1)
     pixels = points * CSS_PIXELS_PER_POINT
-    return PageFigure(words["name"], words["title"], words["caption"], text, pixels)
+    data = data_link(path.with_suffix(".csv"))
+    return PageFigure(words["name"], words["title"], words["caption"], text, pixels, data)
 
 
 def write_page(
@@ -112,8 +116,14 @@ def write_page(
         lstrip_blocks=True,
     )
     base = environment.get_template(TEMPLATE.name)
+    script = page_script()
     page = environment.get_template(template.name).render(
-        summary=summary, sections=sections, base=base
+        summary=summary,
+        sections=sections,
+        base=base,
+        script=script,
+        policy=content_policy(script),
+        style=page_style(),
     )
     with atomic_path(output) as temporary:
         temporary.write_text(page, encoding="utf-8")

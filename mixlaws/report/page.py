@@ -8,6 +8,7 @@ from typing import Any
 
 from mixlaws.report.blocks import write_page
 from mixlaws.report.data import PageData
+from mixlaws.report.explore.payload import make_explorer
 from mixlaws.report.first_screen import summary
 from mixlaws.report.sections import SECTIONS
 from mixlaws.results import Results
@@ -21,4 +22,5 @@ def write_report(results: str | Path, config: Mapping[str, Any], output: str | P
     """
     found = PageData(Results(results), config)
     sections = [build(found) for build in SECTIONS]
-    write_page(summary(found), [section for section in sections if section], output)
+    shown = summary(found) | {"explorer": make_explorer(found)}
+    write_page(shown, [section for section in sections if section], output)

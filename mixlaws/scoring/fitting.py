@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from mixlaws.files import write_json
 from mixlaws.laws.files import FittedLaw, save_law
 from mixlaws.laws.joint.law import JointLaw
 from mixlaws.laws.law import Ensemble, Law
@@ -23,6 +24,7 @@ from mixlaws.scoring.choice import LawChoice
 from mixlaws.scoring.law_tables import joint_table, mixing_table, size_table, step_table
 from mixlaws.scoring.line_tables import line_table, slope_test_table
 from mixlaws.scoring.record import open_tables, read_choice
+from mixlaws.scoring.targets import target_record
 from mixlaws.tables import write_table
 
 
@@ -31,7 +33,8 @@ def fit_laws(
 ) -> None:
     """Fit the laws to all fitted mixtures and write the one that decides, and their parameters.
 
-    Reads losses, runs, mixtures and choice; writes law, step, size, mixing, joint, line and slope.
+    Reads losses, runs, mixtures and choice; writes law, targets, and the tables of parameters: step,
+    size, mixing, joint, line and slope.
     `settings` are the config's target and weights, and the level of the intervals.
     """
     experiment = open_tables(inputs, settings)
@@ -42,6 +45,7 @@ def fit_laws(
         observations, experiment.columns, uncertainty=uncertainty, level=settings["level"]
     )
     save_law(Path(outputs["law"]).parent, fitted)
+    write_json(target_record(fitted, observations), outputs["targets"])
     names = observations.validation_domains
     write_table(step_table(fits.nested, names), outputs["step"])
     write_table(size_table(fits.nested, names, target.tokens), outputs["size"])

@@ -121,6 +121,10 @@ def choice_record(scored: Scored, experiment: Experiment) -> dict[str, Any]:
         },
         "ranks": rank_record(scored, experiment),
         "uncertainty": forward.uncertainty.record(),
+        "difference_growth": {
+            "domains": list(found.differences.domains),
+            "overall": list(found.differences.overall),
+        },
         "joint_folds": [asdict(score) for score in scored.joint_folds],
         "validation_domains": list(names),
     }

@@ -289,6 +289,7 @@ def report_inputs(wildcards):
     names += ["laws/law.json", "laws/slope_tests.csv"]
     names += ["laws/scores.csv", "laws/predictions.csv", "laws/choice.json"]
     names += ["laws/surface.csv", "laws/interaction.csv"]
+    names += ["laws/law.json", "laws/targets.json", "laws/replicates.parquet"]
     if CONFIRMED:
         names += ["confirmation.parquet", "confirmation_runs.csv", "confirmation.json"]
     return [f"results/{wildcards.experiment}/{name}" for name in names]

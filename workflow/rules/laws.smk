@@ -32,6 +32,7 @@ rule fit_laws:
         choice="results/{experiment}/laws/choice.json",
     output:
         law="results/{experiment}/laws/law.json",
+        targets="results/{experiment}/laws/targets.json",
         step="results/{experiment}/laws/step_law.csv",
         size="results/{experiment}/laws/size_law.csv",
         mixing="results/{experiment}/laws/mixing_law.csv",

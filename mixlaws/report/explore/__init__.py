@@ -1,0 +1,1 @@
+"""The explorer of the page: mixtures and targets that the reader chooses, evaluated in the page."""
