@@ -198,6 +198,8 @@ class Results:
     def slope_tests(self) -> pd.DataFrame | None:
         """Return whether the slopes of the log-log lines differ; no rows where others decide."""
         return self._optional("laws/slope_tests.csv", "regressor", "validation_domain", "p")
+
+    @cached_property
     def targets(self) -> dict[str, Any] | None:
         """Return what predicts other targets than the experiment's."""
         return self._optional_record("laws/targets.json")
