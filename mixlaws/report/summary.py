@@ -86,7 +86,8 @@ def _loss(optimum: Mapping[str, Any], confirmation: Mapping[str, Any] | None) ->
     if confirmation:
         seeds = len(confirmation["seeds"])
         mean = format_loss(confirmation["mixtures"][OPTIMUM]["mean"])
-        words += f", {mean} observed ({'1 run' if seeds == 1 else f'mean of {seeds} runs'})"
+        words += ", " if optimum["support"]["states_loss"] else "; "
+        words += f"{mean} observed ({'1 run' if seeds == 1 else f'mean of {seeds} runs'})"
     return words
 
 
