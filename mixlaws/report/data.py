@@ -70,7 +70,7 @@ class PageData:
 
     @property
     def recommends(self) -> bool:
-        """Return whether the proxies or the runs of the target recommend the optimum."""
+        """Return whether proxies or runs of the target let the page recommend the optimum."""
         return bool(self.optimum["support"]["recommends"]) or self.is_confirmed
 
     @cached_property

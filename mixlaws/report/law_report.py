@@ -145,12 +145,12 @@ def slope_table(tests: pd.DataFrame | None, lines: pd.DataFrame | None) -> PageT
     rows = []
     for row in tests.to_dict("records"):
         domain, column = str(row["validation_domain"]), f"slope_{row['regressor']}"
-        known = domain in common.index and column in common
+        shared = common[column].to_dict() if column in common else {}
         rows.append(
             [
                 f"ln {REGRESSOR_WORDS[row['regressor']]}",
                 domain,
-                _slope(common.loc[domain, column]) if known else ABSENT,
+                _slope(shared[domain]) if domain in shared else ABSENT,
                 *(_slope(row[name]) for name in ("lowest", "mean", "highest", "sd")),
                 *(ABSENT if pd.isna(row[name]) else f"{row[name]:.3g}" for name in ("f", "p")),
             ]
