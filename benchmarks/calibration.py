@@ -479,10 +479,11 @@ def main() -> None:
     if "--pooled" in sys.argv:
         print(pooled_table(folds))
         return
+    planted = planted_table()
     plans = [p for swarm, each in zip(swarms, folds, strict=True) for p in plan_cells(swarm, each)]
     with ProcessPoolExecutor(NUM_PROCESSES) as pool:
         bounds = list(pool.map(bound_cell, plans))
-    tables = [choice_table(folds), target_table(bounds), coverage_table(bounds), planted_table()]
+    tables = [choice_table(folds), target_table(bounds), coverage_table(bounds), planted]
     write_tables(ROOT / "docs/measurements.md", "\n".join(tables))
     print("\n".join(tables))
 

@@ -132,6 +132,15 @@ class DifferenceVariance:
             return self.forward.noise
         return 2 * NOISE_SHARE * self.kappa
 
+    @property
+    def run_noise(self) -> np.ndarray:
+        """Return the variance (V + 1,) that is noise of two runs for certain.
+
+        The forward part's noise grows with the target's distance, as errors of single mixtures do;
+        the noise of a run does not.
+        """
+        return np.minimum(self.noise, 2 * NOISE_SHARE * self.kappa)
+
     def half_width(
         self,
         first: np.ndarray,

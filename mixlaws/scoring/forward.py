@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from mixlaws.errors import FitError
-from mixlaws.laws.observations import Observations, Target
+from mixlaws.laws.observations import Observations, Target, check_size_reach
 from mixlaws.laws.overall import Columns
 from mixlaws.laws.pipelines import Joint, LogLog, Nested, Pipeline
 from mixlaws.scoring.candidates import common_rows, make_candidates
@@ -92,6 +92,7 @@ def look_forward(
     table = last_losses(observations, largest)
     if not has_folds(observations):
         return _single_point(observations, target, columns, table, question)
+    check_size_reach(observations, target)
     candidates = make_candidates(pipelines, observations)
     candidates, found, cut_off = predict_forward(candidates, observations, columns)
     failed |= cut_off

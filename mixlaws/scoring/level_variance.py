@@ -36,5 +36,5 @@ class LevelVariance:
         variance = self.variance(proportions)
         if kind == "expected":
             # The folds' errors hold the noise of the runs predicted; half of it is one run's.
-            variance = np.maximum(variance - self.differences.noise / 2, 0.0)
+            variance = np.maximum(variance - self.differences.run_noise / 2, 0.0)
         return np.asarray(self.errors.quantile(level, self.distance) * np.sqrt(variance))

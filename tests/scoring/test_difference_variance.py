@@ -1,6 +1,7 @@
 """Widths of differences: none between a mixture and itself, more with distance, and they hold."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -152,10 +153,15 @@ def test_what_is_written_gives_the_same_widths(variance):
             widths.of_differences(pair, 0.9, kind)
         )
     assert back.levels.errors.measured == (True, False)
-    # One run holds its noise, an expected loss does not: half of a difference's, at each mixture.
+    # One run holds its noise, an expected loss does not: half of a difference's, at most.
     single, expected = widths.of_losses(new, 0.9), widths.of_losses(new, 0.9, "expected")
     quantile = errors.quantile(0.9, Distance(0.9, 1.1))
-    assert (single**2 - expected**2) / quantile**2 == pytest.approx(np.full((3, 2), 0.5e-4))
+    noise = np.broadcast_to(variance.run_noise / 2, (3, 2))
+    assert (single**2 - expected**2) / quantile**2 == pytest.approx(noise)
+    # Far away single mixtures err more, but the noise of a run does not grow: the width stays.
+    far = replace(variance, forward=ForwardPart(np.array([2e-4, 0.0]), np.array([1e2, 1e2])))
+    levels = LevelVariance(errors, Distance(0.9, 1.1), far)
+    assert levels.half_width(new, 0.9, "expected") == pytest.approx(expected)
     # At a trained mixture the level is that of the distance, with nothing for novelty.
     trained = variance.trained
     at = widths.of_losses(trained, 0.9).min(axis=0)
