@@ -2,11 +2,11 @@
 
     MIXLAWS_PUBLISHED=<folder of the published logs> python benchmarks/calibration.py
 
-writes its tables into docs/measurements.md, between two comments, and prints them. `--pooled` prints
-the table of scoring/pooled_errors.py instead. In every cell the pipeline, its errors by distance and
-the variance of differences come from the training side alone; where mixtures are left out, the
-folds are those of the whole swarm without these mixtures' rows. The pooled shapes leave the swarm
-under test out. The 1B losses choose nothing.
+writes its tables into docs/measurements.md, between two comments, and prints them. `--pooled`
+prints the table of scoring/pooled_errors.py instead. In every cell the pipeline, its errors by
+distance and the variance of differences come from the training side alone; where mixtures are left
+out, the folds are those of the whole swarm without these mixtures' rows. The pooled shapes leave
+the swarm under test out. The 1B losses choose nothing.
 """
 
 from __future__ import annotations

@@ -33,8 +33,8 @@ def fit_laws(
 ) -> None:
     """Fit the laws to all fitted mixtures and write the one that decides, and their parameters.
 
-    Reads losses, runs, mixtures and choice; writes law, targets, and the tables of parameters: step,
-    size, mixing, joint, line and slope.
+    Reads losses, runs, mixtures and choice; writes law, targets, and the tables of parameters:
+    step, size, mixing, joint, line and slope.
     `settings` are the config's target and weights, and the level of the intervals.
     """
     experiment = open_tables(inputs, settings)
