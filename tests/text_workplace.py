@@ -1,9 +1,11 @@
 """Small domains for tests, which can be taken through all stages from text to token files."""
 
+import gzip
 import json
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 
 from mixlaws.text.division import plan_parts, plan_shards
 from mixlaws.text.documents import read_texts
@@ -92,3 +94,21 @@ def write_files(folder, texts, num_files=8):
     for number in range(num_files):
         lines = [json.dumps({"text": text}) + "\n" for text in texts[number::num_files]]
         (folder / f"{number}.jsonl").write_text("".join(lines))
+
+
+def write_lines(path, texts, field="text"):
+    """Write JSON lines with a text and a number each, packed as the name says; return the path."""
+    lines = [json.dumps({field: text, "id": number}) for number, text in enumerate(texts)]
+    data = "".join(f"{line}\n" for line in lines).encode()
+    if path.suffix == ".zst":
+        with pa.CompressedOutputStream(str(path), "zstd") as file:
+            file.write(data)
+    else:
+        path.write_bytes(gzip.compress(data) if path.suffix == ".gz" else data)
+    return path
+
+
+def texts_of(path, split=None):
+    """Return the texts of a documents file, of both splits unless one is named."""
+    splits = [split] if split else ["train", "validation"]
+    return [text for each in splits for text in read_texts(path, split=each, dropped=())]

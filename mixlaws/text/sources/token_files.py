@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from os.path import expandvars
 from pathlib import Path
 from typing import Any, ClassVar
 
 from mixlaws.errors import DataError, located
 from mixlaws.files import file_sha256
+from mixlaws.text.sources.paths import expand_path
 from mixlaws.text.sources.source import Source, key
 from mixlaws.text.tokens import Manifest, place_tokens, read_manifest
 
@@ -29,7 +29,7 @@ class TokenFilesSource(Source):
 
     def files(self, split: str) -> tuple[Path, Path]:
         """Return the token file and the manifest of one split; DataError if one is missing."""
-        folder = Path(expandvars(self.folder))
+        folder = Path(expand_path(self.folder, "folder"))
         files = (folder / f"{split}.bin", folder / f"{split}.json")
         missing = [str(path) for path in files if not path.is_file()]
         if missing:
