@@ -10,10 +10,11 @@ import pyarrow as pa
 from mixlaws.text.division import plan_parts, plan_shards
 from mixlaws.text.documents import read_texts
 from mixlaws.text.duplicates import dropped_ids, find_duplicates
+from mixlaws.text.joining import join_shards
 from mixlaws.text.reading import read_part
-from mixlaws.text.tokenization import join_shards, tokenize_shard
+from mixlaws.text.tokenization import tokenize_shard
 from mixlaws.text.tokenizer import END_OF_DOCUMENT, train_tokenizer
-from mixlaws.text.tokens import place_tokens, read_manifest
+from mixlaws.text.tokens import Allowed, place_tokens, read_manifest
 
 VOCABULARY_SIZE = 300
 SPECIAL = f"This page writes {END_OF_DOCUMENT} in the middle, and 汉字 and \x00 too."
@@ -25,6 +26,7 @@ def sentence(number):
 
 
 WHOLE = {"part_bytes": 10**9, "shard_bytes": 10**9}
+KEEPS, LOSES = Allowed(), Allowed(1.0, 1.0)
 
 
 class Workplace:
@@ -67,7 +69,9 @@ class Workplace:
             found += read_texts(path, split=split, dropped=dropped)
         return found
 
-    def write(self, domain: str, split: str, *, tokenizer: Path | None = None) -> tuple[Path, Path]:
+    def write(
+        self, domain: str, split: str, *, tokenizer: Path | None = None, allowed: Allowed = KEEPS
+    ) -> tuple[Path, Path]:
         shards = []
         for number, shard in enumerate(self.shards[domain]):
             shards.append(self.folder / f"shards/{domain}/{number}.parquet")
@@ -75,7 +79,8 @@ class Workplace:
             tokenizer = tokenizer or self.tokenizer
             tokenize_shard(documents, shard, self.duplicates, tokenizer, output=shards[-1])
         joined = self.folder / f"joined/{domain}/{split}.bin"
-        join_shards(shards, split=split, tokens=joined, manifest=joined.with_suffix(".json"))
+        manifest = joined.with_suffix(".json")
+        join_shards(shards, split=split, tokens=joined, manifest=manifest, allowed=allowed)
         tokens = self.folder / f"tokens/{domain}/{split}.bin"
         manifest = tokens.with_suffix(".json")
         described = read_manifest(joined.with_suffix(".json"))

@@ -11,6 +11,7 @@ from text_workplace import texts_of, write_lines
 
 from mixlaws.errors import ConfigError, DataError
 from mixlaws.text.checks import check_domain
+from mixlaws.text.cleaning import clean_problem
 from mixlaws.text.division import plan_parts
 from mixlaws.text.documents import document_id, read_columns, read_record, read_texts, split_of
 from mixlaws.text.duplicates import dropped_ids, find_duplicates
@@ -112,6 +113,61 @@ def test_a_cap_stops_early_and_estimates_the_whole(read, tmp_path, name):
     assert 400_000 <= num_bytes < 401_000
     assert record["text_bytes_before_cap_is_estimated"]
     assert record["text_bytes_before_cap"] == pytest.approx(whole, rel=0.2)
+
+
+def test_a_cap_says_what_it_kept(read, tmp_path):
+    """Of many files some whole ones; of one file its start, which is no sample if it is sorted."""
+    for number in range(40):
+        write_lines(tmp_path / f"{number}.jsonl", [sentence(number, 4000)])
+    one = write_lines(tmp_path / "one.jsonl.gz", [str(n) * 900 for n in range(2000)])
+    for paths, cap, words in (
+        ("[0-9]*.jsonl", 100_000, "4 of 40 files, the start of the last"),
+        (one.name, 100_000, "1 of 1 file, its start"),
+        (one.name, None, ""),
+    ):
+        record, _ = read(source="files", paths=[str(tmp_path / paths)], max_bytes=cap, share=1.0)
+        assert record["sample"] == words
+
+
+class TestCleaning:
+    TEXTS = ("cafe\u0301 au lait", "caf\u00e9 au lait", "a\x00b\x07c\td\r\ne\x9ff", "ab", "x" * 99)
+
+    def read(self, read, tmp_path, **options):
+        write_lines(tmp_path / "a.jsonl", self.TEXTS)
+        record, path = read(source="files", paths=[str(tmp_path / "a.jsonl")], share=1.0, **options)
+        split = record["splits"]["validation"]
+        return texts_of(path), split["cleaned"], split["dropped"]
+
+    def test_is_off_by_default(self, read, tmp_path):
+        assert self.read(read, tmp_path) == (list(self.TEXTS), {}, {})
+
+    def test_composed_forms_make_equal_texts_equal(self, read, tmp_path):
+        texts, cleaned, dropped = self.read(read, tmp_path, clean=["nfc"])
+        assert texts == [self.TEXTS[1], *self.TEXTS[2:]]
+        assert (cleaned, dropped) == ({"nfc": 1}, {"exact duplicate": 1})
+
+    def test_control_characters_go_but_for_ends_of_line(self, read, tmp_path):
+        texts, cleaned, dropped = self.read(read, tmp_path, clean=["control_characters"])
+        assert texts[2] == "abc\td\r\nef"
+        assert (cleaned, dropped) == ({"control_characters": 1}, {})
+
+    def test_lengths_are_those_of_the_cleaned_text(self, read, tmp_path):
+        steps = ["control_characters", "nfc"]
+        texts, cleaned, dropped = self.read(
+            read, tmp_path, clean=steps, min_characters=10, max_characters=98
+        )
+        assert texts == [self.TEXTS[1]]
+        assert cleaned == {"control_characters": 1, "nfc": 1}
+        assert dropped == {
+            "above max_characters": 1,
+            "below min_characters": 2,
+            "exact duplicate": 1,
+        }
+
+    @pytest.mark.parametrize("value", ["nfc", ["nfd"]])
+    def test_other_steps_are_refused(self, value):
+        words = f"must be a list of nfc, control_characters, found {value!r}"
+        assert clean_problem(value) == words
 
 
 def test_a_cap_that_is_not_reached_estimates_nothing(read, tmp_path):
@@ -314,7 +370,7 @@ class TestErrorsOfFiles:
         ),
         (
             {"source": "files", "paths": ["a"], "path": "b"},
-            "domain 'd': unknown key 'path'. The keys .* max_bytes, max_tokens; required: paths",
+            "domain 'd': unknown key 'path'. The keys .* max_bytes, max_tokens, clean, min_.*; required: paths",
         ),
     ],
 )

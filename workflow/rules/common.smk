@@ -6,6 +6,7 @@ from functools import cache
 from mixlaws.config.complete import read_sections
 from mixlaws.config.repeated_keys import check_repeated_keys
 from mixlaws.text.sources import SOURCES as SOURCE_KINDS
+from mixlaws.text.sources.paths import is_plain, modified_at, plain_path
 from mixlaws.text.sources.token_files import given_files
 from mixlaws.mixtures.lattice import NATURAL, OPTIMUM
 from mixlaws.text.division import division_of, plan_parts, plan_shards
@@ -122,9 +123,14 @@ def part_of(wildcards):
 
 
 def source_files(wildcards):
-    """Return the files of a part; none if the source does not consist of files."""
+    """Return the files of a part that Snakemake can watch; none if there are no files."""
     files = parts_of(wildcards.domain)[int(wildcards.part)].files
-    return [file.path for file in files]
+    return [file.path for file in files if is_plain(file.path)]
+
+
+def unwatched_files(wildcards):
+    """Return the other files of a part, with the time of their last change."""
+    return modified_at(parts_of(wildcards.domain)[int(wildcards.part)].files)
 
 
 def documents_of(domains):

@@ -4,6 +4,17 @@ Rules with `cache` use Snakemake's cache between workflows (--cache). Its key co
 params and inputs, but neither wildcards nor imported code, so these are params too.
 """
 
+# The limits of what a tokenizer may lose are left out, so that a change of them trains no tokenizer.
+ALLOWED_LOSS = {
+    key: config["tokenizer"][key] for key in ("max_unknown_share", "max_altered_share")
+}
+TOKENIZER = {
+    key: value for key, value in config["tokenizer"].items() if key not in ALLOWED_LOSS
+}
+TRAINS_TOKENIZER = "train" in TOKENIZER
+if "file" in TOKENIZER:
+    TOKENIZER["file"] = plain_path(TOKENIZER["file"], "tokenizer.file")
+
 
 rule read_part:
     input:
@@ -22,6 +33,7 @@ rule read_part:
         options=lookup(dpath="{domain}", within=TEXT_OPTIONS),
         validation_share=validation_share_of,
         part=part_of,
+        unwatched=unwatched_files,
         version=TEXT_VERSION,
     script:
         "../scripts/read_part.py"
@@ -46,18 +58,20 @@ rule find_duplicates:
 
 rule make_tokenizer:
     input:
-        given=config["tokenizer"].get("file", []),
-        documents=training_documents,
-        duplicates="results/{experiment}/text/duplicates.parquet",
+        given=TOKENIZER.get("file", []),
+        # A tokenizer that is given needs no text, so that it is checked before any is read.
+        documents=training_documents if TRAINS_TOKENIZER else [],
+        duplicates="results/{experiment}/text/duplicates.parquet" if TRAINS_TOKENIZER else [],
     output:
         "results/{experiment}/tokens/tokenizer.json",
     log:
         "results/{experiment}/logs/make_tokenizer.log",
+    priority: 100
     cache: True
     conda:
         "../../envs/train.yaml"
     params:
-        tokenizer=config["tokenizer"],
+        tokenizer=TOKENIZER,
         version=TEXT_VERSION,
     script:
         "../scripts/make_tokenizer.py"
@@ -95,6 +109,8 @@ rule join_shards:
         "results/{experiment}/logs/join_shards/{domain}/{split}.log",
     conda:
         "../../envs/train.yaml"
+    params:
+        allowed=ALLOWED_LOSS,
     script:
         "../scripts/join_shards.py"
 
@@ -133,6 +149,8 @@ rule adopt_tokens:
         domain="|".join(GIVEN_DOMAINS) or NO_DOMAIN,
     conda:
         "../../envs/train.yaml"
+    params:
+        allowed=ALLOWED_LOSS,
     script:
         "../scripts/adopt_tokens.py"
 

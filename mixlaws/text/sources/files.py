@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
+from itertools import accumulate
 from pathlib import Path
 from typing import ClassVar
 
@@ -77,14 +80,23 @@ class FilesSource(RecordSource):
         return Reading(
             texts=texts(),
             total_units=sum(file.num_bytes for file in files),
+            sample=partial(_sample, [file.num_bytes for file in files]),
             listing=[[Path(file.path).name, file.num_bytes] for file in files],
         )
+
+
+def _sample(sizes: Sequence[int], units: float) -> str:
+    """Return how many files were read until a cap stopped after `units` bytes of them."""
+    whole = bisect_right(list(accumulate(sizes)), units)
+    count, last = min(whole + 1, len(sizes)), "the start of the last" if whole else "its start"
+    return f"{count:,} of {len(sizes):,} file{'s' * (len(sizes) > 1)}, {last}"
 
 
 def list_files(patterns: Sequence[str]) -> list[SourceFile]:
     """Return the files that the patterns match, once each, in the order of a hash of their names.
 
-    The order is a fair sample when a cap stops the reading early, and the same on every machine.
+    The order is the same on every machine. When a cap stops the reading early, it is a fair sample
+    of the files; of the last one the start was read.
     """
     paths = {path for pattern in patterns for path in _checked(pattern)}
     return [SourceFile(str(path), path.stat().st_size) for path in sorted(paths, key=_order)]

@@ -67,6 +67,7 @@ class HuggingFaceSource(RecordSource):
         return Reading(
             texts=self._rows(dataset, part),
             total_units=num_rows or None,
+            sample=lambda units: f"the first {units:,.0f} rows",
             listing=[[*name, num_rows]] if part.index == 0 else [],
         )
 

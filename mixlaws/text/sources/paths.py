@@ -6,13 +6,16 @@ import glob
 import os
 import re
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from os.path import expandvars
 from pathlib import Path
+from typing import Any
 
 from mixlaws.errors import ConfigError, DataError
+from mixlaws.text.parts import SourceFile
 
 _VARIABLE = re.compile(r"\$(\w+|\{[^}]*\})")
+_SNAKEMAKE = re.compile(r"[{}]|<\s*\w+\s*>")
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 _COPY = {
     "s3": "`aws s3 sync {folder} text/`",
@@ -41,6 +44,34 @@ def expand_path(path: str, key: str) -> str:
                 "dollar sign in a pattern"
             )
     return expanded
+
+
+def is_plain(path: str) -> bool:
+    """Return whether Snakemake takes a path as it is; it reads {x} and <x> as its own variables."""
+    return _SNAKEMAKE.search(path) is None
+
+
+def plain_path(path: str, key: str) -> str:
+    """Expand a path that Snakemake must take as it is.
+
+    Raises ConfigError, naming the key, where `expand_path` does, and for braces or <x> in the path.
+    """
+    expanded = expand_path(path, key)
+    if not is_plain(expanded):
+        raise ConfigError(
+            f"{expanded!r} in {key} has braces or <...>, which Snakemake reads as variables. "
+            "Rename the file or its folder"
+        )
+    return expanded
+
+
+def modified_at(files: Iterable[SourceFile]) -> list[list[Any]]:
+    """Return path and time of the last change of the files that Snakemake cannot watch."""
+    return [
+        [file.path, os.stat(file.path).st_mtime_ns]  # noqa: PTH116
+        for file in files
+        if not is_plain(file.path)
+    ]
 
 
 def matching_files(pattern: str, suffixes: Sequence[str]) -> list[Path]:
