@@ -30,8 +30,8 @@ def with_own_end(tokenizer: Tokenizer, end: str) -> Tokenizer:
     found = _ending_in(_loaded(record), end)
     if spelled := _spelled_by_text(found, end):
         raise ConfigError(
-            f"the tokenizer writes its token {end!r} for text as well, such as {spelled!r}, so that "
-            "it cannot end documents. Set tokenizer.end_of_document to a token that no text "
+            f"the tokenizer writes its token {end!r} for text as well, such as {spelled!r}, so "
+            "that it cannot end documents. Set tokenizer.end_of_document to a token that no text "
             "spells, or add one to the tokenizer"
         )
     return found
