@@ -4,7 +4,7 @@ BIN := .venv/bin
 CORES ?= all
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: demo resume test test-faults test-cluster test-full fault-table lint clean
+.PHONY: demo resume test trials test-faults test-cluster test-full fault-table lint clean
 
 demo: .venv/.installed
 	$(BIN)/snakemake --cores $(CORES) --show-failed-logs
@@ -17,7 +17,11 @@ resume:
 	$(BIN)/snakemake --cores $(CORES) --rerun-incomplete --show-failed-logs $(ARGS)
 
 test: .venv/.installed-tests
-	$(BIN)/python -m pytest -n auto --dist loadfile -m "not slow and not full and not cluster"
+	$(BIN)/python -m pytest -n auto --dist loadfile -m "not slow and not full and not cluster and not trials"
+
+# A hundred random configs that pass the gate, to the page, on planted losses: about an hour.
+trials: .venv/.installed-tests
+	$(BIN)/python -m pytest -m trials tests/config
 
 # Killed processes, full disks, damaged files: the bounded version, some ten minutes.
 test-faults: .venv/.installed-tests

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from mixlaws.config.complete import read_config
+from mixlaws.config.given import check_given_files
 from mixlaws.config.published import PublishedExperiment
 from mixlaws.errors import ConfigError, DataError, FitError, TrainingError
 from mixlaws.runs.cost import check_plan, write_plan
@@ -73,6 +74,7 @@ def _plan(arguments: argparse.Namespace) -> None:
     if isinstance(config, PublishedExperiment):
         print(_nothing_to_train(config.experiment))
         return
+    check_given_files(config)
     print(write_plan(config, arguments.directory / "results" / config.experiment))
     check_plan(config)
 

@@ -6,7 +6,7 @@ Each message states the problem, then the place, then what to do about it.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 
@@ -37,6 +37,12 @@ def located(place: str) -> Iterator[None]:
         yield
     except (ConfigError, DataError) as error:
         raise type(error)(f"{place}: {error}") from error
+
+
+def list_problems(problems: Sequence[str]) -> str:
+    """Return how many problems there are, and one line for each."""
+    count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
+    return "\n".join([f"{count}:", *(f"  - {problem}" for problem in problems)])
 
 
 def one_message(error: BaseException) -> str:

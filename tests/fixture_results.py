@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from fixture_truth import EXTRA, TARGET
+from fixture_truth import EXTRA
 
 from mixlaws.config.complete import read_sections
 from mixlaws.decision.confirmation import compare_confirmation
@@ -24,10 +24,10 @@ from mixlaws.mixtures.designs import choose_mixtures
 from mixlaws.mixtures.lattice import Mixture
 from mixlaws.provenance import cost_file, record_cost
 from mixlaws.recipes.write import write_recipes
-from mixlaws.runs.lengths import num_target_steps
+from mixlaws.runs.lengths import evaluation_steps, num_target_steps
 from mixlaws.runs.options import run_options
 from mixlaws.runs.run import make_run
-from mixlaws.runs.sweep import describe_target, design_of
+from mixlaws.runs.sweep import describe_target, design_of, measured_factor
 from mixlaws.scoring.fitting import fit_laws
 from mixlaws.scoring.record import score_laws
 from mixlaws.tables import write_table
@@ -40,7 +40,6 @@ from mixlaws.text.tokenization import tokenize_shard
 from mixlaws.text.tokenizer import make_tokenizer
 from mixlaws.text.tokens import read_manifest
 from mixlaws.training.corpus import read_corpus, resolve_proportions
-from mixlaws.training.evaluation import evaluation_steps
 from mixlaws.training.record import make_record
 from mixlaws.training.train import plan_batches
 
@@ -54,10 +53,12 @@ def make_results(folder, planted):
     config = planted.config(folder / "source")
     _write_source(folder / "source", planted)
     manifests = _tokenize(folder, config)
-    sweep = _Sweep(folder, config, planted, manifests)
+    corpus = read_corpus(manifests["train"], manifests["validation"])
+    natural = resolve_proportions("natural", manifests["train"])
+    sweep = PlantedSweep(folder, config, planted, corpus, natural)
     sweep.run_proxies()
-    _decide(folder, config)
-    _write_benchmarks(folder)
+    decide(folder, config)
+    write_benchmarks(folder)
     if planted.confirmed:
         sweep.confirm()
     return config
@@ -102,8 +103,7 @@ def _tokenize(folder, config):
             join_shards([output], split=split, tokens=path.with_suffix(".bin"), manifest=path)
             manifests[split].append(path)
     files = [(path.with_suffix(".bin"), path) for paths in manifests.values() for path in paths]
-    length = config["training"]["sequence_length"]
-    table = accounting_table(files, training_domains=trained, sequence_length=length)
+    table = accounting_table(files, training_domains=trained)
     write_table(table, folder / "accounting.csv")
     measured = [read_manifest(path) for path in manifests["validation"]]
     overlap = contamination_table(duplicates, measured, Roles(trained))
@@ -111,22 +111,23 @@ def _tokenize(folder, config):
     return manifests
 
 
-class _Sweep:
+class PlantedSweep:
     """The files that the runs of an experiment would leave, with planted losses."""
 
-    def __init__(self, folder, config, planted, manifests):
+    def __init__(self, folder, config, planted, corpus, natural):
         self.folder, self.config, self.planted = folder, config, planted
-        self.corpus = read_corpus(manifests["train"], manifests["validation"])
-        mixtures = choose_mixtures(design_of(read_sections(config)))
-        natural = resolve_proportions("natural", manifests["train"])
+        self.sections, self.corpus = read_sections(config, is_checked=True), corpus
+        mixtures = choose_mixtures(design_of(self.sections))
         self.mixtures = [*mixtures, Mixture("natural", "baseline", natural)]
         write_table(mixture_table(self.mixtures), folder / "mixtures.csv")
 
     def run_proxies(self):
+        training, folder = self.config["training"], self.folder / "runs"
         runs = {
-            self.folder / "runs" / size / m.id / "seed-0": self._run(m.id, m.proportions, size=size)
-            for size in self.config["training"]["sizes"]
+            folder / size / m.id / f"seed-{k}": self._run(m.id, m.proportions, size=size, seed=k)
+            for size in training["sizes"]
             for m in self.mixtures
+            for k in training["seeds"]
         }
         self._collect(runs, "losses.parquet", "runs.csv")
 
@@ -135,7 +136,8 @@ class _Sweep:
         settings, folder = self.config["confirmation"], self.folder
         named = {m.id: m.proportions for m in self.mixtures if m.id in settings["mixtures"]}
         named["optimum"] = read_json(folder / "target_mixture.json")["proportions"]
-        options = {"size": TARGET, "num_steps": num_target_steps(read_sections(self.config))}
+        options = {"size": self.config["target"]["size"], "is_target": True}
+        options["num_steps"] = num_target_steps(self.sections)
         runs = {
             folder / "confirmation" / id / f"seed-{k}": self._run(id, r, seed=k, **options)
             for id, r in named.items()
@@ -147,14 +149,9 @@ class _Sweep:
         files = {name: folder / path for name, path in names.items()}
         compare_confirmation(files, folder / "confirmation.json", self.planted.weights)
 
-    def _run(self, mixture, proportions, *, size, seed=0, **options):
-        config = self.config
-        params = (
-            config["training"]
-            | config["sizes"][size]
-            | run_options(read_sections(config))
-            | options
-        )
+    def _run(self, mixture, proportions, *, size, seed, is_target=False, **options):
+        config, own = self.config, run_options(self.sections, is_target=is_target)
+        params = config["training"] | config["sizes"][size] | own | options
         params["num_validation_windows"] = config["validation"]["num_windows"]
         return make_run(params, size=size, mixture=mixture, seed=seed, proportions=proportions)
 
@@ -178,7 +175,8 @@ class _Sweep:
 
     def _rows(self, run, noise):
         """Yield what a run's evaluations would measure."""
-        for step in evaluation_steps(run.num_steps, run.num_evaluations, run.first_evaluation):
+        given = (run.num_evaluations, run.first_evaluation, run.evaluation_spacing)
+        for step in evaluation_steps(run.num_steps, *given):
             tokens, shares = step * run.batch_tokens, list(run.proportions.values())
             losses = self.planted.losses(run.shape.num_params, tokens, shares)[0] + noise
             for domain, loss in zip(self.corpus.validation, losses.tolist(), strict=True):
@@ -188,7 +186,7 @@ class _Sweep:
                 yield row | {"accuracy": math.exp(-loss), "bits_per_byte": bits}
 
 
-def _decide(folder, config):
+def decide(folder, config):
     """Score and fit the laws, find the optimum, round it and write the recipes."""
     names = ("scores.csv", "predictions.csv", "choice.json", "law.json", "replicates.parquet")
     names += tuple(f"{name}_law.csv" for name in ("step", "size", "mixing", "joint"))
@@ -197,14 +195,13 @@ def _decide(folder, config):
     tables = {"losses": "losses.parquet", "runs": "runs.csv", "mixtures": "mixtures.csv"}
     files = laws | {name: folder / path for name, path in tables.items()}
     files |= {"accounting": folder / "accounting.csv", "optimum": folder / "optimum.json"}
-    # A confirmation's optimum must fit the text at hand.
-    factor = config["training"]["max_epochs"] / config["optimum"]["max_epochs"]
+    sections = read_sections(config, is_checked=True)
     settings = {name: config[name] for name in ("laws", "optimum", "uncertainty", "seed")}
-    settings |= {"target": describe_target(read_sections(config))}
+    settings |= {"target": describe_target(sections)}
     settings |= {"weights": config["validation"]["weights"]}
     settings |= {"level": config["uncertainty"]["level"]}
-    settings |= {"available_tokens": dict.fromkeys(config["domains"])}
-    settings |= {"measured_factor": factor if "confirmation" in config else 0}
+    stated = {domain: source.available_tokens for domain, source in sections.domains.items()}
+    settings |= {"available_tokens": stated, "measured_factor": measured_factor(sections)}
     for stage in (score_laws, fit_laws, find_optimum):
         stage(files, files, settings)
     round_optimum(
@@ -217,7 +214,7 @@ def _decide(folder, config):
     )
 
 
-def _write_benchmarks(folder):
+def write_benchmarks(folder):
     """Write one job's cost for every rule that has run before the figures are drawn."""
     for rules in ("text", "runs", "losses", "laws", "decision"):
         text = (RULES / f"{rules}.smk").read_text()

@@ -12,8 +12,9 @@ from pydantic import ValidationError
 from mixlaws.config.experiment import Experiment
 from mixlaws.config.published import PublishedExperiment
 from mixlaws.config.repeated_keys import check_repeated_keys
+from mixlaws.config.section import CHECKED
 from mixlaws.config.words import explain
-from mixlaws.errors import ConfigError
+from mixlaws.errors import ConfigError, list_problems
 
 
 def complete_config(config: Mapping[str, Any]) -> dict[str, Any]:
@@ -25,19 +26,22 @@ def complete_config(config: Mapping[str, Any]) -> dict[str, Any]:
     return read_sections(config).model_dump()
 
 
-def read_sections(config: Mapping[str, Any]) -> Experiment | PublishedExperiment:
+def read_sections(
+    config: Mapping[str, Any], *, is_checked: bool = False
+) -> Experiment | PublishedExperiment:
     """Return the sections of a config; one with `published` has different sections.
+
+    With `is_checked` keys are not checked against each other again: so it is in the jobs of a
+    workflow whose config was checked when it started.
 
     Raises ConfigError listing every problem with its key and the value found.
     """
     root = PublishedExperiment if "published" in config else Experiment
     try:
-        return root.model_validate(dict(config))
+        return root.model_validate(dict(config), context=CHECKED if is_checked else None)
     except ValidationError as error:
         problems = explain(root, error.errors(include_url=False))
-        count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
-        lines = "\n".join(f"  - {problem}" for problem in problems)
-        raise ConfigError(f"the config has {count}:\n{lines}") from None
+        raise ConfigError(f"the config has {list_problems(problems)}") from None
 
 
 def read_config(path: Path) -> Experiment | PublishedExperiment:

@@ -14,7 +14,7 @@ from mixlaws.config.section import (
     optional,
 )
 from mixlaws.laws.mixing import DECIDING_LAWS
-from mixlaws.mixtures.designs import DESIGNS
+from mixlaws.mixtures.designs import DESIGNS, MAX_HELD_OUT
 from mixlaws.mixtures.lattice import NATURAL, UNIFORM
 
 
@@ -33,6 +33,7 @@ class Mixtures(Section):
         "Number of mixtures that are trained but left out of every fit, to score the laws.",
         default=2,
         ge=0,
+        le=MAX_HELD_OUT,
     )
     lattice: Integer = key(
         "Proportions of sampled mixtures and of the rounded optimum are multiples of 1/lattice.",

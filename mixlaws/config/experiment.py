@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import model_validator
 
 from mixlaws.config.decision import Laws, Mixtures, Optimum, Uncertainty
+from mixlaws.config.foreseen import foresee
 from mixlaws.config.section import Integer, Name, Problem, Root, key, optional
 from mixlaws.config.text import Domains, Duplicates, Tokenization, Tokenizer, Validation
 from mixlaws.config.training import Confirmation, Plan, Size, Target, Training, no_strategy
@@ -99,6 +100,7 @@ class Experiment(Root):
         yield from self._target_problems()
         yield from self._schedule_problems()
         yield from self._process_problems()
+        yield from foresee(self)
 
     def _text_problems(self) -> Iterator[Problem]:
         sources = self.domains | self.validation.domains
@@ -177,22 +179,27 @@ class Experiment(Root):
 
     def _schedule_problems(self) -> Iterator[Problem]:
         training = self.training
-        if training.schedule == "constant":
-            return
+        steps, warmup, horizon = training.num_steps, training.warmup_steps, None
         target_steps = self.target.tokens // training.batch_tokens
-        trained = target_steps if self.confirmation else training.num_steps
-        horizon = training.schedule_horizon
-        if horizon and horizon < trained:
+        if training.schedule != "constant":
+            horizon = training.schedule_horizon
+        if horizon and horizon < (longest := max(steps, target_steps)):
             yield (
                 "training.schedule_horizon",
-                f"must not be below the longest run ({trained:,} steps), found {horizon:,}",
+                f"must not be below the target's last step ({longest:,}), found {horizon:,}",
             )
-        own_end = target_steps if training.schedule == "cosine" else training.num_steps
-        end = horizon or own_end
-        if end <= training.warmup_steps:
+        if steps <= warmup:
             yield (
                 "training.warmup_steps",
-                f"must be below the schedule's end (step {end:,}), found {training.warmup_steps:,}",
+                f"must be below training.num_steps ({steps:,}), found {warmup:,}: no proxy would "
+                "reach the peak rate",
+            )
+        end, share = horizon or steps, training.decay_share
+        if training.schedule == "wsd" and end > warmup and warmup + share * end > end:
+            yield (
+                "training.decay_share",
+                f"must be at most {1 - warmup / end:.4g}, found {share:g}: with the warm-up of "
+                f"{warmup:,} steps the decay must fit into the schedule's {end:,} steps",
             )
 
     def _process_problems(self) -> Iterator[Problem]:

@@ -17,6 +17,7 @@ from pydantic import (
     GetJsonSchemaHandler,
     SerializerFunctionWrapHandler,
     Strict,
+    ValidationInfo,
     WrapValidator,
     model_serializer,
     model_validator,
@@ -61,11 +62,17 @@ class Section(BaseModel):
         }
 
 
+CHECKED = "checked"
+"""The context of a validation that leaves the checks between keys out."""
+
+
 class Root(Section):
     """A whole config. It calls the checks of all sections once every single key is valid."""
 
     @model_validator(mode="after")
-    def _check_all(self) -> Root:
+    def _check_all(self, info: ValidationInfo) -> Root:
+        if info.context == CHECKED:
+            return self
         if found := list(_problems_below(self, "")):
             raise PydanticCustomError("problems", "problems", {"problems": found})
         return self

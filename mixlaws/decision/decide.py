@@ -17,7 +17,7 @@ from mixlaws.decision.intervals import (
     predict_losses,
     predict_shares,
 )
-from mixlaws.decision.limits import GroupLimit, Limits, make_limits
+from mixlaws.decision.limits import make_decision_limits, make_limits
 from mixlaws.decision.near_optimal import find_near_optimal
 from mixlaws.decision.objective import Objective
 from mixlaws.decision.optimum import Optimum, minimise_objective
@@ -52,26 +52,6 @@ def gather_evidence(fitted: FittedLaw, observations: Observations, sampling: Sam
     return Evidence(observations, laws, bounds)
 
 
-def _limits(
-    domains: Sequence[str],
-    options: Mapping[str, Any],
-    available_tokens: Mapping[str, float | None],
-    target_tokens: float,
-) -> Limits:
-    """Return the limits of the config's `optimum` section."""
-    return make_limits(
-        domains,
-        target_tokens,
-        shares={domain: tuple(pair) for domain, pair in options["limits"].items()},
-        groups=[
-            GroupLimit(name, tuple(group["domains"]), *group["limits"])
-            for name, group in options["groups"].items()
-        ],
-        available_tokens={d: float(n) for d, n in available_tokens.items() if n is not None},
-        max_epochs=options["max_epochs"],
-    )
-
-
 def _objective(
     columns: Columns, options: Mapping[str, Any], baselines: Mapping[str, Sequence[float]]
 ) -> Objective:
@@ -99,7 +79,7 @@ def decide_mixture(
     ConfigError when no mixture meets the limits, naming those that conflict.
     """
     domains = evidence.observations.domains
-    limits = _limits(domains, options, available_tokens, target_tokens)
+    limits = make_decision_limits(domains, options, available_tokens, target_tokens)
     goal = _objective(evidence.bounds.columns, options, baselines)
     best = minimise_objective(evidence.law, goal, limits)
     free = minimise_objective(evidence.law, goal, make_limits(limits.domains, 1.0))

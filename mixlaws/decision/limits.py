@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from scipy.optimize import linprog
@@ -149,6 +150,29 @@ def make_limits(
         groups=tuple(groups),
         share_per_billion_tokens=np.where(from_tokens, max_epochs, 1.0) * 1e9 / target_tokens,
         center=_find_center(inequalities),
+    )
+
+
+def make_decision_limits(
+    domains: Sequence[str],
+    options: Mapping[str, Any],
+    available_tokens: Mapping[str, float | None],
+    target_tokens: float,
+) -> Limits:
+    """Return the limits of the config's `optimum` section, `options`.
+
+    Raises the ConfigError of `make_limits`.
+    """
+    return make_limits(
+        domains,
+        target_tokens,
+        shares={domain: tuple(pair) for domain, pair in options["limits"].items()},
+        groups=[
+            GroupLimit(name, tuple(group["domains"]), *group["limits"])
+            for name, group in options["groups"].items()
+        ],
+        available_tokens={d: float(n) for d, n in available_tokens.items() if n is not None},
+        max_epochs=options["max_epochs"],
     )
 
 

@@ -9,6 +9,7 @@ with it.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from statistics import NormalDist
 from typing import Literal
@@ -18,7 +19,7 @@ import numpy as np
 from mixlaws.errors import FitError
 from mixlaws.laws.law import Law
 from mixlaws.laws.least_squares import Fit
-from mixlaws.laws.mixing.fit import fit_mixing_law
+from mixlaws.laws.mixing.fit import check_mixtures, fit_mixing_law
 from mixlaws.laws.mixing.form import MixingPriors
 from mixlaws.laws.observations import Observations, Target, check_size_reach
 
@@ -93,17 +94,12 @@ def fit_loglog(
     Raises FitError if there are fewer than two mixtures, if no regressor varies within a mixture,
     or if the only observed size is not the target's.
     """
-    check_size_reach(observations, target)
     settings = settings or LogLogSettings()
+    check_size_reach(observations, target)
     kept = _late_rows(observations, settings.early_cut)
     columns, at_target = _regressors(kept, target, settings)
-    ids, first, mixture = np.unique(kept.mixture, return_index=True, return_inverse=True)
-    lines = _Lines(
-        x=np.log(np.stack(list(columns.values()), axis=1) / list(at_target.values())),
-        y=np.log(kept.losses),
-        mixture=mixture,
-        num_runs=_num_runs(kept, mixture),
-    )
+    ids, first = np.unique(kept.mixture, return_index=True)
+    lines = _lines(kept, columns, at_target)
     varies = _check_spread(lines, list(columns))
     slopes, log_losses, log_sd = _fit_lines(lines, varies)
     losses, proportions = np.exp(log_losses), kept.proportions[first]
@@ -118,6 +114,30 @@ def fit_loglog(
         log_sd=log_sd,
         slopes=dict(zip(names, slopes, strict=True)),
         distance={name: at_target[name] / float(columns[name].max()) for name in columns},
+    )
+
+
+def check_loglog(observations: Observations, target: Target, settings: LogLogSettings) -> None:
+    """Raise FitError where there are too few sizes, checkpoints or mixtures, as `fit_loglog` does.
+
+    The losses play no part.
+    """
+    check_size_reach(observations, target)
+    check_mixtures(observations.proportions)
+    kept = _late_rows(observations, settings.early_cut)
+    columns, at_target = _regressors(kept, target, settings)
+    _check_spread(_lines(kept, columns, at_target), list(columns))
+
+
+def _lines(
+    kept: Observations, columns: Mapping[str, np.ndarray], at_target: Mapping[str, float]
+) -> _Lines:
+    mixture = np.unique(kept.mixture, return_inverse=True)[1]
+    return _Lines(
+        x=np.log(np.stack(list(columns.values()), axis=1) / list(at_target.values())),
+        y=np.log(kept.losses),
+        mixture=mixture,
+        num_runs=_num_runs(kept, mixture),
     )
 
 

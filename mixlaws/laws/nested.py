@@ -10,7 +10,7 @@ import numpy as np
 from mixlaws.errors import FitError
 from mixlaws.laws.law import Law
 from mixlaws.laws.least_squares import Fit
-from mixlaws.laws.mixing.fit import fit_mixing_law
+from mixlaws.laws.mixing.fit import check_mixtures, fit_mixing_law
 from mixlaws.laws.mixing.form import MixingPriors
 from mixlaws.laws.observations import Observations, Target, check_size_reach
 from mixlaws.laws.power import PowerLaw, PowerPriors, fit_power_laws
@@ -106,12 +106,11 @@ def fit_nested(
     Seeds are averaged after the step law. A mixture seen at one size borrows the exponent of its
     validation domain, and takes the irreducible part of its loss from the other mixtures.
 
-    Raises FitError if a run is too short for a step law, if the only size is not the target's, if
-    mixtures seen at one size share no exponent with others, or if no mixture was seen at several
-    sizes.
+    Raises the FitError of `check_nested`, and FitError if mixtures seen at one size share no
+    exponent with others, or if no mixture was seen at several sizes.
     """
-    check_size_reach(observations, target)
     settings = settings or NestedSettings()
+    check_nested(observations, target, settings)
     runs = _Runs.of(observations)
     step = None if runs.reach(target.tokens) else _fit_steps(runs, settings)
     at_tokens = runs.observed_at(target.tokens) if step is None else step.predict(target.tokens)
@@ -120,6 +119,15 @@ def fit_nested(
     losses = table.losses[:, 0] if size is None else size.predict(target.num_params)
     law, fit = fit_mixing_law(mixing, table.proportions, losses, priors=settings.mixing_priors)
     return NestedFit(step, size, law, fit, table.mixtures, table.proportions, losses)
+
+
+def check_nested(observations: Observations, target: Target, settings: NestedSettings) -> None:
+    """Raise FitError where sizes, checkpoints or mixtures are too few; losses play no part."""
+    check_size_reach(observations, target)
+    check_mixtures(observations.proportions)
+    runs = _Runs.of(observations)
+    if not runs.reach(target.tokens):
+        _check_steps(runs, settings)
 
 
 @dataclass(frozen=True, eq=False)
@@ -171,14 +179,6 @@ class _Runs:
 def _fit_steps(runs: _Runs, settings: NestedSettings) -> Curves:
     source, rows = runs.source, runs.first_row
     kept = runs.kept(settings.early_cut)
-    num_points = kept.sum(axis=1)
-    if (num_points < MIN_CHECKPOINTS).any():
-        short = rows[num_points < MIN_CHECKPOINTS]
-        named = [f"{source.size[i]}/{source.mixture[i]}/seed-{source.seed[i]}" for i in short]
-        raise FitError(
-            f"the runs {', '.join(named)} have fewer checkpoints than the {MIN_CHECKPOINTS} that a "
-            "step law needs. Raise training.num_evaluations"
-        )
     tokens = np.where(kept, runs.tokens, np.nan)
     losses = np.where(kept[..., None], runs.losses, np.nan).swapaxes(1, 2)
     law, fit = fit_power_laws(
@@ -193,10 +193,21 @@ def _fit_steps(runs: _Runs, settings: NestedSettings) -> Curves:
         mixture=source.mixture[rows],
         seed=source.seed[rows],
         first=np.nanmin(tokens, axis=1),
-        num_points=num_points,
+        num_points=kept.sum(axis=1),
         law=law,
         fit=fit,
     )
+
+
+def _check_steps(runs: _Runs, settings: NestedSettings) -> None:
+    source = runs.source
+    short = runs.first_row[runs.kept(settings.early_cut).sum(axis=1) < MIN_CHECKPOINTS]
+    if len(short):
+        named = [f"{source.size[i]}/{source.mixture[i]}/seed-{source.seed[i]}" for i in short]
+        raise FitError(
+            f"the runs {', '.join(named)} have fewer checkpoints than the {MIN_CHECKPOINTS} that a "
+            "step law needs. Raise training.num_evaluations"
+        )
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,12 +12,18 @@ from typing import Any, ClassVar, Protocol
 import numpy as np
 
 from mixlaws.errors import DataError
-from mixlaws.laws.joint.fit import DEFAULT_FORMS, JointSettings, fit_joint
+from mixlaws.laws.joint.fit import (
+    DEFAULT_FORMS,
+    JointSettings,
+    after_early_cut,
+    check_joint,
+    fit_joint,
+)
 from mixlaws.laws.joint.law import JointAtTarget, JointLaw
 from mixlaws.laws.law import Ensemble, Law, members
 from mixlaws.laws.least_squares import Fit
-from mixlaws.laws.loglog import LogLogFit, LogLogSettings, fit_loglog
-from mixlaws.laws.nested import NestedFit, NestedSettings, fit_nested
+from mixlaws.laws.loglog import LogLogFit, LogLogSettings, check_loglog, fit_loglog
+from mixlaws.laws.nested import NestedFit, NestedSettings, check_nested, fit_nested
 from mixlaws.laws.observations import Observations, Target
 
 
@@ -36,6 +42,13 @@ class Pipeline(Protocol):
         """
         ...
 
+    def check(self, observations: Observations, target: Target, /) -> None:
+        """Raise FitError if there are too few observations; the losses play no part.
+
+        Whether a pipeline can be fitted is so known before anything is trained.
+        """
+        ...
+
 
 @dataclass(frozen=True)
 class Nested:
@@ -48,6 +61,10 @@ class Nested:
     def fit(self, observations: Observations, target: Target, _start: Law | None = None) -> Law:
         """Return the mixing law at the target; an earlier law is of no use."""
         return self.fit_stages(observations, target).mixing
+
+    def check(self, observations: Observations, target: Target) -> None:
+        """Raise FitError if a stage has too few sizes, checkpoints or mixtures."""
+        check_nested(observations, target, self.settings)
 
     def fit_stages(self, observations: Observations, target: Target) -> NestedFit:
         """Return the laws of all three stages."""
@@ -67,6 +84,10 @@ class Joint:
         return Ensemble(
             tuple(law.at(target) for law, _ in self.fit_forms(observations, start).values())
         )
+
+    def check(self, observations: Observations, _target: Target) -> None:
+        """Raise FitError if the early cut leaves too few sizes, checkpoints or mixtures."""
+        check_joint(observations.select(after_early_cut(observations, self.settings.early_cut)))
 
     def fit_forms(
         self, observations: Observations, start: Law | None = None
@@ -92,6 +113,10 @@ class LogLog:
     def fit(self, observations: Observations, target: Target, _start: Law | None = None) -> Law:
         """Return the mixing law at the target; an earlier law is of no use."""
         return self.fit_lines(observations, target).mixing
+
+    def check(self, observations: Observations, target: Target) -> None:
+        """Raise FitError if there are too few sizes, checkpoints or mixtures for the lines."""
+        check_loglog(observations, target, self.settings)
 
     def fit_lines(self, observations: Observations, target: Target) -> LogLogFit:
         """Return the lines, and the mixing law at the target."""

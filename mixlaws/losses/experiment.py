@@ -17,6 +17,7 @@ from mixlaws.losses.fingerprints import check_runs
 from mixlaws.losses.swarm import Swarm
 from mixlaws.runs.schedules import make_schedule
 from mixlaws.runs.shapes import Shape
+from mixlaws.runs.supply import target_supply
 from mixlaws.tables import read_table
 
 SCHEDULE_NAMES = ("schedule", "schedule_horizon", "final_rate", "decay_share")
@@ -139,15 +140,11 @@ def supply(
 ) -> dict[str, float | None]:
     """Return the number of tokens of each domain available to the target; None means no limit.
 
-    The config's `available_tokens` take precedence. A confirmation trains on the experiment's own
-    text, so if `measured_factor` is above 0, the other domains are limited to the training tokens
-    counted in `accounting`, times this factor. Imported runs have no accounting (None).
+    As `target_supply`, with the training tokens counted in `accounting`. Imported runs have no
+    accounting (None).
     """
     if accounting is None or not measured_factor:
-        return {domain: stated or None for domain, stated in available_tokens.items()}
+        return target_supply(available_tokens, {}, 0)
     table = read_table(accounting, ["domain", "split", "num_tokens"])
     counted = table[table["split"] == "train"].set_index("domain")["num_tokens"]
-    return {
-        domain: stated or float(counted[domain]) * measured_factor
-        for domain, stated in available_tokens.items()
-    }
+    return target_supply(available_tokens, counted.to_dict(), measured_factor)

@@ -19,6 +19,9 @@ from mixlaws.mixtures.lattice import (
 )
 
 MAX_HELD_OUT = 32
+MIN_FITTED_MIXTURES = 4
+"""Different mixtures that the laws must be fitted to. One is left out at a time, and the bootstrap
+resamples them: of four, one resample in 64 has a single mixture; of three, one in nine."""
 MAX_ENUMERATED = 50_000
 POOL_SIZE = 20_000
 # Held-out mixtures come from the interior of the limits, because laws are used there.
@@ -97,8 +100,8 @@ def _distinct(
     if strict and len(chosen) < count:
         raise ConfigError(
             f"mixtures.count asks for {count} mixtures, but only {len(chosen)} are within "
-            "mixtures.limits on this lattice. Lower mixtures.count, widen the limits, or raise "
-            "mixtures.lattice"
+            f"mixtures.limits on this lattice beside the {len(taken) - 1} that are kept for "
+            "held-out ones. Lower mixtures.count, widen the limits, or raise mixtures.lattice"
         )
     return chosen
 

@@ -99,6 +99,7 @@ class Validation(Protocol):
     """What is measured."""
 
     share: float
+    num_windows: int
 
 
 class Tokenizer(Protocol):

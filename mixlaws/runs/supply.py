@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from mixlaws.errors import DataError
 from mixlaws.runs.lengths import num_proxy_tokens
 from mixlaws.runs.sections import Experiment
+
+EPOCHS_TOLERANCE = 1 + 1e-9
+"""Rounding of shares that are exactly at the allowed epochs."""
 
 
 @dataclass(frozen=True)
@@ -49,27 +51,45 @@ def matched_repetition(config: Experiment) -> list[Cut]:
     return cuts
 
 
-def check_supply(
+def find_shortages(
     proportions: Mapping[str, Mapping[str, float]],
     available_tokens: Mapping[str, int],
     *,
     tokens: int,
     max_epochs: float,
-) -> None:
-    """Raise DataError naming every (mixture, domain) that would repeat text too often.
+) -> list[str]:
+    """Return one line per domain that a run of `tokens` would repeat more often than allowed.
 
-    `proportions` by mixture id; `tokens` are those of one run.
+    `proportions` by mixture id. A line names the mixture that needs the most, and how many
+    need too much. Repetition from match_repetition does not count.
     """
-    short = [
-        f"{mixture} needs {share * tokens:,.0f} of {domain} ({available_tokens[domain]:,} at hand)"
-        for mixture, shares in proportions.items()
-        for domain, share in shares.items()
-        if share * tokens > max_epochs * available_tokens[domain]
-    ]
-    if short:
-        raise DataError(
-            f"runs of {tokens:,} tokens would repeat text more than {max_epochs:g} times: "
-            f"{'; '.join(short)}. Give these domains more text, lower the tokens of a run, set "
-            "upper limits in mixtures.limits, leave the mixture out of confirmation.mixtures, or "
-            "raise training.max_epochs"
-        )
+    found = []
+    for domain, at_hand in available_tokens.items():
+        needed = {name: shares[domain] * tokens for name, shares in proportions.items()}
+        allowed = max_epochs * at_hand * EPOCHS_TOLERANCE
+        short = {name: amount for name, amount in needed.items() if amount > allowed}
+        if short:
+            most = max(short, key=lambda name: short[name])
+            others = f", the most of {len(short)} mixtures" if len(short) > 1 else ""
+            found.append(
+                f"{domain} has {at_hand:,} training tokens, and {most} needs {short[most]:,.0f} of "
+                f"them ({short[most] / max(at_hand, 1):.3g} epochs){others}"
+            )
+    return found
+
+
+def target_supply(
+    stated: Mapping[str, int | None], counted: Mapping[str, float], measured_factor: float
+) -> dict[str, float | None]:
+    """Return the number of tokens of each domain available to the target; None means no limit.
+
+    The config's available_tokens, `stated`, take precedence. A confirmation trains on the
+    experiment's own text: if `measured_factor` is above 0, the other domains are limited to the
+    training tokens that were `counted`, times this factor.
+    """
+    if not measured_factor:
+        return {domain: tokens or None for domain, tokens in stated.items()}
+    return {
+        domain: tokens or float(counted[domain]) * measured_factor
+        for domain, tokens in stated.items()
+    }

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from mixlaws.mixtures.designs import Design, choose_mixtures, default_count
 from mixlaws.mixtures.lattice import NATURAL, OPTIMUM, Mixture
 from mixlaws.results import Results, RunFiles
-from mixlaws.runs.lengths import num_target_steps
+from mixlaws.runs.lengths import num_proxy_tokens, num_target_steps
 from mixlaws.runs.options import run_options
 from mixlaws.runs.run import RUN_DEFAULTS
 from mixlaws.runs.sections import Experiment, shape_of
@@ -114,4 +115,38 @@ def describe_target(config: Experiment) -> dict[str, Any]:
         "batch_tokens": training.batch_tokens,
         "warmup_steps": training.warmup_steps,
         **{name: options.get(name, RUN_DEFAULTS[name]) for name in names},
+    }
+
+
+def measured_factor(config: Experiment) -> float:
+    """Return by which factor the counted tokens limit the optimum, 0 without a confirmation.
+
+    A confirmation trains on the experiment's own text, training.max_epochs times at most; the
+    optimum's limits allow optimum.max_epochs of what is available.
+    """
+    if config.confirmation is None:
+        return 0
+    return config.training.max_epochs / config.optimum.max_epochs
+
+
+def plan_of_tokens(config: Experiment, mixtures: Sequence[Mixture]) -> dict[str, Any]:
+    """Return what the experiment needs of its tokens, as plain built-ins (config.counted).
+
+    `mixtures` are those of its sweep.
+    """
+    confirmation, sections = config.confirmation, config.model_dump()
+    return {
+        "mixtures": [asdict(mixture) for mixture in mixtures],
+        "num_windows": config.validation.num_windows,
+        "sequence_length": config.training.sequence_length,
+        "proxy_tokens": num_proxy_tokens(config),
+        "target_tokens": config.target.tokens,
+        "max_epochs": config.training.max_epochs,
+        "lattice": config.mixtures.lattice,
+        "confirmed": None if confirmation is None else list(confirmation.mixtures),
+        "optimum": sections["optimum"],
+        "available_tokens": {
+            domain: source.available_tokens for domain, source in config.domains.items()
+        },
+        "measured_factor": measured_factor(config),
     }

@@ -14,6 +14,7 @@ from mixlaws.laws.pipelines import Joint, LogLog, Nested, Pipeline
 from mixlaws.scoring.candidates import common_rows, make_candidates
 from mixlaws.scoring.distance_errors import DistanceErrors, measure_fold_coverage
 from mixlaws.scoring.distance_folds import (
+    Candidate,
     Distance,
     FoldPredictions,
     distance_folds,
@@ -85,13 +86,8 @@ def look_forward(
     if not has_folds(observations):
         return _single_point(observations, target, columns, table, question)
     candidates = make_candidates(pipelines, observations)
-    folds = distance_folds(observations, common_rows(candidates))
-    if not folds:
-        # The early cut of the joint laws leaves too few checkpoints; the others keep all.
-        failed[Joint.name] = "its early cut leaves no fold with three numbers of tokens"
-        candidates = [each for each in candidates if each.name != Joint.name]
-        folds = distance_folds(observations, np.ones(len(observations), dtype=bool))
-    found = predict_folds(candidates, observations, columns, folds)
+    candidates, found, cut_off = predict_forward(candidates, observations, columns)
+    failed |= cut_off
     every = np.ones(len(observations), dtype=bool)
     choice = choose_pipeline(
         found,
@@ -112,6 +108,22 @@ def look_forward(
     return Forward(choice, found, widths, coverage)
 
 
+def predict_forward(
+    candidates: Sequence[Candidate], observations: Observations, columns: Columns
+) -> tuple[list[Candidate], FoldPredictions, dict[str, str]]:
+    """Predict every fold by every candidate; also return those that are left, and why others not.
+
+    Where the early cut of the joint laws leaves no fold, they are out; the others keep all rows.
+    """
+    candidates, failed = list(candidates), {}
+    folds = distance_folds(observations, common_rows(candidates))
+    if not folds:
+        failed[Joint.name] = "its early cut leaves no fold with three numbers of tokens"
+        candidates = [each for each in candidates if each.name != Joint.name]
+        folds = distance_folds(observations, np.ones(len(observations), dtype=bool))
+    return candidates, predict_folds(candidates, observations, columns, folds), failed
+
+
 def _left_out(mixing: str, table: LossTable) -> FoldResult:
     """Return the predictions of the mixing law at each mixture when it is left out."""
     results = cross_validate_mixtures([mixing], table)
@@ -130,17 +142,11 @@ def _widen_by_lines(
     return Uncertainty(replace(levels, errors=replace(levels.errors, scale=scale)))
 
 
-def _single_point(
-    observations: Observations,
-    target: Target,
-    columns: Columns,
-    table: LossTable,
-    question: Question,
-) -> Forward:
-    """Return the mixing law's uncertainty at the swarm's own size and tokens.
+def check_single_point(observations: Observations, target: Target, pinned: str | None) -> str:
+    """Raise FitError if a swarm without folds cannot answer: for another target than its own point.
 
-    Without a second size or enough checkpoints nothing tells how losses go on: only the target's
-    own point can be answered. Raises FitError for another target or another pinned pipeline.
+    Nor can another pinned pipeline than nested, whose mixing law answers. Returns what the swarm
+    has, in words. No loss is looked at.
     """
     reach = distance_to(observations, target)
     sizes, tokens = len(np.unique(observations.size)), len(np.unique(observations.tokens))
@@ -152,11 +158,27 @@ def _single_point(
             "further sizes (training.sizes), measure more often (training.num_evaluations), or "
             "set the target to the size and tokens of the runs"
         )
-    if question.pinned not in (None, Nested.name):
+    if pinned not in (None, Nested.name):
         raise FitError(
-            f"laws.pipeline is {question.pinned}, which cannot be used here: {have}, from which no "
+            f"laws.pipeline is {pinned}, which cannot be used here: {have}, from which no "
             f"law in size or tokens can be fitted. Set it to auto or {Nested.name}"
         )
+    return have
+
+
+def _single_point(
+    observations: Observations,
+    target: Target,
+    columns: Columns,
+    table: LossTable,
+    question: Question,
+) -> Forward:
+    """Return the mixing law's uncertainty at the swarm's own size and tokens.
+
+    Without a second size or enough checkpoints nothing tells how losses go on: only the target's
+    own point can be answered. Raises the FitError of `check_single_point`.
+    """
+    have = check_single_point(observations, target, question.pinned)
     left_out = _left_out(question.mixing, table)
     errors = DistanceErrors(
         scale=np.ones(len(columns.names)),

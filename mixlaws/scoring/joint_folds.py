@@ -16,6 +16,7 @@ from mixlaws.laws.joint.fit import (
     DEFAULT_FORMS,
     JointSettings,
     after_early_cut,
+    check_joint,
     fit_joint_ensemble,
     typical_tokens,
 )
@@ -23,6 +24,10 @@ from mixlaws.laws.joint.law import distinct_mixtures, match_mixtures
 from mixlaws.laws.observations import Observations
 
 EARLY_CUTS = (0.3, 0.0, 0.2, 0.4)
+NO_CUT = (
+    f"no early cut of {', '.join(f'{cut:g}' for cut in EARLY_CUTS)} leaves enough sizes and "
+    "checkpoints for the inner folds"
+)
 MIXTURE_FORMS = {"both": DEFAULT_FORMS, "additive": ("F1", "F3"), "sqrt": ("F6", "F7")}
 NUM_MIXTURE_GROUPS = 4
 MARGIN = 0.1
@@ -100,6 +105,25 @@ def choose_joint(
     return JointChoice(settings, MIXTURE_FORMS[form]), trial.scores
 
 
+def usable_cuts(observations: Observations) -> list[float]:
+    """Return the early cuts that leave every fold enough rows, from which `choose_joint` chooses.
+
+    No loss is looked at, so the cuts are known before anything is trained.
+    """
+    folds = list(forward_folds(observations))
+    return [cut for cut in EARLY_CUTS if _leaves_enough(observations, folds, cut)]
+
+
+def _leaves_enough(observations: Observations, folds: Sequence[Fold], early_cut: float) -> bool:
+    kept = after_early_cut(observations, early_cut)
+    try:
+        for fold in folds:
+            check_joint(observations.select(fold.train & kept))
+    except FitError:
+        return False
+    return True
+
+
 def forward_folds(observations: Observations) -> Iterator[Fold]:
     """Yield the folds that the observations allow, those with held-out mixtures always."""
     part = observations.tokens / typical_tokens(observations)
@@ -157,9 +181,8 @@ class _Trial:
             means[option] = self._record(choice, option, errors, DEFAULT_FORMS)
         if not means:
             raise FitError(
-                "the settings of the joint laws cannot be chosen: no early cut of "
-                f"{list(options)} leaves enough sizes and checkpoints for the inner folds. Use the "
-                "nested pipeline, or observe more"
+                f"the settings of the joint laws cannot be chosen: {NO_CUT}. Use the nested "
+                "pipeline, or observe more"
             )
         return _least(means)
 

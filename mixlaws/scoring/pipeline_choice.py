@@ -71,7 +71,7 @@ def choose_pipeline(
     each other), joint predicts targets beyond twice the N or D of the data, nested those nearer.
     Raises FitError if no pipeline is left.
     """
-    failed = _failures(predictions, reach)
+    failed = find_failures(predictions, reach)
     names = [n for n in targets if n not in failed and predictions.of(n)]
     if pinned is not None and pinned not in names:
         why = failed.get(pinned, "these runs leave it no fold: train further sizes or measure more")
@@ -130,7 +130,7 @@ def fold_table(predictions: FoldPredictions) -> list[FoldRow]:
     return sorted(rows.values(), key=lambda row: row.size_factor * row.token_factor)
 
 
-def _failures(predictions: FoldPredictions, reach: Distance) -> dict[str, str]:
+def find_failures(predictions: FoldPredictions, reach: Distance) -> dict[str, str]:
     """Return why a pipeline is out: it failed a fold that looks no farther than the target."""
     out: dict[str, str] = {}
     for name, fold, message in predictions.failed:

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pandas as pd
 
-from mixlaws.errors import DataError
 from mixlaws.tables import write_table
 from mixlaws.text.tokens import Manifest, natural_shares, open_tokens, read_manifest
 
@@ -34,18 +33,15 @@ def account_tokens(
     duplicates: str | Path,
     roles: Roles,
     *,
-    sequence_length: int,
     accounting: str | Path,
     contamination: str | Path,
 ) -> None:
     """Write the accounting of all (tokens, manifest) pairs, and the overlap between the splits.
 
-    Columns: see accounting_table and contamination_table. Raises DataError, naming every such
-    split, when one is shorter than a window of `sequence_length` predictions.
+    Columns: see accounting_table and contamination_table. Whether the counts serve what the config
+    plans is checked after it, by `mixlaws.config.counted`.
     """
-    table = accounting_table(
-        files, training_domains=roles.training, sequence_length=sequence_length
-    )
+    table = accounting_table(files, training_domains=roles.training)
     write_table(table, accounting)
     manifests = [read_manifest(manifest) for _, manifest in files]
     validation = [each for each in manifests if each.split == "validation"]
@@ -56,24 +52,28 @@ def accounting_table(
     files: Sequence[tuple[str | Path, str | Path]],
     *,
     training_domains: Collection[str],
-    sequence_length: int,
 ) -> pd.DataFrame:
     """Return one row per (tokens, manifest) pair: what was read, dropped and kept.
 
     Only the sizes of the token files are checked here; publish_tokens has checked their contents.
+    """
+    manifests = [read_manifest(manifest) for _, manifest in files]
+    for (tokens, _), manifest in zip(files, manifests, strict=True):
+        open_tokens(tokens, manifest)
+    return manifest_table(manifests, training_domains)
+
+
+def manifest_table(
+    manifests: Sequence[Manifest], training_domains: Collection[str]
+) -> pd.DataFrame:
+    """Return one row per manifest.
+
     Columns: domain, role, split, num_documents_read, num_documents_kept,
     num_dropped_exact, num_dropped_near, num_dropped_other, num_documents_cut, num_bytes,
     num_tokens, bytes_per_token, tokens_per_document, sha256, natural_share (training splits only);
     unknown_share of the tokens, altered_share of the checked documents, num_cleaned_* by step of
     `clean`, dropped_other (why, with counts), sample (what a cap left); the fingerprint's parts.
-
-    Raises DataError, naming every such split, when one is shorter than a window of
-    `sequence_length` predictions.
     """
-    manifests = [read_manifest(manifest) for _, manifest in files]
-    for (tokens, _), manifest in zip(files, manifests, strict=True):
-        open_tokens(tokens, manifest)
-    _check_windows(files, manifests, sequence_length)
     trained = [
         each for each in manifests if each.domain in training_domains and each.split == "train"
     ]
@@ -106,24 +106,6 @@ def accounting_table(
             for each in manifests
         ]
     )
-
-
-def _check_windows(
-    files: Sequence[tuple[str | Path, str | Path]],
-    manifests: Sequence[Manifest],
-    sequence_length: int,
-) -> None:
-    short = [
-        f"the {each.split} split of domain {each.domain!r} has {each.num_tokens:,} ({path})"
-        for (path, _), each in zip(files, manifests, strict=True)
-        if each.num_tokens <= sequence_length
-    ]
-    if short:
-        raise DataError(
-            "too few tokens for a window of training.sequence_length + 1 = "
-            f"{sequence_length + 1:,} tokens: {'; '.join(short)}. Give the domain more text, or "
-            "change validation.share or training.sequence_length"
-        )
 
 
 def contamination_table(

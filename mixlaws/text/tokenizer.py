@@ -23,6 +23,8 @@ _ENDS_OF_DOCUMENT = (END_OF_DOCUMENT, "<|end_of_text|>", "</s>", "<eos>")
 MAX_WORD_CHARACTERS = 256
 """A longer run of blanks, or without blanks, is cut into pieces of this length for the training."""
 _LONG_WORD = re.compile(rf"\s{{{MAX_WORD_CHARACTERS + 1},}}|\S{{{MAX_WORD_CHARACTERS + 1},}}")
+# Words, digits, code, and letters beyond ASCII.
+_PROBE = "The year 1984: x = {y}; \u00e9t\u00e9, \u4f60\u597d"
 # 256 bytes and the end-of-document token.
 _MIN_VOCABULARY_SIZE = 257
 
@@ -166,9 +168,20 @@ def adopt_tokenizer(
 ) -> None:
     """Write a given tokenizer so that each document ends in its end-of-document token.
 
-    Its truncation, its padding and other tokens that it puts around a text are removed. Raises
-    ConfigError when it has no token `end_of_document`, or, if that is None, none of the usual ones,
-    and when text can spell the token.
+    Its truncation, its padding and other tokens that it puts around a text are removed. Raises the
+    ConfigError of `check_tokenizer`, and that of `with_own_end`.
+    """
+    end = check_tokenizer(tokenizer, end_of_document)
+    tokenizer.no_truncation()
+    tokenizer.no_padding()
+    _write_tokenizer(with_own_end(tokenizer, end), output)
+
+
+def check_tokenizer(tokenizer: Tokenizer, end_of_document: str | None = None) -> str:
+    """Return the token that ends documents.
+
+    Raises ConfigError when there is no special token `end_of_document`, or, if that is None, none
+    of the usual ones; and when the tokenizer cannot encode any text, or makes no token of it.
     """
     special = [token.content for token in tokenizer.get_added_tokens_decoder().values()]
     wanted = _ENDS_OF_DOCUMENT if end_of_document is None else (end_of_document,)
@@ -179,9 +192,19 @@ def adopt_tokenizer(
             f"special tokens are {', '.join(special) or 'none'}. Set tokenizer.end_of_document to "
             "one of these, or add one to the tokenizer"
         )
-    tokenizer.no_truncation()
-    tokenizer.no_padding()
-    _write_tokenizer(with_own_end(tokenizer, ends[0]), output)
+    try:
+        found = tokenizer.encode(_PROBE, add_special_tokens=False).ids
+    except Exception as error:  # the library raises nothing narrower
+        raise ConfigError(
+            f"the tokenizer cannot encode text such as {_PROBE!r}: {error}. Give one that encodes "
+            "any text, such as a byte-level BPE"
+        ) from error
+    if not found:
+        raise ConfigError(
+            f"the tokenizer makes no token of text such as {_PROBE!r}. Give one that encodes any "
+            "text, such as a byte-level BPE"
+        )
+    return ends[0]
 
 
 def _write_tokenizer(tokenizer: Tokenizer, output: str | Path) -> None:

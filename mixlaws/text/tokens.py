@@ -135,7 +135,7 @@ def verify_tokens(tokens: str | Path, manifest: Manifest) -> None:
     kept = manifest.num_documents_read - num_dropped
     if num_ends != manifest.num_documents:
         raise DataError(
-            f"{tokens} has {num_ends:,} ends of documents, but {manifest.num_documents:,} documents:"
+            f"{tokens} has {num_ends:,} ends of documents and {manifest.num_documents:,} documents:"
             " its tokenizer writes that token inside documents too. Tokenize the text again, with "
             "a tokenizer.end_of_document that no text spells"
         )

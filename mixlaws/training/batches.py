@@ -14,7 +14,7 @@ import torch
 from torch.utils.data import DataLoader, IterableDataset
 
 from mixlaws.errors import DataError
-from mixlaws.training.corpus import num_windows
+from mixlaws.runs.lengths import num_windows
 
 # Streams of the counter-based generator: the second half of its 128-bit key.
 _DOMAIN_STREAM = 0
@@ -98,14 +98,7 @@ class BatchPlan:
 
     def epochs(self) -> dict[str, float]:
         """Return the epochs of each domain over the whole run, counted in its kept windows."""
-        return self._epochs(self._num_windows)
-
-    def epochs_of_all_text(self) -> dict[str, float]:
-        """Return the epochs of each domain, counted in all of its windows."""
-        return self._epochs(self._all_windows)
-
-    def _epochs(self, num_windows: np.ndarray) -> dict[str, float]:
-        pairs = zip(self.domains, self.num_draws().values(), num_windows, strict=True)
+        pairs = zip(self.domains, self.num_draws().values(), self._num_windows, strict=True)
         return {domain: float(drawn / max(1, windows)) for domain, drawn, windows in pairs}
 
 

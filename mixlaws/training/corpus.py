@@ -79,8 +79,3 @@ def resolve_proportions(
     if not isinstance(proportions, str):
         return dict(proportions)
     return natural_shares([read_manifest(path) for path in manifests])
-
-
-def num_windows(num_tokens: int, sequence_length: int) -> int:
-    """Return the number of windows of `sequence_length` predictions; neighbours share a token."""
-    return max(0, (num_tokens - 1) // sequence_length)

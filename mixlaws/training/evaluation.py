@@ -8,9 +8,9 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import lightning.pytorch as pl
-import numpy as np
 import torch
 
+from mixlaws.runs.lengths import evaluation_steps
 from mixlaws.runs.progress import Progress
 from mixlaws.runs.run import Run
 from mixlaws.training.batches import validation_windows
@@ -21,13 +21,6 @@ from mixlaws.training.module import measure, sum_type
 # Windows per forward pass, fewer if they are long. Fixed, because sums depend on the grouping.
 EVALUATION_BATCH = 32
 EVALUATION_TOKENS = 2**16
-
-
-def evaluation_steps(num_steps: int, count: int, first: float, spacing: str = "log") -> list[int]:
-    """Return up to `count` distinct steps, from the share `first` of the run to its end."""
-    space = np.linspace if spacing == "linear" else np.geomspace
-    steps = space(max(1.0, first * num_steps), num_steps, count)
-    return sorted(set(steps.round().astype(int).tolist()))
 
 
 class Evaluation(pl.Callback):

@@ -14,12 +14,14 @@ import torch
 
 from mixlaws.errors import DataError, TrainingError
 from mixlaws.provenance import TRAINING_VERSION, versions
+from mixlaws.runs.lengths import num_windows
 from mixlaws.runs.lock import locked
 from mixlaws.runs.run import Run
+from mixlaws.runs.supply import EPOCHS_TOLERANCE
 from mixlaws.training.accelerators import resolve_precision, use_accelerator
 from mixlaws.training.attempt import OutOfMemoryError, Training, fit
 from mixlaws.training.batches import BatchPlan
-from mixlaws.training.corpus import Corpus, num_windows
+from mixlaws.training.corpus import Corpus
 from mixlaws.training.execution import Execution, is_main_process
 from mixlaws.training.micro_batch import smaller_micro_batch
 from mixlaws.training.record import Result
@@ -105,11 +107,12 @@ def _free_memory() -> None:
 
 def plan_batches(run: Run, corpus: Corpus) -> BatchPlan:
     """Return the run's batches; raise DataError when a domain would repeat too often."""
+    check_epochs(run, corpus)
     windows = {
         domain: num_windows(len(file.tokens), run.sequence_length)
         for domain, file in corpus.train.items()
     }
-    plan = BatchPlan(
+    return BatchPlan(
         run.proportions,
         windows,
         batch_size=run.batch_size,
@@ -117,23 +120,25 @@ def plan_batches(run: Run, corpus: Corpus) -> BatchPlan:
         seed=run.seed,
         kept={d: max(1, n // run.sequence_length) for d, n in run.unique_tokens.items()},
     )
-    check_epochs(run, plan, corpus)
-    return plan
 
 
-def check_epochs(run: Run, plan: BatchPlan, corpus: Corpus) -> None:
-    """Raise DataError when a domain would be repeated more often than allowed.
+def check_epochs(run: Run, corpus: Corpus) -> None:
+    """Raise DataError when a domain is to be repeated more often than allowed.
 
-    Repetition from training.match_repetition does not count: epochs are of all the text at hand.
+    Counted in intended tokens, as the gate counts before any training and the optimum's limits do;
+    what is drawn scatters about them. Repetition from training.match_repetition does not count:
+    epochs are of all the text at hand.
     """
-    for domain, epochs in plan.epochs_of_all_text().items():
-        if epochs > run.max_epochs:
-            needed = plan.num_draws()[domain] * run.sequence_length
+    tokens = run.num_steps * run.batch_tokens
+    for domain, share in run.proportions.items():
+        at_hand = len(corpus.train[domain].tokens)
+        if share * tokens > run.max_epochs * at_hand * EPOCHS_TOLERANCE:
             raise DataError(
-                f"domain {domain!r} is too small: {run.mixture} at {run.size} draws {needed:,} of "
-                f"its {len(corpus.train[domain].tokens):,} training tokens ({epochs:.2f} epochs, "
-                f"training.max_epochs is {run.max_epochs:g}). Give the domain more text, lower the "
-                "number of tokens, limit its share, or raise training.max_epochs"
+                f"domain {domain!r} is too small: {run.mixture} at {run.size} needs "
+                f"{share * tokens:,.0f} of its {at_hand:,} training tokens "
+                f"({share * tokens / at_hand:.2f} epochs, training.max_epochs is "
+                f"{run.max_epochs:g}). Give the domain more text, lower the number of tokens, "
+                "limit its share, or raise training.max_epochs"
             )
 
 

@@ -3,8 +3,17 @@ import copy
 import pytest
 import yaml
 
-from mixlaws.config.complete import complete_config
+from mixlaws.config.complete import complete_config, read_sections
 from mixlaws.errors import ConfigError
+
+
+def test_a_job_does_not_check_keys_against_each_other_again(demo):
+    demo["target"]["tokens"] = 1
+    assert "target.tokens" in problems(demo)
+    assert read_sections(demo, is_checked=True).target.tokens == 1
+    demo["target"]["tokens"] = "1"
+    with pytest.raises(ConfigError, match=r"target\.tokens: must be an integer"):
+        read_sections(demo, is_checked=True)
 
 
 @pytest.fixture
@@ -196,11 +205,20 @@ def test_named_sizes_need_no_numbers(demo):
         ({"schedule_horizon": 900}, "schedule_horizon: must be null with schedule constant"),
         (
             {"schedule": "cosine", "averaging_exponent": None, "schedule_horizon": 700},
-            "schedule_horizon: must not be below the longest run (1,200 steps), found 700",
+            "schedule_horizon: must not be below the target's last step (1,200), found 700",
         ),
         (
             {"schedule": "wsd", "averaging_exponent": None, "warmup_steps": 600},
-            "warmup_steps: must be below the schedule's end (step 600), found 600",
+            "warmup_steps: must be below training.num_steps (600), found 600: no proxy would reach",
+        ),
+        (
+            {"schedule": "constant", "warmup_steps": 700},
+            "warmup_steps: must be below training.num_steps (600), found 700: no proxy would reach",
+        ),
+        (
+            {"schedule": "wsd", "averaging_exponent": None, "decay_share": 0.96},
+            "decay_share: must be at most 0.95, found 0.96: with the warm-up of 30 steps the decay "
+            "must fit into the schedule's 600 steps",
         ),
         (
             {"devices": 3, "strategy": "ddp"},

@@ -10,12 +10,11 @@ from mixlaws.decision.estimates import KINDS
 from mixlaws.decision.intervals import predict_differences, predict_losses
 from mixlaws.decision.rounding import round_decision
 from mixlaws.decision.surface import interaction_table, surface_table
-from mixlaws.errors import DataError, FitError
+from mixlaws.errors import FitError
 from mixlaws.laws.observations import Observations, Target
 from mixlaws.laws.overall import Columns
 from mixlaws.losses.experiment import supply
 from mixlaws.mixtures.designs import Design, choose_mixtures
-from mixlaws.runs.supply import check_supply
 from mixlaws.scoring.choice import choose_laws
 from mixlaws.scoring.fitting import fit_all
 
@@ -248,13 +247,6 @@ def test_supply_takes_stated_tokens_before_counted_ones(tmp_path):
     path.write_text("domain,split,num_tokens\na,train,1000\na,validation,5\nb,train,400\n")
     assert supply({"a": 7, "b": None}, path, 0.25) == {"a": 7, "b": 100.0}
     assert supply({"a": 7, "b": None}, path, 0) == {"a": 7, "b": None}
-
-
-def test_text_that_is_too_short_is_named_for_every_mixture():
-    shares = {"mix-001": {"a": 0.9, "b": 0.1}, "mix-002": {"a": 0.2, "b": 0.8}}
-    check_supply(shares, {"a": 1000, "b": 1000}, tokens=1000, max_epochs=1)
-    with pytest.raises(DataError, match=r"mix-001 needs 900 of a \(500 at hand\); mix-002 needs"):
-        check_supply(shares, {"a": 500, "b": 500}, tokens=1000, max_epochs=1)
 
 
 def test_the_shipped_config_names_known_options(root):

@@ -63,7 +63,7 @@ def test_the_number_of_shards_changes_no_byte(corpora, tmp_path, max_bytes):
     assert few == len(DOMAINS) < 3 * few <= many
     for one, other in zip(whole, divided, strict=True):
         assert [path.read_bytes() for path in one] == [path.read_bytes() for path in other]
-    table = accounting_table(divided, training_domains=DOMAINS, sequence_length=1024)
+    table = accounting_table(divided, training_domains=DOMAINS)
     dropped = table["num_dropped_exact"] + table["num_dropped_near"] + table["num_dropped_other"]
     assert (table["num_documents_read"] == table["num_documents_kept"] + dropped).all()
     assert table["natural_share"].sum() == pytest.approx(1)

@@ -370,7 +370,7 @@ class TestErrorsOfFiles:
         ),
         (
             {"source": "files", "paths": ["a"], "path": "b"},
-            "domain 'd': unknown key 'path'. The keys .* max_tokens, clean, min_.*; required: paths",
+            "domain 'd': unknown key 'path'. The keys .* clean, min_.*; required: paths",
         ),
     ],
 )

@@ -139,7 +139,7 @@ def test_a_normalizer_that_makes_the_end_is_no_way_around():
 def test_a_tokenizer_that_cannot_encode_is_named_when_it_is_read(tmp_path):
     tokenizer = Tokenizer(models.WordLevel({"a": 0}, unk_token="<unk>"))
     tokenizer.add_special_tokens(["</s>"])
-    with pytest.raises(ConfigError, match=r"cannot encode the text .* Give it a token for what it"):
+    with pytest.raises(ConfigError, match=r"cannot encode text such as .* Give one that encodes"):
         adopt_tokenizer(tokenizer, output=tmp_path / "t.json")
 
 
@@ -171,7 +171,7 @@ class TestFidelity:
         for manifest in (read_manifest(each[1]) for each in files):
             assert manifest.num_unknown_tokens == manifest.num_documents_altered == 0
             assert manifest.num_documents_checked == min(manifest.num_documents, NUM_CHECKED)
-        table = accounting_table(files, training_domains=["web"], sequence_length=8)
+        table = accounting_table(files, training_domains=["web"])
         assert table.unknown_share.tolist() == table.altered_share.tolist() == [0, 0]
 
     def test_unknown_tokens_are_counted_and_refused(self, workplace, tmp_path):
@@ -201,7 +201,7 @@ class TestFidelity:
         assert manifest.num_unknown_tokens == unknown
         assert manifest.num_tokens == tokens
         assert manifest.num_documents_altered == manifest.num_documents_checked == count
-        table = accounting_table([files], training_domains=["code"], sequence_length=8)
+        table = accounting_table([files], training_domains=["code"])
         assert table.unknown_share.tolist() == [unknown / tokens]
         assert table.altered_share.tolist() == [1.0]
 

@@ -111,7 +111,7 @@ def test_no_training_token_comes_from_a_validation_document(workplace):
 
 def test_every_read_document_is_kept_or_dropped(workplace):
     tokens = workplace.write_all()
-    table = accounting_table(tokens, training_domains=["web", "code"], sequence_length=8)
+    table = accounting_table(tokens, training_domains=["web", "code"])
     dropped = table.num_dropped_exact + table.num_dropped_near + table.num_dropped_other
     assert (table.num_documents_read == table.num_documents_kept + dropped).all()
     assert table.groupby("domain").num_documents_read.sum().to_dict() == {
@@ -132,7 +132,7 @@ def test_the_accounting_says_why_documents_were_dropped_and_changed(tmp_path):
     caps = {"clean": ["control_characters"], "min_characters": 60, "max_tokens": 5000}
     workplace = Workplace(tmp_path, **caps)
     files = [workplace.write("web", split) for split in ("train", "validation")]
-    table = accounting_table(files, training_domains=["web"], sequence_length=8)
+    table = accounting_table(files, training_domains=["web"])
     assert table.num_cleaned_control_characters.sum() == 1  # SPECIAL has a NUL
     assert table.num_cleaned_nfc.sum() == 0
     assert set(table.dropped_other) == {"", "empty: 1"}

@@ -7,9 +7,10 @@ import torch
 from mixlaws.errors import DataError
 from mixlaws.files import write_json
 from mixlaws.mixtures.designs import Design, choose_mixtures
+from mixlaws.runs.lengths import num_windows
 from mixlaws.text.tokens import Manifest
 from mixlaws.training.batches import BatchPlan, BatchStream, Slice, read_windows, validation_windows
-from mixlaws.training.corpus import num_windows, resolve_proportions
+from mixlaws.training.corpus import resolve_proportions
 
 WINDOWS = {"web": 500, "code": 300, "books": 40}
 PROPORTIONS = {"web": 0.5, "code": 0.375, "books": 0.125}

@@ -9,13 +9,13 @@ import torch._dynamo.testing
 
 from mixlaws.errors import ConfigError, DataError, TrainingError
 from mixlaws.provenance import TRAINING_VERSION
+from mixlaws.runs.lengths import evaluation_steps
 from mixlaws.runs.run import Run
 from mixlaws.runs.shapes import NAMED_SHAPES, Shape
 from mixlaws.training import model as model_module
 from mixlaws.training import module as lightning_module
 from mixlaws.training.corpus import Corpus, TokenFile
 from mixlaws.training.divergence import Divergence
-from mixlaws.training.evaluation import evaluation_steps
 from mixlaws.training.loggers import Log
 from mixlaws.training.model import Transformer, mean_cross_entropy
 from mixlaws.training.train import plan_batches, train
@@ -160,6 +160,7 @@ def test_attention_is_causal():
 def test_evaluation_steps_are_log_spaced_and_end_at_the_last():
     assert evaluation_steps(600, 8, 0.1) == [60, 83, 116, 161, 224, 311, 432, 600]
     assert evaluation_steps(3, 8, 0.1) == [1, 2, 3]
+    assert evaluation_steps(600, 1, 0.1) == [600]
 
 
 def test_losses_are_bit_identical_from_run_to_run(tmp_path):
@@ -195,7 +196,7 @@ def test_the_share_of_a_domain_lowers_its_loss(tmp_path):
 
 def test_too_many_epochs_are_refused_before_training(tmp_path):
     run = replace(RUN, max_epochs=0.5)
-    with pytest.raises(DataError, match=r"domain 'a' is too small: mix-001 at tiny draws"):
+    with pytest.raises(DataError, match=r"domain 'a' is too small: mix-001 at tiny needs"):
         train(run, make_corpus(2000), checkpoints=tmp_path, every_seconds=1e9)
 
 

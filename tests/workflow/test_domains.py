@@ -16,6 +16,7 @@ import yaml
 from workflow_project import ROOT
 
 ACCOUNTING = "results/text/accounting.csv"
+CHECKED = "results/text/tokens/checked.json"
 NUM_FILES = 4
 
 
@@ -247,10 +248,13 @@ class TestFaults:
         make_config(project.folder, training=config["training"], target=target)
         self.fail(
             project,
-            "too few tokens for a window of training.sequence_length + 1 = 4,097 tokens: ",
-            "the validation split of domain 'web' has",
-            "results/text/tokens/web/validation.bin",
-            "Give the domain more text, or change validation.share or training.sequence_length",
+            "the tokens of the experiment have 4 problems:",
+            "  - validation domain web: its ",
+            " tokens hold 0 of the 16 windows of 4,096 tokens. Give it more text, raise "
+            "validation.share, or set validation.num_windows to at most 1",
+            "  - a proxy of 1,966,080 tokens would repeat text more than training.max_epochs (4) "
+            "times: web has ",
+            target=CHECKED,
         )
 
     def test_an_empty_validation_split(self, project):

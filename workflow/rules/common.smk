@@ -1,9 +1,9 @@
 """Shared by the rules: the checked config, the list of runs, and functions for inputs and params."""
 
-from dataclasses import asdict
 from functools import cache
 
 from mixlaws.config.complete import read_sections
+from mixlaws.config.given import check_given_files
 from mixlaws.config.repeated_keys import check_repeated_keys
 from mixlaws.text.sources import SOURCES as SOURCE_KINDS
 from mixlaws.text.sources.paths import is_plain, modified_at, plain_path
@@ -11,8 +11,13 @@ from mixlaws.text.sources.token_files import given_files
 from mixlaws.mixtures.lattice import NATURAL, OPTIMUM
 from mixlaws.text.division import division_of, plan_parts, plan_shards
 from mixlaws.results import Results
-from mixlaws.runs.sweep import describe_target, list_runs
-from mixlaws.runs.lengths import num_proxy_tokens, num_target_steps
+from mixlaws.runs.sweep import (
+    describe_target,
+    list_runs,
+    measured_factor,
+    plan_of_tokens,
+)
+from mixlaws.runs.lengths import num_target_steps
 from mixlaws.runs.options import execution_options, process_resources, run_options
 from mixlaws.runs.requests import memory_mb, num_gpus, runtime_minutes
 from mixlaws.runs.shapes import Shape
@@ -21,7 +26,9 @@ from mixlaws.errors import ending_with_one_message
 from mixlaws.files import read_json
 
 check_repeated_keys(workflow.configfiles)
-SECTIONS = read_sections(config)
+SECTIONS = read_sections(config, is_checked=not workflow.is_main_process)
+if workflow.is_main_process:
+    check_given_files(SECTIONS)
 # Params of rules are plain built-ins, because Snakemake does not compare other types with the last run.
 config.update(SECTIONS.model_dump())
 
@@ -43,6 +50,7 @@ GIVEN_DOMAINS = [
     for domain, source in SOURCES.items()
     if not SOURCE_KINDS[source["source"]].holds_text
 ]
+TRAINS_TOKENIZER = "train" in config["tokenizer"]
 READ_DOMAINS = [domain for domain in SOURCES if domain not in GIVEN_DOMAINS]
 NO_DOMAIN = "(?!)"
 # available_tokens is left out, so that a change of it does not read the text again.
@@ -52,23 +60,19 @@ TEXT_OPTIONS = {
 }
 # Every run, and the proportions by mixture id. Those of natural come from the text, inside the job.
 SWEEP = list_runs(SECTIONS)
-MIXTURES = SWEEP.mixtures
 PROPORTIONS = SWEEP.proportions | {NATURAL: NATURAL}
 TRAINING = config["training"]
 SETTINGS = {key: TRAINING[key] for key in TRAINING_KEYS} | {
     "num_validation_windows": config["validation"]["num_windows"]
 }
-CONFIRMATION = config.get("confirmation", {"mixtures": [], "seeds": []})
 TARGET = describe_target(SECTIONS)
 AVAILABLE_TOKENS = {
     d: source.get("available_tokens") for d, source in config["domains"].items()
 }
 CONFIRMED = bool(SWEEP.confirmations)
 
-# A confirmation trains on the experiment's own text, so its optimum is limited to that text.
-MEASURED_FACTOR = (
-    TRAINING["max_epochs"] / config["optimum"]["max_epochs"] if CONFIRMED else 0
-)
+MEASURED_FACTOR = measured_factor(SECTIONS)
+TOKEN_PLAN = plan_of_tokens(SECTIONS, SWEEP.mixtures)
 
 
 wildcard_constraints:
@@ -225,6 +229,11 @@ def proportions_of(wildcards):
 def shape_of(wildcards):
     """Return the layers, width and heads of a proxy."""
     return config["sizes"][wildcards.size]
+
+
+def unrecorded_plan(wildcards, resources):
+    """Return what the experiment needs of its tokens. Snakemake does not record it."""
+    return TOKEN_PLAN
 
 
 def execution_of(wildcards, threads, resources):

@@ -1,30 +1,41 @@
 """Write the mixtures, train one proxy per (size, mixture, seed) and, if configured, the target."""
 
 
+# The gate between text and training, on which every run depends. Its plan is not recorded, so that
+# a new plan does not retrain what is trained: write_mixtures checks that one.
+rule check_tokens:
+    input:
+        token_files(".json"),
+    output:
+        "results/{experiment}/tokens/checked.json",
+    log:
+        "results/{experiment}/logs/check_tokens.log",
+    priority: 100
+    localrule: True
+    conda:
+        "../../envs/analysis.yaml"
+    params:
+        plan=unrecorded_plan,
+    script:
+        "../scripts/check_tokens.py"
+
+
 rule write_mixtures:
     input:
-        manifests=expand(
-            "results/{{experiment}}/tokens/{domain}/train.json", domain=DOMAINS
-        ),
+        manifests=token_files(".json"),
         accounting="results/{experiment}/accounting.csv",
     output:
         "results/{experiment}/mixtures.csv",
     log:
         "results/{experiment}/logs/write_mixtures.log",
-    # Runs before any training, because it refuses mixtures for which there is not enough text. It
+    # Runs before the training of new mixtures, because it refuses what the tokens cannot serve. It
     # is not an input of the training rule: every rewrite of the table would retrain all proxies.
     priority: 100
     localrule: True
     conda:
-        "../../envs/train.yaml"
+        "../../envs/analysis.yaml"
     params:
-        domains=DOMAINS,
-        # Plain dicts, because Snakemake does not compare other types with the last run.
-        mixtures=[asdict(mixture) for mixture in MIXTURES],
-        tokens=num_proxy_tokens(SECTIONS),
-        confirmed=CONFIRMATION["mixtures"],
-        target_tokens=config["target"]["tokens"],
-        max_epochs=TRAINING["max_epochs"],
+        plan=TOKEN_PLAN,
         source=source_of("write_mixtures"),
     script:
         "../scripts/write_mixtures.py"
@@ -33,6 +44,7 @@ rule write_mixtures:
 rule train_proxy:
     input:
         **training_inputs(),
+        checked="results/{experiment}/tokens/checked.json",
     output:
         losses="results/{experiment}/runs/{size}/{mixture}/seed-{seed}/losses.csv",
         record="results/{experiment}/runs/{size}/{mixture}/seed-{seed}/run.json",
@@ -65,6 +77,7 @@ rule train_proxy:
 use rule train_proxy as train_confirmation with:
     input:
         **training_inputs(),
+        checked="results/{experiment}/tokens/checked.json",
         optimum=found_optimum,
     output:
         losses="results/{experiment}/confirmation/{mixture}/seed-{seed}/losses.csv",

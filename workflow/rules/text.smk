@@ -11,7 +11,6 @@ ALLOWED_LOSS = {
 TOKENIZER = {
     key: value for key, value in config["tokenizer"].items() if key not in ALLOWED_LOSS
 }
-TRAINS_TOKENIZER = "train" in TOKENIZER
 if "file" in TOKENIZER:
     TOKENIZER["file"] = plain_path(TOKENIZER["file"], "tokenizer.file")
 
@@ -58,16 +57,18 @@ rule find_duplicates:
 
 rule make_tokenizer:
     input:
+        # Only a tokenizer that is trained waits for the text; one that is given is checked first.
         given=TOKENIZER.get("file", []),
-        # A tokenizer that is given needs no text, so that it is checked before any is read.
         documents=training_documents if TRAINS_TOKENIZER else [],
-        duplicates="results/{experiment}/text/duplicates.parquet" if TRAINS_TOKENIZER else [],
+        duplicates=(
+            "results/{experiment}/text/duplicates.parquet" if TRAINS_TOKENIZER else []
+        ),
     output:
         "results/{experiment}/tokens/tokenizer.json",
     log:
         "results/{experiment}/logs/make_tokenizer.log",
-    priority: 100
     cache: True
+    priority: 0 if TRAINS_TOKENIZER else 100
     conda:
         "../../envs/train.yaml"
     params:
@@ -171,7 +172,6 @@ rule account_tokens:
     params:
         training_domains=DOMAINS,
         not_compared=GIVEN_DOMAINS,
-        sequence_length=TRAINING["sequence_length"],
         source=source_of("account_tokens"),
     script:
         "../scripts/account_tokens.py"

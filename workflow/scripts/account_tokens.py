@@ -14,7 +14,6 @@ account_tokens(
     list(zip(snakemake.input.tokens, snakemake.input.manifests, strict=True)),
     snakemake.input.duplicates,
     Roles(snakemake.params.training_domains, snakemake.params.not_compared),
-    sequence_length=snakemake.params.sequence_length,
     accounting=snakemake.output.accounting,
     contamination=snakemake.output.contamination,
 )

@@ -27,6 +27,7 @@ from mixlaws.laws.observations import Observations
 
 WIDE = 30.0  # limit of logs and slopes that keeps exp finite; with priors it is never reached
 DEFAULT_FORMS = ("F1", "F3", "F6", "F7")
+MIN_DISTINCT = 2  # sizes, numbers of tokens and mixtures, each
 
 
 @dataclass(frozen=True)
@@ -88,12 +89,11 @@ def fit_joint(
     """Fit one form to the losses of every validation domain; return the law and its evidence.
 
     `start`, a law of the same form and settings, warm-starts the fit (for bootstrap refits); the
-    priors and scales still come from the data. Raises FitError if the early cut leaves fewer than
-    two sizes, two token counts or two mixtures.
+    priors and scales still come from the data. Raises the FitError of `check_joint`.
     """
     settings = settings or JointSettings()
     kept = observations.select(after_early_cut(observations, settings.early_cut))
-    _check(kept)
+    check_joint(kept)
     blank = _blank_law(kept, form, settings)
     layout = blank.layout
     cold = _cold_start(layout, kept, settings)
@@ -164,17 +164,16 @@ def typical_tokens(observations: Observations) -> np.ndarray:
     return typical
 
 
-def _check(observations: Observations) -> None:
-    counts = {
-        "sizes": len(np.unique(observations.compute_params)),
-        "token counts": len(np.unique(observations.tokens)),
-        "mixtures": len(distinct_mixtures(observations.proportions)[0]),
-    }
-    if min(counts.values(), default=0) < 2:
-        found = ", ".join(f"{number} {name}" for name, number in counts.items())
+def check_joint(observations: Observations) -> None:
+    """Raise FitError if the rows left by the early cut are too few; losses play no part."""
+    counts = [len(np.unique(each)) for each in (observations.compute_params, observations.tokens)]
+    counts.append(len(distinct_mixtures(observations.proportions)[0]))
+    if min(counts) < MIN_DISTINCT:
+        names = ("sizes", "token counts", "mixtures")
+        found = ", ".join(f"{each} {name}" for each, name in zip(counts, names, strict=True))
         raise FitError(
             f"a joint law cannot be fitted to the {found} left after the early cut. It needs at "
-            "least 2 of each. Use the nested pipeline, or add runs"
+            f"least {MIN_DISTINCT} of each. Use the nested pipeline, or add runs"
         )
 
 

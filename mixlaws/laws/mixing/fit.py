@@ -10,6 +10,9 @@ from mixlaws.laws.least_squares import Bounds, Fit, Prior, best_of_starts, minim
 from mixlaws.laws.mixing import MIXING_LAWS
 from mixlaws.laws.mixing.form import MixingLaw, MixingPriors
 
+MIN_MIXTURES = 2
+"""Different mixtures that a mixing law needs: one would leave its slope to the priors."""
+
 
 def fit_mixing_law(
     name: str,
@@ -61,12 +64,18 @@ def _form_of(name: str) -> type[MixingLaw]:
     return MIXING_LAWS[name]
 
 
-def _check_table(proportions: np.ndarray, losses: np.ndarray) -> None:
-    if len(np.unique(proportions, axis=0)) < 2:
+def check_mixtures(proportions: np.ndarray) -> None:
+    """Raise FitError if the proportions (n, K) are of fewer mixtures than a mixing law needs."""
+    found = len(np.unique(proportions, axis=0))
+    if found < MIN_MIXTURES:
         raise FitError(
-            f"a mixing law cannot be fitted to {len(np.unique(proportions, axis=0))} different "
-            "mixtures. It needs at least two. Raise mixtures.count"
+            f"a mixing law cannot be fitted to {found} different mixture(s). It needs at least "
+            f"{MIN_MIXTURES}. Raise mixtures.count"
         )
+
+
+def _check_table(proportions: np.ndarray, losses: np.ndarray) -> None:
+    check_mixtures(proportions)
     if not np.isfinite(losses).all():
         raise FitError(
             f"{(~np.isfinite(losses)).sum()} losses are not finite, the first at (mixture, "
