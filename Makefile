@@ -4,6 +4,11 @@ BIN := .venv/bin
 CORES ?= all
 export OMP_NUM_THREADS ?= 1
 
+# A shell reads a path with a blank as two.
+ifneq ($(words $(CURDIR)),1)
+$(error The folder '$(CURDIR)' has a blank in its path, with which no job can start. Rename or move it)
+endif
+
 .PHONY: demo resume test trials test-faults test-cluster test-full fault-table lint clean
 
 demo: .venv/.installed

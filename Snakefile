@@ -1,10 +1,11 @@
 """The workflow from raw text to a mixture with error bars. Its stages follow the includes."""
 
 import os
+import sys
 
 from pathlib import Path
 
-from mixlaws.errors import ending_with_one_message
+from mixlaws.errors import check_program_path, ending_with_one_message
 from mixlaws.provenance import LOGS_SHOWN, source_digest
 from snakemake.utils import min_version
 
@@ -25,6 +26,7 @@ if "experiment" not in config:
 
 
 with ending_with_one_message():
+    check_program_path(sys.executable)
     # An experiment on published losses trains nothing.
     if "published" in config:
 

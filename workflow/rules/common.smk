@@ -4,6 +4,7 @@ from functools import cache
 
 from mixlaws.config.complete import read_sections
 from mixlaws.config.given import check_given_files
+from mixlaws.config.merged import with_origins
 from mixlaws.config.repeated_keys import check_repeated_keys
 from mixlaws.text.sources import SOURCES as SOURCE_KINDS
 from mixlaws.text.sources.paths import is_plain, modified_at, plain_path
@@ -26,8 +27,12 @@ from mixlaws.errors import ending_with_one_message
 from mixlaws.files import read_json
 
 check_repeated_keys(workflow.configfiles)
-SECTIONS = read_sections(config, is_checked=not workflow.is_main_process)
-if workflow.is_main_process:
+IS_MAIN = workflow.is_main_process
+with with_origins(
+    workflow.configfiles, workflow.config_settings.config, is_told=IS_MAIN
+):
+    SECTIONS = read_sections(config, is_checked=not IS_MAIN)
+if IS_MAIN:
     check_given_files(SECTIONS)
 # Params of rules are plain built-ins, because Snakemake does not compare other types with the last run.
 config.update(SECTIONS.model_dump())
@@ -124,17 +129,6 @@ def division_for(wildcards):
 def part_of(wildcards):
     """Return the part that a job reads, with file sizes, so that a changed file is read again."""
     return parts_of(wildcards.domain)[int(wildcards.part)].as_param()
-
-
-def source_files(wildcards):
-    """Return the files of a part that Snakemake can watch; none if there are no files."""
-    files = parts_of(wildcards.domain)[int(wildcards.part)].files
-    return [file.path for file in files if is_plain(file.path)]
-
-
-def unwatched_files(wildcards):
-    """Return the other files of a part, with the time of their last change."""
-    return modified_at(parts_of(wildcards.domain)[int(wildcards.part)].files)
 
 
 def documents_of(domains):
