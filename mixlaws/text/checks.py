@@ -58,7 +58,8 @@ def check_splits(records: Sequence[Mapping[str, Any]]) -> None:
     empty = [split for split in SPLITS if counts[split] == 0]
     if share < 1 and empty:
         raise DataError(
-            f"the {empty[0]} split is empty: {total:,} documents ({_places(records)}) at "
+            f"the {empty[0]} split is empty: {total:,} document{'s' * (total > 1)} "
+            f"({_places(records)}) at "
             f"validation.share {share}. Give the domain more documents, or change the share"
             f"{_one_a_line(records)}"
         )

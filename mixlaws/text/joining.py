@@ -111,9 +111,12 @@ class _Joined:
         """Raise DataError when no document is left, or too little was read for the cap."""
         if self.num_documents == 0:
             cap = "" if self.cap is None else f" and applying max_tokens ({self.cap:,} here)"
+            counts = self._drops()
+            exact, near = counts["num_dropped_exact"], counts["num_dropped_near"]
             raise DataError(
-                f"the {self.split} split is empty after removing duplicates{cap}. Give the domain "
-                "more text, change validation.share, or raise max_tokens"
+                f"the {self.split} split is empty after removing {exact:,} exact and {near:,} near "
+                f"duplicates of other documents{cap}. Give the domain text that no other domain "
+                "has, change validation.share, or raise max_tokens"
             )
         stopped = any(part["text_bytes_before_cap_is_estimated"] for part in self.parts)
         if self.cap and stopped and not self.num_cut and self.choice["max_bytes"] is None:

@@ -106,8 +106,8 @@ def _training_texts(
             yield from pieces
         if num_cut:
             print(
-                f"{domain}: {num_cut:,} documents have words of more than {MAX_WORD_CHARACTERS} "
-                "characters, which were cut for the training of the tokenizer"
+                f"{domain}: words of more than {MAX_WORD_CHARACTERS} characters were cut for the "
+                f"training of the tokenizer, in this many documents: {num_cut:,}"
             )
 
 
@@ -136,19 +136,27 @@ def open_tokenizer(options: Mapping[str, Any]) -> Tokenizer:
     A Hugging Face repository is looked up in the local cache first, and only there if
     HF_HUB_OFFLINE=1. Raises ConfigError when the tokenizer cannot be opened.
     """
+    file = expand_path(str(options["file"]), "tokenizer.file") if "file" in options else None
     try:
-        if "file" in options:
-            return Tokenizer.from_file(expand_path(str(options["file"]), "tokenizer.file"))
+        if file is not None:
+            return Tokenizer.from_file(file)
         return Tokenizer.from_pretrained(options["name"], revision=options["revision"])
     except Exception as error:  # the library raises nothing narrower
-        if "file" in options:
+        reason = str(error).rstrip(".")
+        if file is not None:
             raise ConfigError(
-                f"tokenizer.file {options['file']} cannot be opened: {error}. Set it to a "
-                f"tokenizer.json of the tokenizers library{_how_to_convert(options['file'])}"
+                f"tokenizer.file {options['file']} cannot be opened: {reason}. Set it to a "
+                f"tokenizer.json of the tokenizers library{_how_to_convert(file)}"
             ) from error
+        is_closed = re.search(r"gated|[Rr]estricted|\b40[13]\b|[Uu]nauthorized", reason)
         raise ConfigError(
-            f"tokenizer.name {options['name']} cannot be opened: {error}. Set it to a Hugging Face "
-            "repository that has a tokenizer.json; check the network, or download it beforehand"
+            f"tokenizer.name {options['name']} cannot be opened: {reason}. "
+            + (
+                "Ask for access on its page, and log in with `hf auth login`"
+                if is_closed
+                else "Set it to a Hugging Face repository that has a tokenizer.json; check the "
+                "network, or download it beforehand"
+            )
         ) from error
 
 
