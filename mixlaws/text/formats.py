@@ -65,6 +65,8 @@ def read_records(file: SourceFile, columns: list[str]) -> Iterator[Record]:
     with _explained(path):
         before = path.stat()
         _check_unchanged(path, file.num_bytes, before.st_size)
+        if before.st_size == 0:
+            print(f"{path} has 0 bytes, and so no text")
         with path.open("rb") as opened:
             check_file(opened.read(HEAD_BYTES), str(path), suffix)
         yield from _READERS[suffix](path, columns)
@@ -86,7 +88,7 @@ def _explained(path: Path) -> Iterator[None]:
         yield
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise DataError(f"{path} is not a complete gzip file: {error}. Copy it again") from error
-    except (OSError, pa.ArrowException) as error:
+    except (OSError, pa.ArrowException, UnicodeDecodeError) as error:  # such as a column's name
         raise DataError(f"{path} {_cause(path, error)}") from error
 
 
@@ -207,10 +209,29 @@ def _read_arrow(path: Path, columns: list[str]) -> Iterator[Record]:
         _check_columns(path, columns, opened.schema.names)
         number = 0
         for batch in batches:
+            chosen = batch.select(columns)
+            _check_offsets(chosen)
             for start in range(0, batch.num_rows, BATCH_ROWS):
-                for row in rows_of(batch.select(columns).slice(start, BATCH_ROWS)):
+                for row in rows_of(chosen.slice(start, BATCH_ROWS)):
                     number += 1
                     yield f"{path}, row {number:,}", batch.nbytes / batch.num_rows, row
+
+
+def _check_offsets(batch: pa.RecordBatch) -> None:
+    """Raise ArrowInvalid if a damaged file's columns point outside their values.
+
+    Text that is not UTF-8 is no such damage: its row is a bad line.
+    """
+    import pyarrow as pa
+
+    bytes_of = {pa.string(): pa.binary(), pa.large_string(): pa.large_binary()}
+    for column in batch.columns:
+        kind = bytes_of.get(column.type)
+        try:
+            (column if kind is None else column.view(kind)).validate(full=True)
+        except pa.ArrowInvalid as error:
+            if "UTF8" not in str(error):
+                raise
 
 
 def _check_columns(path: Path, columns: list[str], found: list[str]) -> None:

@@ -5,6 +5,7 @@ import gzip
 import io
 import json
 import lzma
+import random
 import tarfile
 import zipfile
 
@@ -14,9 +15,11 @@ import pyarrow.parquet as pq
 import pytest
 from text_workplace import sentence, texts_of, write_lines
 
+from mixlaws.errors import DataError
 from mixlaws.text import formats, selection
 from mixlaws.text.formats import read_records
-from mixlaws.text.parts import SourceFile
+from mixlaws.text.parts import Part, SourceFile
+from mixlaws.text.reading import read_part
 
 LINES = b"".join(json.dumps({"text": sentence(n)}).encode() + b"\n" for n in range(20))
 TEXTS = sorted(sentence(n) for n in range(20))
@@ -47,6 +50,14 @@ def zstandard(data):
 def parquet(texts=("x",)):
     sink = pa.BufferOutputStream()
     pq.write_table(pa.table({"text": list(texts)}), sink)
+    return sink.getvalue().to_pybytes()
+
+
+def arrow(texts):
+    sink = pa.BufferOutputStream()
+    table = pa.table({"text": texts})
+    with pa.ipc.new_file(sink, table.schema) as writer:
+        writer.write_table(table, max_chunksize=7)
     return sink.getvalue().to_pybytes()
 
 
@@ -235,3 +246,42 @@ class TestHuggingFace:
         options = {"source": "huggingface", "dataset": str(tmp_path / "data")}
         assert f"{tmp_path}/data, row 21 is not UTF-8: byte 1 is 0xff. Repair" in fails(**options)
         assert len(texts_of(read(**options, on_bad_lines="skip")[1])) == 20
+
+
+DAMAGED = {
+    "a.jsonl": LINES,
+    "a.jsonl.gz": gzip.compress(LINES, mtime=0),
+    "a.jsonl.zst": zstandard(LINES),
+    "a.parquet": parquet(TEXTS),
+    "a.arrow": arrow(TEXTS),
+    "a.txt": "é".encode() * 500,
+}
+
+
+@pytest.mark.parametrize("name", DAMAGED)
+def test_whatever_is_damaged_there_is_one_error_or_none(tmp_path, name):
+    """Bytes changed, cut off, zeroed and inserted: no exception of a library comes through."""
+    draw = random.Random(name)
+    path, errors = tmp_path / name, []
+    for _ in range(60):
+        data = bytearray(DAMAGED[name])
+        place = draw.randrange(len(data))
+        match draw.randrange(4):
+            case 0:
+                del data[place:]
+            case 1:
+                for _ in range(draw.choice([1, 3, 20])):
+                    data[draw.randrange(len(data))] = draw.randrange(256)
+            case 2:
+                data[place : place + 64] = bytes(64)
+            case 3:
+                data[place:place] = draw.randbytes(30)
+        path.write_bytes(data)
+        for allowed in ("error", "skip"):
+            options = {"source": "files", "paths": [str(path)], "on_bad_lines": allowed}
+            try:
+                read_part("web", options, Part(), validation_share=1.0, output=tmp_path / "out")
+            except DataError as error:
+                errors.append(str(error))
+    assert len(errors) > 20
+    assert all(error.startswith("domain 'web': ") for error in errors)
