@@ -6,15 +6,11 @@ import sys
 
 from pathlib import Path
 
-from mixlaws.errors import ending_with_one_message
+from mixlaws.errors import check_program_path, ending_with_one_message
 from mixlaws.provenance import COMMAND, LOGS_SHOWN, source_digest
 from snakemake.utils import min_version
 
 min_version("9.0")
-if any(map(str.isspace, sys.executable)):
-    sys.exit(
-        f"Snakemake cannot start Python from a path with a space. Move {sys.prefix}"
-    )
 # The page shows the command. Jobs inherit it from the first Snakemake.
 os.environ.setdefault(COMMAND, shlex.join(["snakemake", *sys.argv[1:]]))
 # The message of a failed job is shown once in the terminal: either Snakemake prints the job's log, or
@@ -39,6 +35,7 @@ include: "workflow/rules/terminal.smk"
 
 
 with ending_with_one_message():
+    check_program_path(sys.executable)
     # An experiment on published losses trains nothing.
     if "published" in config:
 

@@ -35,7 +35,8 @@ from mixlaws.text.division import plan_parts, plan_shards
 from mixlaws.text.documents import document_id
 from mixlaws.text.duplicates import find_duplicates
 from mixlaws.text.reading import read_part
-from mixlaws.text.tokenization import join_shards, tokenize_shard
+from mixlaws.text.joining import join_shards
+from mixlaws.text.tokenization import tokenize_shard
 from mixlaws.text.tokenizer import train_tokenizer
 
 NUM_CORES = 2

@@ -5,6 +5,7 @@ Each message states the problem, then the place, then what to do about it.
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -48,6 +49,19 @@ def list_problems(problems: Sequence[str]) -> str:
 def one_message(error: BaseException) -> str:
     """Return an error as it is shown: its kind and its message, without a traceback."""
     return f"{type(error).__name__}: {error}"
+
+
+def check_program_path(path: str) -> None:
+    """Raise ConfigError if Snakemake cannot start jobs with the Python at a path.
+
+    It writes the path into a shell command without quotes.
+    """
+    if odd := sorted(set(re.findall(r"[^\w@%+=:,./~^-]", path))):
+        raise ConfigError(
+            f"Snakemake cannot start jobs with the Python at {path!r}: the path has "
+            f"{', '.join(map(repr, odd))}. Give the project's folder a name of letters, digits, "
+            "dots and hyphens, or make the environment (.venv) in a folder that has one"
+        )
 
 
 @contextmanager

@@ -34,8 +34,9 @@ from mixlaws.tables import write_table
 from mixlaws.text.accounting import Roles, accounting_table, contamination_table
 from mixlaws.text.division import plan_parts, plan_shards
 from mixlaws.text.duplicates import find_duplicates
+from mixlaws.text.joining import join_shards
 from mixlaws.text.reading import read_part
-from mixlaws.text.tokenization import join_shards, tokenize_shard
+from mixlaws.text.tokenization import tokenize_shard
 from mixlaws.text.tokenizer import make_tokenizer
 from mixlaws.text.tokens import read_manifest
 from mixlaws.training.corpus import read_corpus, resolve_proportions

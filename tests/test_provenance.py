@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from mixlaws import provenance
-from mixlaws.errors import DataError, ending_with_one_message
+from mixlaws.errors import ConfigError, DataError, check_program_path, ending_with_one_message
 from mixlaws.files import atomic_path, read_json, write_json
 from mixlaws.provenance import cost_file, import_closure, source_digest
 
@@ -139,3 +139,13 @@ def test_a_users_error_ends_the_program_with_its_message():
     assert ended.value.code == "DataError: no text in x: give it some"
     with pytest.raises(KeyError), ending_with_one_message():
         raise KeyError("ours")
+
+
+@pytest.mark.parametrize("path", ["/my project/.venv/bin/python", "/a(1)/python", "/it's/python"])
+def test_a_python_that_no_job_can_start_with_is_named(path):
+    with pytest.raises(ConfigError) as error:
+        check_program_path(path)
+    assert str(error.value).startswith(
+        f"Snakemake cannot start jobs with the Python at {path!r}: the path has "
+    )
+    check_program_path("/home/é_1/proj-2.0/.venv/bin/python3.11")

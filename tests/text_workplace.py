@@ -1,17 +1,20 @@
 """Small domains for tests, which can be taken through all stages from text to token files."""
 
+import gzip
 import json
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 
 from mixlaws.text.division import plan_parts, plan_shards
 from mixlaws.text.documents import read_texts
 from mixlaws.text.duplicates import dropped_ids, find_duplicates
+from mixlaws.text.joining import join_shards
 from mixlaws.text.reading import read_part
-from mixlaws.text.tokenization import join_shards, tokenize_shard
+from mixlaws.text.tokenization import tokenize_shard
 from mixlaws.text.tokenizer import END_OF_DOCUMENT, train_tokenizer
-from mixlaws.text.tokens import place_tokens, read_manifest
+from mixlaws.text.tokens import Allowed, place_tokens, read_manifest
 
 VOCABULARY_SIZE = 300
 SPECIAL = f"This page writes {END_OF_DOCUMENT} in the middle, and 汉字 and \x00 too."
@@ -23,6 +26,7 @@ def sentence(number):
 
 
 WHOLE = {"part_bytes": 10**9, "shard_bytes": 10**9}
+KEEPS, LOSES = Allowed(), Allowed(1.0, 1.0)
 
 
 class Workplace:
@@ -65,7 +69,9 @@ class Workplace:
             found += read_texts(path, split=split, dropped=dropped)
         return found
 
-    def write(self, domain: str, split: str, *, tokenizer: Path | None = None) -> tuple[Path, Path]:
+    def write(
+        self, domain: str, split: str, *, tokenizer: Path | None = None, allowed: Allowed = KEEPS
+    ) -> tuple[Path, Path]:
         shards = []
         for number, shard in enumerate(self.shards[domain]):
             shards.append(self.folder / f"shards/{domain}/{number}.parquet")
@@ -73,7 +79,8 @@ class Workplace:
             tokenizer = tokenizer or self.tokenizer
             tokenize_shard(documents, shard, self.duplicates, tokenizer, output=shards[-1])
         joined = self.folder / f"joined/{domain}/{split}.bin"
-        join_shards(shards, split=split, tokens=joined, manifest=joined.with_suffix(".json"))
+        manifest = joined.with_suffix(".json")
+        join_shards(shards, split=split, tokens=joined, manifest=manifest, allowed=allowed)
         tokens = self.folder / f"tokens/{domain}/{split}.bin"
         manifest = tokens.with_suffix(".json")
         described = read_manifest(joined.with_suffix(".json"))
@@ -92,3 +99,21 @@ def write_files(folder, texts, num_files=8):
     for number in range(num_files):
         lines = [json.dumps({"text": text}) + "\n" for text in texts[number::num_files]]
         (folder / f"{number}.jsonl").write_text("".join(lines))
+
+
+def write_lines(path, texts, field="text"):
+    """Write JSON lines with a text and a number each, packed as the name says; return the path."""
+    lines = [json.dumps({field: text, "id": number}) for number, text in enumerate(texts)]
+    data = "".join(f"{line}\n" for line in lines).encode()
+    if path.suffix == ".zst":
+        with pa.CompressedOutputStream(str(path), "zstd") as file:
+            file.write(data)
+    else:
+        path.write_bytes(gzip.compress(data) if path.suffix == ".gz" else data)
+    return path
+
+
+def texts_of(path, split=None):
+    """Return the texts of a documents file, of both splits unless one is named."""
+    splits = [split] if split else ["train", "validation"]
+    return [text for each in splits for text in read_texts(path, split=each, dropped=())]

@@ -37,7 +37,8 @@ def _tokenizer_problems(config: Experiment) -> Iterator[str]:
         opened = open_tokenizer(config.tokenizer.model_dump())
         check_tokenizer(opened, config.tokenizer.end_of_document)
     except ConfigError as error:
-        yield f"tokenizer.file: {error}"
+        named = str(error).startswith("tokenizer.file")
+        yield str(error) if named else f"tokenizer.file: {error}"
 
 
 def _token_file_problems(config: Experiment) -> Iterator[str]:

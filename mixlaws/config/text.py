@@ -12,10 +12,12 @@ from mixlaws.config.section import (
     Number,
     Problem,
     Section,
+    Share,
     key,
     optional,
 )
 from mixlaws.config.sources import Domains
+from mixlaws.text.tokens import Allowed
 
 WEIGHT_TOLERANCE = 1e-6
 
@@ -50,6 +52,15 @@ class Tokenizer(Section):
     end_of_document: str | None = key(
         "The special token that ends a document; null takes the tokenizer's usual one.",
         default=None,
+    )
+
+    max_unknown_share: Share = key(
+        "Largest share of unknown tokens that a split may have.",
+        default=Allowed.max_unknown_share,
+    )
+    max_altered_share: Share = key(
+        "Largest share of a sample of a split's documents that may not decode to themselves.",
+        default=Allowed.max_altered_share,
     )
 
     def problems(self) -> Iterator[Problem]:

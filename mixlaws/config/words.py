@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import reprlib
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import date
 from types import UnionType
 from typing import Annotated, Any, Union, get_args, get_origin
 
@@ -130,7 +131,9 @@ def _found(value: Any) -> str:
 
 
 def _hint(kind: str, value: Any) -> str:
-    """Return advice for a number that YAML takes for text."""
+    """Return advice for a number that YAML takes for text, or the other way round."""
+    if kind == "string_type" and isinstance(value, bool | int | float | date):
+        return " (YAML reads no, yes, on, off, numbers and dates as other types: put it in quotes)"
     if not (isinstance(value, str) and kind in ("int_type", "float_type")):
         return ""
     try:

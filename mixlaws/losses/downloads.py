@@ -8,6 +8,7 @@ from typing import Any
 
 from mixlaws.errors import DataError
 from mixlaws.files import file_sha256, write_json
+from mixlaws.text.sources.paths import expand_path
 
 NUM_RETRIES = 3
 
@@ -26,7 +27,8 @@ def published_files(published: Mapping[str, Any], cache: str | Path) -> dict[str
     downloaded again. Raises DataError if a file is missing, differs or cannot be downloaded.
     """
     if published.get("folder"):
-        return verified_files(Path(published["folder"]), published["files"])
+        folder = expand_path(published["folder"], "published.folder")
+        return verified_files(Path(folder), published["files"])
     return {
         name: _download(published["url"], name, sha256, Path(cache))
         for name, sha256 in published["files"].items()

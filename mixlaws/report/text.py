@@ -33,13 +33,17 @@ def accounting_table(accounting: pd.DataFrame) -> PageTable:
             f"{row['bytes_per_token']:.2f}",
             f"{row['tokens_per_document']:,.0f}",
             ABSENT if pd.isna(row["natural_share"]) else format_share(row["natural_share"]),
+            format_share(row["unknown_share"]),
+            format_share(row["altered_share"]),
+            row["sample"],
             str(row["sha256"])[:12],
         ]
         for row in _records(accounting)
     ]
     header = ["domain", "split", "documents read", "kept", "exact duplicates", "near duplicates"]
     header += ["dropped otherwise", "beyond the cap", "text", "tokens", "bytes per token"]
-    header += ["tokens per document", "natural share", "sha256"]
+    header += ["tokens per document", "natural share", "unknown tokens", "altered by the tokenizer"]
+    header += ["read", "sha256"]
     return PageTable("From raw text to tokens.", header, rows, num_text_columns=2)
 
 

@@ -70,8 +70,9 @@ def manifest_table(
 
     Columns: domain, role, split, num_documents_read, num_documents_kept,
     num_dropped_exact, num_dropped_near, num_dropped_other, num_documents_cut, num_bytes,
-    num_tokens, bytes_per_token, tokens_per_document, sha256, natural_share (training splits only),
-    and the fingerprint's parts.
+    num_tokens, bytes_per_token, tokens_per_document, sha256, natural_share (training splits only);
+    unknown_share of the tokens, altered_share of the checked documents, num_cleaned_* by step of
+    `clean`, dropped_other (why, with counts), sample (what a cap left); the fingerprint's parts.
     """
     trained = [
         each for each in manifests if each.domain in training_domains and each.split == "train"
@@ -95,6 +96,11 @@ def manifest_table(
                 "tokens_per_document": each.num_tokens / each.num_documents,
                 "sha256": each.sha256,
                 "natural_share": shares.get((each.domain, each.split)),
+                "unknown_share": each.unknown_share,
+                "altered_share": each.altered_share,
+                **{f"num_cleaned_{step}": count for step, count in each.num_cleaned.items()},
+                "dropped_other": "; ".join(f"{k}: {n}" for k, n in each.dropped_other.items()),
+                "sample": each.sample,
                 **{f"fingerprint_{k}": digest for k, digest in each.fingerprint().items()},
             }
             for each in manifests

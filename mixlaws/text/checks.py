@@ -58,9 +58,22 @@ def check_splits(records: Sequence[Mapping[str, Any]]) -> None:
     empty = [split for split in SPLITS if counts[split] == 0]
     if share < 1 and empty:
         raise DataError(
-            f"the {empty[0]} split is empty: {total:,} documents ({_places(records)}) at "
+            f"the {empty[0]} split is empty: {total:,} document{'s' * (total > 1)} "
+            f"({_places(records)}) at "
             f"validation.share {share}. Give the domain more documents, or change the share"
+            f"{_one_a_line(records)}"
         )
+
+
+def _one_a_line(records: Sequence[Mapping[str, Any]]) -> str:
+    """Return the remedy for text files that were meant as one document a line."""
+    entries = [entry for record in records for entry in record["listing"]]
+    if not any(isinstance(each, list) and str(each[0]).endswith(".txt") for each in entries):
+        return ""
+    return (
+        ". A .txt file is one document; if each of its lines is one, write JSON lines: "
+        "`jq -cR '{text: .}' FILE.txt > FILE.jsonl`"
+    )
 
 
 def _places(records: Sequence[Mapping[str, Any]]) -> str:

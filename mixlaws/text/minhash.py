@@ -1,11 +1,14 @@
 """MinHash signatures of documents, and the search for similar ones.
 
-Similarity is the Jaccard similarity of word shingles, estimated by MinHash (Broder 1997). Similar
-documents are found by banding of the signatures (locality-sensitive hashing).
+Similarity is the Jaccard similarity of shingles of five words, estimated by MinHash (Broder 1997).
+Words are separated by white space; in scripts without spaces (Chinese, Japanese, Thai, ...) each
+character is a word. Similar documents are found by banding of the signatures (locality-sensitive
+hashing).
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -20,6 +23,15 @@ NUM_BANDS = 32
 _SEED = 0
 # Odd constants of the 64-bit mixing functions of SplitMix (Steele et al. 2014).
 _MIX = np.array([0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9], dtype=np.uint64)
+# Scripts that are written without spaces between words: Thai, Lao, Tibetan, Burmese, Khmer, Tai Le,
+# New Tai Lue and Tai Tham, Japanese kana, Yi, Javanese, Tai Viet, and Han with its extensions.
+_SCRIPTS = (
+    "\u0e01-\u0e5b\u0e81-\u0edf\u0f40-\u0fbc\u1000-\u109f\u1780-\u17d3\u1950-\u1aad"
+    "\u3041-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\ua000-\ua48f\ua980-\ua9df\uaa60-\uaadf"
+    "\uf900-\ufaff\uff66-\uff9f\U00016fe0-\U00018cff\U0001b000-\U0001b16f\U00020000-\U000323af"
+)
+_UNSPACED = re.compile(f"[{_SCRIPTS}]")
+_UNSPACED_WORDS = re.compile(f"[{_SCRIPTS}]|[^\\s{_SCRIPTS}]+")
 # Signatures looked up at a time, and pairs compared at a time, to bound the memory of a search.
 _MAX_QUERIES = 2**13
 _MAX_PAIRS = 2**14
@@ -32,8 +44,15 @@ def signatures(texts: Sequence[str]) -> list[bytes]:
     return [np.asarray(row, dtype="<u4").tobytes() for row in rows]
 
 
+def _words(text: str) -> list[str]:
+    """Return the words of a text; a character of a script without spaces is a word."""
+    if text.isascii() or not _UNSPACED.search(text):
+        return text.split()
+    return _UNSPACED_WORDS.findall(text)
+
+
 def _shingles(text: str) -> list[str]:
-    words = text.split()
+    words = _words(text)
     starts = range(max(1, len(words) - WORDS_PER_SHINGLE + 1))
     return sorted({" ".join(words[start : start + WORDS_PER_SHINGLE]) for start in starts})
 

@@ -16,6 +16,7 @@ from typing import Any
 from mixlaws.errors import located
 from mixlaws.files import atomic_path
 from mixlaws.text.checks import check_splits
+from mixlaws.text.cleaning import Cleaning
 from mixlaws.text.documents import SPLITS, DocumentWriter, document_id, split_of
 from mixlaws.text.minhash import signatures
 from mixlaws.text.parts import Part
@@ -45,15 +46,15 @@ def read_part(
     file says what was read, kept and dropped per split and why; `listing` names what was read,
     `choice` the options that decided. `text_bytes_before_cap` is the text of the whole part: exact
     if it was read to its end, extrapolated from what was read if a cap stopped it, or null where
-    the source does not know its size. Memory: about 0.2 GiB, 100 bytes per document of the part,
-    and 40 times the largest document.
+    the source does not know its size; `sample` says in words what a cap left.
+    Memory: about 0.2 GiB, 100 bytes per document of the part, and 40 times the largest document.
 
     Raises ConfigError or DataError, naming the domain, when the options are wrong, the source
     cannot be read, or the domain is a single part and a split of it is empty.
     """
     started = time.perf_counter()
     source = make_text_source(domain, options)
-    tally = _Tally(validation_share)
+    tally = _Tally(validation_share, source.cleaning)
     with (
         located(f"domain {domain!r}"),
         atomic_path(output) as temporary,
@@ -101,11 +102,15 @@ class _Tally:
     """Counts what is read, kept and dropped."""
 
     validation_share: float
+    cleaning: Cleaning
     ids: set[bytes] = field(default_factory=set)
     """The first 16 bytes of each id that was kept: enough to tell ids apart, in half the memory."""
     num_read: Counter[str] = field(default_factory=Counter)
     num_bytes: Counter[str] = field(default_factory=Counter)
     dropped: dict[str, Counter[str]] = field(
+        default_factory=lambda: {split: Counter() for split in SPLITS}
+    )
+    cleaned: dict[str, Counter[str]] = field(
         default_factory=lambda: {split: Counter() for split in SPLITS}
     )
     units: float = 0.0
@@ -123,21 +128,25 @@ class _Tally:
                 return
 
     def _row(self, text: SourceText) -> dict[str, Any] | None:
-        identity = document_id(text.text)
+        cleaned, steps = self.cleaning.clean(text.text)
+        identity = document_id(cleaned)
         split = split_of(identity, self.validation_share)
         self.num_read[split] += 1
-        reason = text.dropped or self._reason(identity, text.text)
+        self.cleaned[split].update(steps)
+        reason = text.dropped or self._reason(identity, cleaned)
         if reason:
             self.dropped[split][reason] += 1
             return None
         self.ids.add(_key(identity))
-        num_bytes = len(text.text.encode())
+        num_bytes = len(cleaned.encode())
         self.num_bytes[split] += num_bytes
-        return {"id": identity, "split": split, "num_bytes": num_bytes, "text": text.text}
+        return {"id": identity, "split": split, "num_bytes": num_bytes, "text": cleaned}
 
     def _reason(self, identity: str, text: str) -> str:
         if not text.strip():
             return "empty"
+        if reason := self.cleaning.reason(text):
+            return reason
         return "exact duplicate" if _key(identity) in self.ids else ""
 
     def summary(self, reading: Reading) -> dict[str, Any]:
@@ -147,11 +156,13 @@ class _Tally:
                 "num_documents": self.num_read[split] - self.dropped[split].total(),
                 "num_bytes": self.num_bytes[split],
                 "dropped": dict(sorted(self.dropped[split].items())),
+                "cleaned": dict(sorted(self.cleaned[split].items())),
             }
             for split in SPLITS
         }
         return {
             "splits": splits,
+            "sample": reading.sample(self.units) if self.is_capped else "",
             "text_bytes_before_cap": self._bytes_before_cap(reading.total_units),
             "text_bytes_before_cap_is_estimated": self.is_capped,
         }

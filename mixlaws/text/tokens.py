@@ -29,12 +29,23 @@ class Manifest:
     num_dropped_exact: int
     num_dropped_near: int
     num_dropped_other: int
+    dropped_other: dict[str, int]
+    """Why the others were dropped."""
+    num_cleaned: dict[str, int]
+    """Documents that each step of `clean` changed."""
     num_documents_cut: int
     """Documents beyond the domain's max_tokens."""
     num_bytes: int
     """UTF-8 bytes of the documents' text; with num_tokens it gives bits per byte."""
     num_tokens: int
     """One end-of-document token per document among them."""
+    num_unknown_tokens: int
+    num_documents_checked: int
+    """Documents of a sample that were decoded again."""
+    num_documents_altered: int
+    """Those of them that did not decode to themselves."""
+    sample: str
+    """What a cap left of the domain, in words; all without a cap."""
     dtype: str
     sha256: str
     vocabulary_size: int
@@ -54,6 +65,16 @@ class Manifest:
     def bytes_per_token(self) -> float:
         """Return the mean bytes of text per token; end-of-document tokens count."""
         return self.num_bytes / self.num_tokens
+
+    @property
+    def unknown_share(self) -> float:
+        """Return the share of unknown tokens."""
+        return self.num_unknown_tokens / self.num_tokens
+
+    @property
+    def altered_share(self) -> float:
+        """Return the share of the checked documents that do not decode to themselves."""
+        return self.num_documents_altered / self.num_documents_checked
 
     def fingerprint(self) -> dict[str, str]:
         """Return the origin of the tokens: digests of 12 hex digits, and the code's version."""
@@ -112,10 +133,49 @@ def verify_tokens(tokens: str | Path, manifest: Manifest) -> None:
     num_dropped = manifest.num_dropped_exact + manifest.num_dropped_near
     num_dropped += manifest.num_dropped_other + manifest.num_documents_cut
     kept = manifest.num_documents_read - num_dropped
-    if not manifest.num_documents == num_ends == kept:
+    if num_ends != manifest.num_documents:
         raise DataError(
-            f"{tokens} has {num_ends:,} ends of documents, its manifest {manifest.num_documents:,} "
-            f"documents, and {kept:,} were read and not dropped. Delete both and rerun tokenization"
+            f"{tokens} has {num_ends:,} ends of documents and {manifest.num_documents:,} documents:"
+            " its tokenizer writes that token inside documents too. Tokenize the text again, with "
+            "a tokenizer.end_of_document that no text spells"
+        )
+    if manifest.num_documents != kept:
+        raise DataError(
+            f"the manifest of {tokens} has {manifest.num_documents:,} documents, but {kept:,} were "
+            "read and not dropped. Delete both and rerun tokenization"
+        )
+
+
+@dataclass(frozen=True)
+class Allowed:
+    """What a tokenizer may lose before a domain is refused."""
+
+    max_unknown_share: float = 0.001
+    """Unknown tokens among a split's tokens."""
+    max_altered_share: float = 0.1
+    """Documents that do not decode to themselves among those checked."""
+
+
+def check_fidelity(manifest: Manifest, allowed: Allowed) -> None:
+    """Raise DataError when the tokenizer lost more of a split's text than is allowed."""
+    unknown, altered = manifest.unknown_share, manifest.altered_share
+    problems = []
+    if unknown > allowed.max_unknown_share:
+        problems.append(
+            f"{unknown:.2%} of its tokens are unknown (tokenizer.max_unknown_share allows "
+            f"{allowed.max_unknown_share:.2%})"
+        )
+    if altered > allowed.max_altered_share:
+        problems.append(
+            f"{manifest.num_documents_altered:,} of {manifest.num_documents_checked:,} documents "
+            "do not decode to themselves (tokenizer.max_altered_share allows "
+            f"{allowed.max_altered_share:.0%})"
+        )
+    if problems:
+        raise DataError(
+            f"the tokenizer loses text of the {manifest.split} split: {'; '.join(problems)}. "
+            "Losses of such text mean nothing. Use a tokenizer that keeps it, such as a byte-level "
+            "BPE, or raise the limit if what is lost does not matter"
         )
 
 

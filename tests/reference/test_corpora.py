@@ -8,8 +8,9 @@ from mixlaws.text.accounting import accounting_table
 from mixlaws.text.division import plan_parts, plan_shards
 from mixlaws.text.documents import SPLITS
 from mixlaws.text.duplicates import find_duplicates
+from mixlaws.text.joining import join_shards
 from mixlaws.text.reading import read_part
-from mixlaws.text.tokenization import join_shards, tokenize_shard
+from mixlaws.text.tokenization import tokenize_shard
 from mixlaws.text.tokenizer import train_tokenizer
 from mixlaws.text.tokens import place_tokens, read_manifest
 

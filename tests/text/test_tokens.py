@@ -8,14 +8,15 @@ from dataclasses import replace
 import huggingface_hub.constants
 import numpy as np
 import pytest
-from text_workplace import SPECIAL, VOCABULARY_SIZE, Workplace, sentence
+from text_workplace import LOSES, SPECIAL, VOCABULARY_SIZE, Workplace, sentence
 from tokenizers import Tokenizer, models, pre_tokenizers
 
 from mixlaws.errors import ConfigError, DataError
 from mixlaws.provenance import TEXT_VERSION
 from mixlaws.text.accounting import Roles, accounting_table, contamination_table
 from mixlaws.text.documents import read_record
-from mixlaws.text.tokenization import join_shards, tokenize_shard
+from mixlaws.text.joining import join_shards
+from mixlaws.text.tokenization import tokenize_shard
 from mixlaws.text.tokenizer import (
     END_OF_DOCUMENT,
     adopt_tokenizer,
@@ -125,6 +126,18 @@ def test_every_read_document_is_kept_or_dropped(workplace):
     shares = table.set_index(["domain", "split"]).natural_share
     assert shares["web", "train"] + shares["code", "train"] == pytest.approx(1)
     assert shares[:, "validation"].isna().all()
+
+
+def test_the_accounting_says_why_documents_were_dropped_and_changed(tmp_path):
+    caps = {"clean": ["control_characters"], "min_characters": 60, "max_tokens": 5000}
+    workplace = Workplace(tmp_path, **caps)
+    files = [workplace.write("web", split) for split in ("train", "validation")]
+    table = accounting_table(files, training_domains=["web"])
+    assert table.num_cleaned_control_characters.sum() == 1  # SPECIAL has a NUL
+    assert table.num_cleaned_nfc.sum() == 0
+    assert set(table.dropped_other) == {"", "empty: 1"}
+    assert set(table["sample"]) == {"the first documents"}
+    assert (table.num_documents_cut > 0).all()
 
 
 def test_natural_shares_are_those_of_the_tokens_before_any_cap(workplace):
@@ -248,7 +261,7 @@ class TestGivenTokenizers:
         output = tmp_path / "tokenizer.json"
         options = {"file": str(given("<s>", "</s>"))}
         make_tokenizer(options, documents={}, duplicates=workplace.duplicates, output=output)
-        tokens, path = workplace.write("code", "validation", tokenizer=output)
+        tokens, path = workplace.write("code", "validation", tokenizer=output, allowed=LOSES)
         manifest = read_manifest(path)
         assert manifest.end_of_document_id == 28
         assert manifest.vocabulary_size == 29
@@ -299,7 +312,8 @@ class TestGivenTokenizers:
         tokenizer.add_special_tokens([END_OF_DOCUMENT])
         tokenizer.save(str(tmp_path / "given.json"))
         adopt_tokenizer(tokenizer, output=tmp_path / "tokenizer.json")
-        tokens, path = workplace.write("test", "validation", tokenizer=tmp_path / "tokenizer.json")
+        output = tmp_path / "tokenizer.json"
+        tokens, path = workplace.write("test", "validation", tokenizer=output, allowed=LOSES)
         manifest = read_manifest(path)
         ids = open_tokens(tokens, manifest)
         assert ids.dtype == np.uint32
@@ -353,7 +367,7 @@ class TestErrors:
         tokens, path = workplace.write("web", "validation")
         manifest = read_manifest(path)
         wrong = replace(manifest, num_documents_read=manifest.num_documents_read + 1)
-        with pytest.raises(DataError, match=r"and .* were read and not dropped\. Delete both"):
+        with pytest.raises(DataError, match=r"but 14 were read and not dropped\. Delete both"):
             verify_tokens(tokens, wrong)
 
     def test_manifest_that_is_none(self, tmp_path):

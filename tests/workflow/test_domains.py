@@ -155,6 +155,23 @@ def test_the_cache_between_workflows_serves_equal_text(project, tmp_path, monkey
     assert token_files(project)[Path("web/train.bin")] != first[Path("web/train.bin")]
 
 
+@pytest.mark.slow
+def test_names_that_snakemake_reads_as_variables(project):
+    """Such files are read; that one has changed is noticed, although it is no input."""
+    folder = project.folder / "text/web"
+    names = ["{domain}.jsonl.gz", "a<x>.jsonl.gz", "b{y}.jsonl.gz"]
+    for number, name in enumerate(names):
+        (folder / f"{number}.jsonl.gz").rename(folder / name)
+    run(project)
+    table = pd.read_csv(project.folder / ACCOUNTING)
+    assert table[table.domain == "web"].num_documents_read.sum() == 240
+    assert "Nothing to be done" in run(project, "--dry-run")
+    os.utime(folder / names[0])
+    output = run(project, "--dry-run")
+    assert "rule read_part:" in output
+    assert "Params have changed since last execution" in output
+
+
 class TestFaults:
     """Each fault gives one message with domain, file and remedy, and leaves no partial files."""
 

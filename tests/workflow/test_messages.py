@@ -86,3 +86,22 @@ def test_what_a_job_cost_is_recorded_beside_its_log(fresh):
     (record,) = fresh.results.glob("benchmarks/**/*.json")
     assert record == fresh.results / "benchmarks/read_part/python/00000.json"
     assert '"seconds": ' in record.read_text()
+
+
+def test_two_config_files_say_which_one_won(fresh):
+    (fresh.folder / "mine.yaml").write_text("validation: {weights: {rst: 1.0}}\n")
+    arguments = ["--configfile", "tests/workflow/smoke.yaml", "mine.yaml"]
+    output = fresh.snakemake("--dry-run", *arguments, config=None, check=False)
+    (line,) = [
+        each for each in output.splitlines() if "validation.weights: " in each and " of " in each
+    ]
+    assert line.endswith(f"tests/workflow/smoke.yaml and rst of {fresh.folder}/mine.yaml")
+    assert "The config files are merged, and the last one wins:" in output
+
+
+def test_a_config_without_its_file_says_that_none_was_read(fresh):
+    output = fresh.snakemake("--dry-run", "--config", "experiment=x", config=None, check=False)
+    assert "domains: missing" in output
+    assert output.splitlines()[-2 if "replaces" in output.splitlines()[-1] else -1].startswith(
+        "No config file was read: config.yaml is the demo's"
+    )

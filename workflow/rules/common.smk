@@ -4,8 +4,10 @@ from functools import cache
 
 from mixlaws.config.complete import read_sections
 from mixlaws.config.given import check_given_files
+from mixlaws.config.merged import with_origins
 from mixlaws.config.repeated_keys import check_repeated_keys
 from mixlaws.text.sources import SOURCES as SOURCE_KINDS
+from mixlaws.text.sources.paths import is_plain, modified_at, plain_path
 from mixlaws.text.sources.token_files import given_files
 from mixlaws.mixtures.lattice import NATURAL, OPTIMUM
 from mixlaws.text.division import division_of, plan_parts, plan_shards
@@ -25,8 +27,12 @@ from mixlaws.errors import ending_with_one_message
 from mixlaws.files import read_json
 
 check_repeated_keys(workflow.configfiles)
-SECTIONS = read_sections(config, is_checked=not workflow.is_main_process)
-if workflow.is_main_process:
+IS_MAIN = workflow.is_main_process
+with with_origins(
+    workflow.configfiles, workflow.config_settings.config, is_told=IS_MAIN
+):
+    SECTIONS = read_sections(config, is_checked=not IS_MAIN)
+if IS_MAIN:
     check_given_files(SECTIONS)
 # Params of rules are plain built-ins, because Snakemake does not compare other types with the last run.
 config.update(SECTIONS.model_dump())
@@ -123,12 +129,6 @@ def division_for(wildcards):
 def part_of(wildcards):
     """Return the part that a job reads, with file sizes, so that a changed file is read again."""
     return parts_of(wildcards.domain)[int(wildcards.part)].as_param()
-
-
-def source_files(wildcards):
-    """Return the files of a part; none if the source does not consist of files."""
-    files = parts_of(wildcards.domain)[int(wildcards.part)].files
-    return [file.path for file in files]
 
 
 def documents_of(domains):

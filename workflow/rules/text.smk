@@ -4,6 +4,27 @@ Rules with `cache` use Snakemake's cache between workflows (--cache). Its key co
 params and inputs, but neither wildcards nor imported code, so these are params too.
 """
 
+# The limits of what a tokenizer may lose are left out, so that a change of them trains no tokenizer.
+ALLOWED_LOSS = {
+    key: config["tokenizer"][key] for key in ("max_unknown_share", "max_altered_share")
+}
+TOKENIZER = {
+    key: value for key, value in config["tokenizer"].items() if key not in ALLOWED_LOSS
+}
+if "file" in TOKENIZER:
+    TOKENIZER["file"] = plain_path(TOKENIZER["file"], "tokenizer.file")
+
+
+def source_files(wildcards):
+    """Return the files of a part that Snakemake can watch; none if there are no files."""
+    files = parts_of(wildcards.domain)[int(wildcards.part)].files
+    return [file.path for file in files if is_plain(file.path)]
+
+
+def unwatched_files(wildcards):
+    """Return the other files of a part, with the time of their last change."""
+    return modified_at(parts_of(wildcards.domain)[int(wildcards.part)].files)
+
 
 rule read_part:
     input:
@@ -22,6 +43,7 @@ rule read_part:
         options=lookup(dpath="{domain}", within=TEXT_OPTIONS),
         validation_share=validation_share_of,
         part=part_of,
+        unwatched=unwatched_files,
         version=TEXT_VERSION,
     script:
         "../scripts/read_part.py"
@@ -47,7 +69,7 @@ rule find_duplicates:
 rule make_tokenizer:
     input:
         # Only a tokenizer that is trained waits for the text; one that is given is checked first.
-        given=config["tokenizer"].get("file", []),
+        given=TOKENIZER.get("file", []),
         documents=training_documents if TRAINS_TOKENIZER else [],
         duplicates=(
             "results/{experiment}/text/duplicates.parquet" if TRAINS_TOKENIZER else []
@@ -61,7 +83,7 @@ rule make_tokenizer:
     conda:
         "../../envs/train.yaml"
     params:
-        tokenizer=config["tokenizer"],
+        tokenizer=TOKENIZER,
         version=TEXT_VERSION,
     script:
         "../scripts/make_tokenizer.py"
@@ -99,6 +121,8 @@ rule join_shards:
         "results/{experiment}/logs/join_shards/{domain}/{split}.log",
     conda:
         "../../envs/train.yaml"
+    params:
+        allowed=ALLOWED_LOSS,
     script:
         "../scripts/join_shards.py"
 
@@ -137,6 +161,8 @@ rule adopt_tokens:
         domain="|".join(GIVEN_DOMAINS) or NO_DOMAIN,
     conda:
         "../../envs/train.yaml"
+    params:
+        allowed=ALLOWED_LOSS,
     script:
         "../scripts/adopt_tokens.py"
 

@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from mixlaws.text.sources.token_files import adopt_tokens
+from mixlaws.text.tokens import Allowed
 from mixlaws.provenance import log_to
 
 if TYPE_CHECKING:
@@ -15,6 +16,6 @@ adopt_tokens(
     domain=snakemake.wildcards.domain,
     split=snakemake.wildcards.split,
     tokenizer=snakemake.input.tokenizer,
-    tokens=snakemake.output.tokens,
-    manifest=snakemake.output.manifest,
+    output=(snakemake.output.tokens, snakemake.output.manifest),
+    allowed=Allowed(**snakemake.params.allowed),
 )

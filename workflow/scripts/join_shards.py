@@ -3,7 +3,8 @@
 from typing import TYPE_CHECKING
 
 from mixlaws.provenance import log_to
-from mixlaws.text.tokenization import join_shards
+from mixlaws.text.joining import join_shards
+from mixlaws.text.tokens import Allowed
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
@@ -15,4 +16,5 @@ join_shards(
     split=snakemake.wildcards.split,
     tokens=snakemake.output.tokens,
     manifest=snakemake.output.manifest,
+    allowed=Allowed(**snakemake.params.allowed),
 )

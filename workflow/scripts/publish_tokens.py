@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from mixlaws.provenance import log_to
-from mixlaws.text.tokenization import publish_tokens
+from mixlaws.text.joining import publish_tokens
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

@@ -107,6 +107,7 @@ def open_harvest(kind: str, roots: Mapping[str, Path]) -> Reading:
     return Reading(
         texts=_read(candidates, extract),
         total_units=sum(candidate.num_bytes for candidate in candidates),
+        sample=lambda _: "files in hash order",
         listing=[_hash(json.dumps([sys.version_info[:3], listing]))],
     )
 

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-import glob
 import hashlib
 import json
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from os.path import expandvars
+from functools import partial
+from itertools import accumulate
 from pathlib import Path
 from typing import ClassVar
 
 from mixlaws.errors import ConfigError, DataError
 from mixlaws.text.formats import SUFFIXES, read_records
 from mixlaws.text.parts import Part, SourceFile, cut_into_runs
+from mixlaws.text.sources.paths import expand_path, folder_problem, matching_files
 from mixlaws.text.sources.source import Reading, RecordSource, SourceText, key
 
+_WEB = (".warc", ".wet", ".wat")
 # How many bytes of text a byte of a compressed file holds, about.
 _COMPRESSION = {".gz": 3, ".zst": 3, ".parquet": 2}
 
@@ -28,7 +31,7 @@ class FilesSource(RecordSource):
 
     paths: Sequence[str] = key(
         "Glob patterns of .txt, .jsonl (also .gz, .zst), .parquet or .arrow files; ** matches "
-        "subfolders, $NAME is replaced by the variable.",
+        "subfolders, ~ is the home folder, $NAME is replaced by the variable.",
         type="array",
         minItems=1,
         items={"type": "string"},
@@ -77,14 +80,23 @@ class FilesSource(RecordSource):
         return Reading(
             texts=texts(),
             total_units=sum(file.num_bytes for file in files),
+            sample=partial(_sample, [file.num_bytes for file in files]),
             listing=[[Path(file.path).name, file.num_bytes] for file in files],
         )
+
+
+def _sample(sizes: Sequence[int], units: float) -> str:
+    """Return how many files were read until a cap stopped after `units` bytes of them."""
+    whole = bisect_right(list(accumulate(sizes)), units)
+    count, last = min(whole + 1, len(sizes)), "the start of the last" if whole else "its start"
+    return f"{count:,} of {len(sizes):,} file{'s' * (len(sizes) > 1)}, {last}"
 
 
 def list_files(patterns: Sequence[str]) -> list[SourceFile]:
     """Return the files that the patterns match, once each, in the order of a hash of their names.
 
-    The order is a fair sample when a cap stops the reading early, and the same on every machine.
+    The order is the same on every machine. When a cap stops the reading early, it is a fair sample
+    of the files; of the last one the start was read.
     """
     paths = {path for pattern in patterns for path in _checked(pattern)}
     return [SourceFile(str(path), path.stat().st_size) for path in sorted(paths, key=_order)]
@@ -93,6 +105,9 @@ def list_files(patterns: Sequence[str]) -> list[SourceFile]:
 def _checked(pattern: str) -> list[Path]:
     found = _match(pattern)
     if not found:
+        whole = Path(expand_path(pattern, "paths"))
+        if whole.is_dir():
+            raise DataError(folder_problem(pattern, whole, SUFFIXES))
         raise DataError(
             f"no file matches {pattern!r} in paths. Check the spelling; relative paths start at "
             f"{Path.cwd()}"
@@ -100,10 +115,23 @@ def _checked(pattern: str) -> list[Path]:
     for path in found:
         if not path.name.endswith(SUFFIXES):
             raise ConfigError(
-                f"{pattern!r} in paths matches {path}, which is not in a known format. Narrow the "
-                f"pattern to files that end in {', '.join(SUFFIXES)}"
+                f"{pattern!r} in paths matches {path}, which is not in a known format. "
+                f"{_format_hint(path)}"
             )
     return found
+
+
+def _format_hint(path: Path) -> str:
+    """Return what to do about a file whose name has no known ending."""
+    name = path.name.lower()
+    if name.endswith(SUFFIXES):
+        return f"Endings are lower-case: rename it to {path.stem}{path.suffix.lower()}"
+    if name.endswith(tuple(f"{kind}{zipped}" for kind in _WEB for zipped in ("", ".gz"))):
+        return (
+            "Extract the text of web archives first, with trafilatura or datatrove, and name the "
+            ".jsonl or .parquet files that they write"
+        )
+    return f"Narrow the pattern to files that end in {', '.join(SUFFIXES)}"
 
 
 def _match_all(patterns: Sequence[str]) -> list[Path]:
@@ -111,10 +139,7 @@ def _match_all(patterns: Sequence[str]) -> list[Path]:
 
 
 def _match(pattern: str) -> list[Path]:
-    # $NAME is replaced by the variable's value, so that a config need not name a machine's folders.
-    # Path.glob takes no absolute pattern.
-    names = glob.glob(expandvars(pattern), recursive=True)  # noqa: PTH207
-    return [path for path in map(Path, names) if path.is_file()]
+    return matching_files(expand_path(pattern, "paths"), SUFFIXES)
 
 
 def _order(path: Path) -> tuple[str, str]:

@@ -8,11 +8,12 @@ the functions that use them.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import MISSING, asdict, dataclass, field, fields
 from inspect import get_annotations
 from typing import Any, ClassVar
 
+from mixlaws.text.cleaning import Cleaning, clean_problem
 from mixlaws.text.parts import Part
 from mixlaws.text.selection import Selection, bad_lines_problem, filter_problem
 
@@ -44,6 +45,8 @@ class Reading:
     The listings of all parts make the digest of the source. Where parts share an entry, only the
     first part lists it.
     """
+    sample: Callable[[float], str] = lambda _: "the start"
+    """Returns in words what was read when a cap stopped it after so many units."""
 
 
 @dataclass(frozen=True)
@@ -115,6 +118,34 @@ class TextSource(Source):
         default=None,
     )
 
+    clean: Sequence[str] | None = key(
+        "Changes of each text before anything else: nfc (Unicode's composed form), "
+        "control_characters (removed, but for tab, CR and LF). Null makes none.",
+        check=clean_problem,
+        type=["array", "null"],
+        items={"type": "string"},
+        default=None,
+    )
+    min_characters: int | None = key(
+        "Shorter texts are dropped; null drops none.",
+        unit="characters",
+        type=["integer", "null"],
+        minimum=1,
+        default=None,
+    )
+    max_characters: int | None = key(
+        "Longer texts are dropped; null drops none.",
+        unit="characters",
+        type=["integer", "null"],
+        minimum=1,
+        default=None,
+    )
+
+    @property
+    def cleaning(self) -> Cleaning:
+        """Return what is changed in each text, and which lengths are dropped."""
+        return Cleaning(tuple(self.clean or ()), self.min_characters, self.max_characters)
+
     @property
     def limit(self) -> int | None:
         """Return the bytes of text after which reading stops, or None."""
@@ -129,7 +160,7 @@ class TextSource(Source):
     def choice(self) -> dict[str, Any]:
         """Return the options that decide which documents are kept: part of the fingerprint."""
         caps = {"max_bytes": self.max_bytes, "max_tokens": self.max_tokens}
-        return asdict(self.selection) | caps
+        return asdict(self.selection) | {"clean": asdict(self.cleaning)} | caps
 
     def plan_parts(self, part_bytes: int) -> list[Part]:  # noqa: ARG002 (one part by default)
         """Return the parts, one for each job, of about `part_bytes` each; opens no file.

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from os.path import expandvars
 from pathlib import Path
 from typing import Any, ClassVar
 
 from mixlaws.errors import DataError, located
 from mixlaws.files import file_sha256
+from mixlaws.text.sources.paths import plain_path
 from mixlaws.text.sources.source import Source, key
-from mixlaws.text.tokens import Manifest, place_tokens, read_manifest
+from mixlaws.text.tokens import Allowed, Manifest, check_fidelity, place_tokens, read_manifest
+
+_ALLOWED = Allowed()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,7 +31,7 @@ class TokenFilesSource(Source):
 
     def files(self, split: str) -> tuple[Path, Path]:
         """Return the token file and the manifest of one split; DataError if one is missing."""
-        folder = Path(expandvars(self.folder))
+        folder = Path(plain_path(self.folder, "folder"))
         files = (folder / f"{split}.bin", folder / f"{split}.json")
         missing = [str(path) for path in files if not path.is_file()]
         if missing:
@@ -60,23 +62,25 @@ def adopt_tokens(
     domain: str,
     split: str,
     tokenizer: str | Path,
-    tokens: str | Path,
-    manifest: str | Path,
+    output: tuple[str | Path, str | Path],
+    allowed: Allowed = _ALLOWED,
 ) -> None:
     """Verify a (token file, manifest) pair of an earlier experiment; copy it as a domain of this.
 
-    Counts and fingerprint stay those of the experiment that read the text. Raises DataError,
-    naming the domain, when the file differs from its manifest, is of another split, or was made
-    with another tokenizer than `tokenizer`, the tokenizer.json of this experiment.
+    `output` is the pair to write. Counts and fingerprint stay those of the experiment that read the
+    text. Raises DataError, naming the domain, when the file differs from its manifest, is of
+    another split, was made with another tokenizer than `tokenizer`, the tokenizer.json of this
+    experiment, or when that lost more of the text than is `allowed`.
     """
     with located(f"domain {domain!r}, given as token files of an earlier experiment"):
         found = read_manifest(given[1])
         _check_origin(found, given, split=split, tokenizer=tokenizer)
+        check_fidelity(found, allowed)
         place_tokens(
             given[0],
             replace(found, domain=domain),
-            tokens=tokens,
-            manifest=manifest,
+            tokens=output[0],
+            manifest=output[1],
             is_temporary=False,
         )
 

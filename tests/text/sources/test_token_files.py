@@ -37,8 +37,7 @@ def adopt(workplace, folder, *, split="train", tokenizer=None, given=None):
         domain="news",
         split=split,
         tokenizer=tokenizer or workplace.tokenizer,
-        tokens=output[0],
-        manifest=output[1],
+        output=output,
     )
     return output
 
