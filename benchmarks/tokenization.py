@@ -34,8 +34,8 @@ from tokenizers import Tokenizer
 from mixlaws.text.division import plan_parts, plan_shards
 from mixlaws.text.documents import document_id
 from mixlaws.text.duplicates import find_duplicates
-from mixlaws.text.reading import read_part
 from mixlaws.text.joining import join_shards
+from mixlaws.text.reading import read_part
 from mixlaws.text.tokenization import tokenize_shard
 from mixlaws.text.tokenizer import train_tokenizer
 
