@@ -7,8 +7,10 @@ import sys
 from pathlib import Path
 
 from mixlaws.config.complete import read_config
+from mixlaws.config.losses import LossesExperiment
 from mixlaws.config.published import PublishedExperiment
 from mixlaws.errors import ConfigError, DataError, FitError, TrainingError
+from mixlaws.fit_command import add_fit
 from mixlaws.runs.cost import check_plan, write_plan
 from mixlaws.runs.status import describe
 
@@ -46,6 +48,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     _add_experiment(status)
     status.set_defaults(run=_status)
+    add_fit(commands)
     export = commands.add_parser(
         "export", help="write a trained model as a folder that Hugging Face transformers loads"
     )
@@ -70,7 +73,7 @@ def _add_experiment(command: argparse.ArgumentParser) -> None:
 
 def _plan(arguments: argparse.Namespace) -> None:
     config = read_config(arguments.configfile)
-    if isinstance(config, PublishedExperiment):
+    if isinstance(config, PublishedExperiment | LossesExperiment):
         print(_nothing_to_train(config.experiment))
         return
     print(write_plan(config, arguments.directory / "results" / config.experiment))
@@ -79,14 +82,14 @@ def _plan(arguments: argparse.Namespace) -> None:
 
 def _status(arguments: argparse.Namespace) -> None:
     config = read_config(arguments.configfile)
-    if isinstance(config, PublishedExperiment):
+    if isinstance(config, PublishedExperiment | LossesExperiment):
         print(_nothing_to_train(config.experiment))
         return
     print(describe(config, arguments.directory / "results"))
 
 
 def _nothing_to_train(experiment: str) -> str:
-    return f"{experiment}: fits laws to published losses. No text is read and nothing is trained."
+    return f"{experiment}: fits laws to losses that exist. No text is read and nothing is trained."
 
 
 def _export(arguments: argparse.Namespace) -> None:

@@ -10,6 +10,7 @@ import yaml
 from pydantic import ValidationError
 
 from mixlaws.config.experiment import Experiment
+from mixlaws.config.losses import LossesExperiment
 from mixlaws.config.published import PublishedExperiment
 from mixlaws.config.repeated_keys import check_repeated_keys
 from mixlaws.config.words import explain
@@ -25,12 +26,19 @@ def complete_config(config: Mapping[str, Any]) -> dict[str, Any]:
     return read_sections(config).model_dump()
 
 
-def read_sections(config: Mapping[str, Any]) -> Experiment | PublishedExperiment:
-    """Return the sections of a config; one with `published` has different sections.
+AnyExperiment = Experiment | PublishedExperiment | LossesExperiment
+
+
+def read_sections(config: Mapping[str, Any]) -> AnyExperiment:
+    """Return the sections of a config; one with `published` or `losses` has different sections.
 
     Raises ConfigError listing every problem with its key and the value found.
     """
-    root = PublishedExperiment if "published" in config else Experiment
+    root: type[AnyExperiment] = Experiment
+    if "published" in config:
+        root = PublishedExperiment
+    elif "losses" in config:
+        root = LossesExperiment
     try:
         return root.model_validate(dict(config))
     except ValidationError as error:
@@ -40,7 +48,7 @@ def read_sections(config: Mapping[str, Any]) -> Experiment | PublishedExperiment
         raise ConfigError(f"the config has {count}:\n{lines}") from None
 
 
-def read_config(path: Path) -> Experiment | PublishedExperiment:
+def read_config(path: Path) -> AnyExperiment:
     """Return the sections of a config file.
 
     Raises ConfigError if the file does not exist, if it is not a YAML mapping, if a key occurs

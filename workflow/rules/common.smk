@@ -63,6 +63,8 @@ AVAILABLE_TOKENS = {
     d: source.get("available_tokens") for d, source in config["domains"].items()
 }
 CONFIRMED = bool(SWEEP.confirmations)
+LATTICE = config["mixtures"]["lattice"]
+ACCOUNTING = "results/{experiment}/accounting.csv"
 
 # A confirmation trains on the experiment's own text, so its optimum is limited to that text.
 MEASURED_FACTOR = (

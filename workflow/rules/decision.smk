@@ -8,7 +8,7 @@ rule find_optimum:
         mixtures="results/{experiment}/mixtures.csv",
         choice="results/{experiment}/laws/choice.json",
         law="results/{experiment}/laws/law.json",
-        accounting="results/{experiment}/accounting.csv",
+        accounting=ACCOUNTING,
     output:
         optimum="results/{experiment}/optimum.json",
         replicates="results/{experiment}/laws/replicates.parquet",
@@ -46,7 +46,7 @@ checkpoint round_optimum:
     conda:
         "../../envs/analysis.yaml"
     params:
-        lattice=config["mixtures"]["lattice"],
+        lattice=LATTICE,
         source=source_of("round_optimum"),
     script:
         "../scripts/round_optimum.py"
