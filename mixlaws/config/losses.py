@@ -66,7 +66,7 @@ class Losses(Section):
     files: Files = key("The files to read.")
     reader: Annotated[str, OneOf(READER_NAMES)] = key(
         "How the files are written (docs/own-runs.md); auto takes long if the table has the "
-        "columns validation_domain and loss, and else wide.",
+        "column validation_domain, and else wide.",
         default="auto",
     )
     size: str | Number | None = key(

@@ -43,7 +43,8 @@ class Checked:
         self.dropped.append(table.assign(run=run, reason=reason)[DROPPED_COLUMNS])
         self.table = self.table[~rows]
         self.remarks.append(
-            f"Dropped {len(table):,} checkpoints of {run.nunique():,} runs: {reason}."
+            f"Checkpoints left out because {reason}: {len(table):,}, in runs: "
+            f"{len(lost.drop_duplicates(RUN_KEY)):,}."
         )
 
 
@@ -97,8 +98,8 @@ def _check_finite(found: Checked, raw: Raw, options: Mapping[str, Any]) -> None:
         found.drop(_whole_checkpoints(found.table, bad), "a loss was not a finite number")
         return
     found.problems.append(
-        f"{raw.losses_name}: {bad.sum():,} losses are not positive finite numbers "
-        f"({_where(found.table, bad)}). Correct them, or leave their checkpoints out with "
+        f"{raw.losses_name}: losses must be positive finite numbers, and {bad.sum():,} of "
+        f"{len(bad):,} are not ({_where(found.table, bad)}). Correct them, or leave their checkpoints out with "
         "losses.drop: [not_finite]"
     )
 
@@ -129,7 +130,7 @@ def _check_repeated(found: Checked, raw: Raw) -> None:
         )
         return
     kept = ~table.duplicated(values).to_numpy()
-    found.remarks.append(f"{(~kept).sum():,} rows repeat another row exactly; each counts once.")
+    found.remarks.append(f"Rows that repeat another exactly and count once: {(~kept).sum():,}.")
     found.table = table[kept]
 
 
@@ -182,8 +183,8 @@ def _check_complete(found: Checked, raw: Raw, options: Mapping[str, Any]) -> Non
         set(map(str, table["validation_domain"].unique())) - set(here["validation_domain"])
     )
     found.problems.append(
-        f"{raw.losses_name}: {len(np.unique(code[lacking])):,} checkpoints lack validation domains, "
-        f"the first (size {first['size']}, mixture {first['mixture']}, seed {first['seed']}, step "
+        f"{raw.losses_name}: validation domains are missing at {len(np.unique(code[lacking])):,} of "
+        f"{len(np.unique(code)):,} checkpoints, at the first (size {first['size']}, mixture {first['mixture']}, seed {first['seed']}, step "
         f"{first['step']}) {', '.join(missing)} ({places(table.index[lacking])}). Add the losses, "
         "or leave these checkpoints out with losses.drop: [incomplete]"
     )
@@ -192,8 +193,8 @@ def _check_complete(found: Checked, raw: Raw, options: Mapping[str, Any]) -> Non
 def _check_curves(found: Checked, raw: Raw, options: Mapping[str, Any]) -> None:
     """Look for losses that rise with tokens, and for spikes."""
     rules = (
-        ("rising", _rising, "rise with tokens: they end more than 2 % above their start"),
-        ("spike", _spikes, "are spikes: more than 10 % above the checkpoints beside them"),
+        ("rising", _rising, "losses rise with tokens and end more than 2 % above their start"),
+        ("spike", _spikes, "losses have spikes, more than 10 % above the checkpoints beside them"),
     )
     for rule, look, words in rules:
         bad = look(found.table)
@@ -202,13 +203,13 @@ def _check_curves(found: Checked, raw: Raw, options: Mapping[str, Any]) -> None:
         rows = _where(found.table, bad)
         if rule in options.get("drop", ()):
             key = RUN_KEY if rule == "rising" else CHECKPOINT
-            found.drop(_whole(found.table, bad, key), f"losses {words}")
+            found.drop(_whole(found.table, bad, key), words)
         elif rule in options.get("accept", ()):
-            found.remarks.append(f"{bad.sum():,} losses {words} ({rows}); they are accepted.")
+            found.remarks.append(f"Accepted: {words} ({rows}).")
         else:
             what = "their runs" if rule == "rising" else "their checkpoints"
             found.problems.append(
-                f"{raw.losses_name}: {bad.sum():,} losses {words} ({rows}). Leave {what} out with "
+                f"{raw.losses_name}: {words} ({rows}). Leave {what} out with "
                 f"losses.drop: [{rule}], or keep them with losses.accept: [{rule}]"
             )
 
@@ -283,7 +284,7 @@ def check_shares(raw: Raw, tolerance: float) -> Iterator[str]:
     if (off := ~(np.abs(sums - 1) <= tolerance) & ~np.isnan(sums)).any():
         worst = sums[off][np.argmax(np.abs(sums[off] - 1))]
         yield (
-            f"{name}: shares of {off.sum():,} mixtures do not sum to 1 within the rounding of their "
+            f"{name}: shares of {off.sum():,} of {len(table):,} mixtures do not sum to 1 within the rounding of their "
             f"digits ({tolerance:.3g}), the worst to {worst:.6g} ({places(table.index[off])}). "
             "Correct them"
         )

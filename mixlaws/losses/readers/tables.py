@@ -37,9 +37,9 @@ def read_wide(options: Mapping[str, Any], files: Mapping[str, Path]) -> Swarm:
 
 
 def read_auto(options: Mapping[str, Any], files: Mapping[str, Path]) -> Swarm:
-    """Read a table in long form if it has the columns validation_domain and loss, else in wide."""
-    names = _column_names(files["losses"])
-    read = read_long if {"validation_domain", "loss"} <= names else read_wide
+    """Read a table in long form if it has the column validation_domain, else in wide form."""
+    is_long = "validation_domain" in _column_names(files["losses"])
+    read = read_long if is_long else read_wide
     return read(options, files)
 
 
