@@ -14,6 +14,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -58,6 +59,7 @@ LEVEL = 0.9
 NUM_GROUPS = 5
 USUAL_STEPS = 30_000
 NUM_RESAMPLES = 400
+NUM_PROCESSES = 2
 
 
 @dataclass(frozen=True, eq=False)
@@ -190,8 +192,12 @@ def fit_folds(swarm: Swarm) -> SwarmFolds:
     return SwarmFolds(swarm.name, folds, targets)
 
 
-def make_cells(swarm: Swarm, whole: SwarmFolds) -> Iterator[Cell]:
-    """Yield the cells of a swarm, near ones first."""
+CellArguments = tuple[Swarm, str, Observations, Observations, FoldPredictions | None]
+"""Of make_cell."""
+
+
+def plan_cells(swarm: Swarm, whole: SwarmFolds) -> Iterator[CellArguments]:
+    """Yield what the cells of a swarm are made of, near ones first."""
     runs, folds = swarm.observations, whole.folds
     end = runs.select((runs.size == "410M") & (runs.step == USUAL_STEPS))
     names = np.unique(end.mixture)
@@ -199,17 +205,18 @@ def make_cells(swarm: Swarm, whole: SwarmFolds) -> Iterator[Cell]:
         out = names[group::NUM_GROUPS]
         rest = runs.select(~np.isin(runs.mixture, out))
         unseen = end.select(np.isin(end.mixture, out))
-        yield make_cell(swarm, "mixtures", rest, unseen, _without(folds, out))
+        yield swarm, "mixtures", rest, unseen, _without(folds, out)
     usual = _usual(runs)
-    yield make_cell(swarm, "size", runs.select(runs.size != "410M"), end)
-    yield make_cell(swarm, "steps", usual.select(usual.step <= 0.75 * USUAL_STEPS), end)
+    yield swarm, "size", runs.select(runs.size != "410M"), end, None
+    yield swarm, "steps", usual.select(usual.step <= 0.75 * USUAL_STEPS), end, None
     early = (usual.step <= 20_000) & (usual.step >= 10_000)
-    yield make_cell(swarm, "10-20k steps", usual.select(early), end)
-    yield make_cell(swarm, "two sizes", runs.select(np.isin(runs.size, ["70M", "160M"])), end)
+    yield swarm, "10-20k steps", usual.select(early), end, None
+    two = runs.select(np.isin(runs.size, ["70M", "160M"]))
+    yield swarm, "two sizes", two, end, None
     for step in np.unique(swarm.unseen.step):
         if step in (10_000, 20_000, 40_000, 100_000):
             at_step = swarm.unseen.select(swarm.unseen.step == step)
-            yield make_cell(swarm, "1B", runs, at_step, folds)
+            yield swarm, "1B", runs, at_step, folds
 
 
 def _without(folds: FoldPredictions, mixtures: np.ndarray) -> FoldPredictions:
@@ -263,6 +270,11 @@ def bound(cell: Cell) -> Bounds:
         widths.of_differences(pair, LEVEL) if len(i) else none,
         former_rule(cell),
     )
+
+
+def bound_cell(arguments: CellArguments) -> Bounds:
+    """Make a cell and compute its half-widths."""
+    return bound(make_cell(*arguments))
 
 
 def former_rule(cell: Cell) -> tuple[float, float]:
@@ -462,12 +474,14 @@ def main() -> None:
     """Write the tables into docs/method.md, and print them."""
     published = Path(os.environ["MIXLAWS_PUBLISHED"])
     swarms = [read_swarm(published, name) for name in SWARMS]
-    folds = [fit_folds(swarm) for swarm in swarms]
+    with ProcessPoolExecutor(NUM_PROCESSES) as pool:
+        folds = list(pool.map(fit_folds, swarms))
     if "--pooled" in sys.argv:
         print(pooled_table(folds))
         return
-    cells = [c for swarm, each in zip(swarms, folds, strict=True) for c in make_cells(swarm, each)]
-    bounds = [bound(cell) for cell in cells]
+    plans = [p for swarm, each in zip(swarms, folds, strict=True) for p in plan_cells(swarm, each)]
+    with ProcessPoolExecutor(NUM_PROCESSES) as pool:
+        bounds = list(pool.map(bound_cell, plans))
     tables = [choice_table(folds), target_table(bounds), coverage_table(bounds), planted_table()]
     write_tables(ROOT / "docs/method.md", "\n".join(tables))
     print("\n".join(tables))

@@ -100,9 +100,11 @@ def fit_nested(
     *,
     mixing: str = "additive",
     settings: NestedSettings | None = None,
+    start: Law | None = None,
 ) -> NestedFit:
     """Fit step, size and mixing laws and predict every mixture at the target.
 
+    `start`, an earlier mixing law of the same name, is where the fit of the mixing law begins.
     Seeds are averaged after the step law. A mixture seen at one size borrows the exponent of its
     validation domain, and takes the irreducible part of its loss from the other mixtures.
 
@@ -118,7 +120,9 @@ def fit_nested(
     table = _average_seeds(runs, at_tokens)
     size = None if len(table.num_params) == 1 else _fit_sizes(table, settings)
     losses = table.losses[:, 0] if size is None else size.predict(target.num_params)
-    law, fit = fit_mixing_law(mixing, table.proportions, losses, priors=settings.mixing_priors)
+    law, fit = fit_mixing_law(
+        mixing, table.proportions, losses, start=start, priors=settings.mixing_priors
+    )
     return NestedFit(step, size, law, fit, table.mixtures, table.proportions, losses)
 
 

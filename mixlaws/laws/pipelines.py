@@ -45,13 +45,17 @@ class Nested:
     mixing: str = "additive"
     settings: NestedSettings = field(default_factory=NestedSettings)
 
-    def fit(self, observations: Observations, target: Target, _start: Law | None = None) -> Law:
-        """Return the mixing law at the target; an earlier law is of no use."""
-        return self.fit_stages(observations, target).mixing
+    def fit(self, observations: Observations, target: Target, start: Law | None = None) -> Law:
+        """Return the mixing law at the target; its fit begins at `start`."""
+        return self.fit_stages(observations, target, start).mixing
 
-    def fit_stages(self, observations: Observations, target: Target) -> NestedFit:
+    def fit_stages(
+        self, observations: Observations, target: Target, start: Law | None = None
+    ) -> NestedFit:
         """Return the laws of all three stages."""
-        return fit_nested(observations, target, mixing=self.mixing, settings=self.settings)
+        return fit_nested(
+            observations, target, mixing=self.mixing, settings=self.settings, start=start
+        )
 
 
 @dataclass(frozen=True)

@@ -86,7 +86,9 @@ def choose_laws(
     """
     fitted = observations.select(~np.isin(observations.mixture, held_out))
     pinned = None if options["mixing"] == "auto" else options["mixing"]
-    folds = _mixture_folds(fitted, target, options["early_cut"], pinned)
+    tables = _mixture_tables(fitted, target, options["early_cut"])
+    laws = candidate_laws(min(len(table.mixtures) for table in tables), pinned)
+    folds = [result for table in tables for result in leave_mixtures_out(laws, table)]
     decision = decide(folds, columns, pinned=pinned)
     asked = options["pipeline"]
     joint, joint_scores, why_not = (
@@ -109,25 +111,20 @@ def choose_laws(
     )
     reasons = {"mixing": decision.reason, "pipeline": forward.choice.reason}
     choice = replace(draft, pipeline=forward.choice.name, reasons=reasons)
-    held = _held_out_folds(observations, held_out, pinned)
+    held = _held_out_folds(observations, held_out, laws)
     return Scored(choice, folds + held, forward, joint_scores)
 
 
-def _mixture_folds(
-    fitted: Observations, target: Target, early_cut: float, pinned: str | None
-) -> list[FoldResult]:
-    """Leave mixtures out at the end of every size, and of the losses extrapolated if any are."""
+def _mixture_tables(fitted: Observations, target: Target, early_cut: float) -> list[LossTable]:
+    """Return the losses at the end of every size, and those extrapolated if any are."""
     tables = [last_losses(fitted, str(size)) for size in np.unique(fitted.size)]
     nested = fit_nested(fitted, target, settings=NestedSettings(early_cut=early_cut))
-    if nested.step is not None or nested.size is not None:
-        tables.append(
-            LossTable("target", target.tokens, nested.mixtures, nested.proportions, nested.losses)
-        )
-    return [
-        result
-        for table in tables
-        for result in leave_mixtures_out(candidate_laws(len(table.mixtures), pinned), table)
-    ]
+    if nested.step is None and nested.size is None:
+        return tables
+    extrapolated = LossTable(
+        "target", target.tokens, nested.mixtures, nested.proportions, nested.losses
+    )
+    return [*tables, extrapolated]
 
 
 def _of_largest_size(folds: Sequence[FoldResult], law: str, fitted: Observations) -> FoldResult:
@@ -137,17 +134,13 @@ def _of_largest_size(folds: Sequence[FoldResult], law: str, fitted: Observations
 
 
 def _held_out_folds(
-    observations: Observations, held_out: Sequence[str], pinned: str | None
+    observations: Observations, held_out: Sequence[str], laws: Sequence[str]
 ) -> list[FoldResult]:
     """Predict the held-out mixtures at the end of every size."""
     if not len(held_out):
         return []
     tables = [last_losses(observations, str(size)) for size in np.unique(observations.size)]
-    return [
-        result
-        for table in tables
-        for result in predict_held_out(candidate_laws(len(table.mixtures), pinned), table, held_out)
-    ]
+    return [result for table in tables for result in predict_held_out(laws, table, held_out)]
 
 
 def _choose_joint(

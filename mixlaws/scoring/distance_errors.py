@@ -66,14 +66,14 @@ class DistanceErrors:
 
         Student's t, as few folds do not know their sigma well. What they measured has as many
         degrees of freedom as there are folds, those of the pooled shape included; growth in a
-        direction that no fold measured has as many as there are swarms behind the pooled value.
+        direction that no fold measured has one more than there are swarms behind the pooled value.
         Their inverses are averaged by the two parts of the variance, which share one scale.
         """
         known = self.num_folds + len(_PRIOR_POINTS) * PRIOR_FOLDS - 1
         parts = self._parts(distance)
         pooled = parts[:, 1:] @ ~np.array(self.measured)
         share = pooled / np.maximum(parts.sum(axis=1), 1e-300)
-        degrees = 1 / ((1 - share) / known + share / max(self.num_swarms, 1))
+        degrees = 1 / ((1 - share) / known + share / (1 + self.num_swarms))
         return np.asarray(stats.t.ppf(0.5 + level / 2, degrees))
 
     def _parts(self, distance: Distance) -> np.ndarray:

@@ -96,7 +96,8 @@ WRONG = [
     (
         "laws.mixing",
         "M2",
-        "must be auto, additive, exponential, M1, sqrt-linear or additive-power, found 'M2'",
+        "must be auto, additive, exponential, M1, implicit, sqrt-linear, additive-power or "
+        "additive-terms, found 'M2'",
     ),
     ("experiment", "a/b", "must consist of letters, digits, dots, hyphens"),
 ]

@@ -10,7 +10,13 @@ import pytest
 from planted import PlantedLaw, planted_observations
 
 from mixlaws.decision.bootstrap import Bootstrap, Sampling, bootstrap, resample
-from mixlaws.decision.intervals import Bounds, measure_coverage, predict_shares
+from mixlaws.decision.intervals import (
+    Bounds,
+    measure_coverage,
+    predict_differences,
+    predict_losses,
+    predict_shares,
+)
 from mixlaws.decision.limits import GroupLimit, make_limits
 from mixlaws.decision.near_optimal import find_near_optimal
 from mixlaws.decision.objective import Objective
@@ -22,6 +28,7 @@ from mixlaws.laws.pipelines import Joint, Nested, Pipeline
 from mixlaws.scoring.difference_variance import DifferenceVariance
 from mixlaws.scoring.distance_errors import DistanceErrors
 from mixlaws.scoring.distance_folds import Distance
+from mixlaws.scoring.forward import Question, look_forward
 from mixlaws.scoring.level_variance import LevelVariance
 from mixlaws.scoring.uncertainty import Uncertainty
 
@@ -230,3 +237,27 @@ def test_pipelines_bootstrap_and_cover_a_planted_target(pipeline: Pipeline) -> N
     spread = laws.draws(last.proportions).std(axis=0)
     assert (spread > 0).all()
     assert spread.max() < 0.1
+
+
+@pytest.mark.parametrize("pipeline", [Nested(), Joint(("F1",))], ids=["nested", "joint"])
+def test_a_mixture_moved_onto_a_trained_one_ends_in_its_value_and_interval(pipeline) -> None:
+    """One estimator predicts seen and unseen mixtures: nothing jumps, and the gain goes to 0."""
+    runs = planted_observations(num_mixtures=12, noise=0.005)
+    target = Target(8e6, 8e6, 16e6, 16e6)
+    columns = Columns(runs.validation_domains, np.full(4, 0.25))
+    forward = look_forward(runs, target, columns, [pipeline], Question(pinned=pipeline.name))
+    law, bounds = pipeline.fit(runs, target), Bounds(columns, forward.uncertainty, 0.9)
+    trained = runs.proportions[runs.mixture == "mix-003"][:1]
+    parts = np.array([1.0, 1e-2, 1e-4, 1e-6, 1e-8])[:, None]
+    path = trained + parts * (np.full((1, 3), 1 / 3) - trained)
+    for kind in ("expected", "single_run"):
+        along = predict_losses(law, path, bounds, kind)
+        there = predict_losses(law, trained, bounds, kind)
+        for name in ("value", "lower", "upper"):
+            distance = np.abs(getattr(along, name) - getattr(there, name)).max(axis=1)
+            assert (np.diff(distance) < 0).all()
+            assert distance[-1] < 1e-6
+    gain = predict_differences(law, (path, trained), bounds)
+    for end in (np.abs(gain.value), gain.upper - gain.lower):
+        assert (np.diff(end, axis=0) < 0).all()
+        assert end[-1].max() < 1e-4 * max(end[0].max(), 1.0)

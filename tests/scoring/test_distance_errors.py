@@ -94,7 +94,7 @@ def test_a_direction_without_folds_takes_the_pooled_growth():
     # Where only the pooled growth tells of sizes, the interval knows of two swarms, not of folds.
     near, far = (errors.quantile(0.9, Distance(x, 0.4)) for x in (0.0, 9.0))
     assert near == pytest.approx(np.full(4, stats.t.ppf(0.95, 3 + 6 - 1)))
-    assert far == pytest.approx(np.full(4, stats.t.ppf(0.95, 2)), rel=0.03)
+    assert far == pytest.approx(np.full(4, stats.t.ppf(0.95, 3)), rel=0.03)
     assert errors.quantile(0.9, Distance(1.0, 0.4))[0] > 1.02 * near[0]
 
 

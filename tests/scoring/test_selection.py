@@ -5,6 +5,7 @@ import pytest
 from planted import planted_observations
 
 from mixlaws.errors import ConfigError, DataError
+from mixlaws.laws.mixing import DECIDING_LAWS, candidate_laws
 from mixlaws.laws.overall import Columns
 from mixlaws.laws.pipelines import Nested
 from mixlaws.scoring.folds import (
@@ -15,6 +16,7 @@ from mixlaws.scoring.folds import (
     last_losses,
     leave_largest_size_out,
     leave_later_steps_out,
+    leave_mixtures_out,
     predict_held_out,
 )
 from mixlaws.scoring.predictors import BASELINES, mixing_predictor
@@ -231,3 +233,25 @@ def test_prediction_rows() -> None:
     )  # fmt: skip
     rows = prediction_rows(given, COLUMNS)
     assert [row["upper"] for row in rows] == [1.1, 2.1, 1.8]
+
+
+def test_laws_of_several_terms_are_candidates_where_mixtures_are_many() -> None:
+    few = candidate_laws(255)
+    assert few == ("additive", "exponential", "M1", "sqrt-linear", "additive-power")
+    assert candidate_laws(256) == (*few, "additive-terms")
+    # The paper's implicit law is fitted where the config names it, at any number of mixtures.
+    assert set(candidate_laws(20, "implicit")) == {*few, "implicit"}
+    assert {"implicit", "additive-terms"} < set(DECIDING_LAWS)
+    assert not {"M2", "M3"} & set(DECIDING_LAWS)
+
+
+def test_many_mixtures_are_left_out_in_eight_groups() -> None:
+    generator = np.random.default_rng(0)
+    few, many = (table(generator.uniform(2, 3, (count, 2))) for count in (64, 65))
+    alone, grouped = leave_mixtures_out([], few)[0], leave_mixtures_out([], many)[0]
+    assert (alone.law, alone.fold, grouped.fold) == ("mean", "leave-one-mixture-out", "k-fold")
+    # Alone, each mean is of 63 others; in groups it is that of all other groups.
+    assert len(np.unique(alone.predicted[:, 0])) == 64
+    assert len(np.unique(grouped.predicted[:, 0])) == 8
+    others = np.arange(65) % 8 != 3
+    assert grouped.predicted[3] == pytest.approx(many.losses[others].mean(axis=0))

@@ -30,7 +30,7 @@ class Additive:
 
     name: ClassVar[str] = "additive"
     convex: ClassVar[bool] = True
-    decides_from: ClassVar[int | None] = 0
+    decides_from: ClassVar[float | None] = 0
 
     E: np.ndarray
     """(V,) irreducible loss, nats."""
@@ -94,12 +94,15 @@ class Additive:
         exponent = np.exp(log_exponent)
         present = proportions > 0
         logs = np.log(np.where(present, proportions, 1.0))
-        terms = np.where(present, np.exp(log_strength + exponent * logs), 0.0)
+        scaled = exponent * logs
+        terms = np.exp(log_strength + scaled) * present
         inverse = 1.0 / terms.sum(axis=2)
-        slope = -terms * (inverse**2)[..., None]
-        jacobian = np.concatenate(
-            [np.ones((*inverse.shape, 1)), slope, slope * exponent * logs], axis=2
-        )
+        # Written in place: copies of these arrays would take most of the time of a fit.
+        jacobian = np.empty((*inverse.shape, 1 + 2 * num_domains))
+        jacobian[..., 0] = 1.0
+        slope = jacobian[..., 1 : 1 + num_domains]
+        np.multiply(terms, -(inverse**2)[..., None], out=slope)
+        np.multiply(slope, scaled, out=jacobian[..., 1 + num_domains :])
         return theta[:, :1] + inverse, jacobian
 
     @classmethod

@@ -27,7 +27,7 @@ class AdditivePower:
     name: ClassVar[str] = "additive-power"
     convex: ClassVar[bool] = True
 
-    decides_from: ClassVar[int | None] = 0
+    decides_from: ClassVar[float | None] = 0
 
     E: np.ndarray
     """(V,) irreducible loss, nats."""

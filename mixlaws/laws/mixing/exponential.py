@@ -18,7 +18,7 @@ class Exponential(Implicit):
     """
 
     name: ClassVar[str] = "exponential"
-    decides_from: ClassVar[int | None] = 0
+    decides_from: ClassVar[float | None] = 0
     fixed_terms: ClassVar[int | None] = 1
 
     def parameters(self) -> dict[str, np.ndarray]:

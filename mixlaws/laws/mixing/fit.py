@@ -10,6 +10,11 @@ from mixlaws.laws.least_squares import Bounds, Fit, Prior, best_of_starts, minim
 from mixlaws.laws.mixing import MIXING_LAWS
 from mixlaws.laws.mixing.form import MixingLaw, MixingPriors
 
+MAX_ITERATIONS = 80
+MAX_WARM_ITERATIONS = 20
+"""A fit that starts from an earlier one is near its end: what more iterations move is a small part
+of what resampling the mixtures moves, and a bootstrap would pay for it two hundred times."""
+
 
 def fit_mixing_law(
     name: str,
@@ -44,7 +49,12 @@ def fit_mixing_law(
 
     prior = _prior(form, shares, values, priors, root)
     theta, cost = minimise(
-        evaluate, begin.reshape(-1, num_params), prior.repeat(num_starts), bounds, linear=0
+        evaluate,
+        begin.reshape(-1, num_params),
+        prior.repeat(num_starts),
+        bounds,
+        linear=0,
+        max_iterations=MAX_ITERATIONS if start is None else MAX_WARM_ITERATIONS,
     )
     theta, cost, num_agreeing = best_of_starts(theta, cost, num_starts)
     law = form.from_theta(theta, proportions.shape[1])

@@ -46,9 +46,9 @@ class MixingLaw(Law, Protocol):
     name: ClassVar[str]
     convex: ClassVar[bool]
     """Whether every L_i is convex in r over the simplex for all parameters."""
-    decides_from: ClassVar[int | None]
-    """From how many mixtures on the folds may choose the law; the config may name it at any number.
-    None: it is only compared."""
+    decides_from: ClassVar[float | None]
+    """From how many mixtures on the folds may choose the law; infinite: only the config may name
+    it, at any number of mixtures. None: the law is only compared."""
 
     @classmethod
     def starts(

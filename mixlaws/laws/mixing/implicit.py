@@ -10,9 +10,6 @@ import numpy as np
 
 from mixlaws.laws.mixing.form import MixingPriors, contrast_precision, irreducible_prior
 
-MIN_MIXTURES = 256
-"""From so many mixtures on the folds consider laws of several terms. On RegMix such laws predict
-unseen mixtures better from about 256 and worse below 64; a config may name them at any number."""
 LOG_RANGE = 30.0
 """Limits of every exponent; beyond them exp is no plausible loss."""
 IRREDUCIBLE_STARTS = (0.6, 0.9)
@@ -31,7 +28,7 @@ class Implicit:
 
     name: ClassVar[str] = "implicit"
     convex: ClassVar[bool] = True
-    decides_from: ClassVar[int | None] = MIN_MIXTURES
+    decides_from: ClassVar[float | None] = np.inf
     fixed_terms: ClassVar[int | None] = None
     """Number of terms; None takes it from the priors."""
 

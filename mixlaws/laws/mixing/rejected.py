@@ -21,7 +21,7 @@ class M1:
 
     name: ClassVar[str] = "M1"
     convex: ClassVar[bool] = True
-    decides_from: ClassVar[int | None] = 0
+    decides_from: ClassVar[float | None] = 0
 
     c: np.ndarray
     """(V,) irreducible loss, nats."""
@@ -99,7 +99,7 @@ class M2:
 
     name: ClassVar[str] = "M2"
     convex: ClassVar[bool] = True
-    decides_from: ClassVar[int | None] = None
+    decides_from: ClassVar[float | None] = None
 
     c: np.ndarray
     """(V,) irreducible loss, nats."""
@@ -175,7 +175,7 @@ class M3:
 
     name: ClassVar[str] = "M3"
     convex: ClassVar[bool] = False
-    decides_from: ClassVar[int | None] = None
+    decides_from: ClassVar[float | None] = None
 
     c: np.ndarray
     """(V,) irreducible loss, nats."""

@@ -24,7 +24,7 @@ class SquareRoot:
 
     name: ClassVar[str] = "sqrt-linear"
     convex: ClassVar[bool] = False
-    decides_from: ClassVar[int | None] = 0
+    decides_from: ClassVar[float | None] = 0
 
     a: np.ndarray
     """(V,) nats."""
