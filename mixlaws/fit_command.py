@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from mixlaws.config.losses import ACCEPT_RULES, DROP_RULES, READER_NAMES
-from mixlaws.errors import ConfigError
-from mixlaws.losses.keys import parse_count
+from mixlaws.losses.keys import parse_count, parse_target
 
 SUMMARY = "fit laws to losses that you have, and write the results and the page"
 PROCESSES = 2
@@ -66,9 +65,6 @@ def _counts(text: str) -> dict[str, float]:
 
 def config_of(arguments: argparse.Namespace) -> dict[str, Any]:
     """Return the config that the arguments describe, as a file in experiments/ would state it."""
-    size, _, tokens = (arguments.target or "").partition(":")
-    if tokens and parse_count(tokens) is None:
-        raise ConfigError(f"--target is {arguments.target!r}. Write it as SIZE:TOKENS, as 1B:100B")
     schedule = {
         "kind": arguments.schedule,
         "warmup_steps": arguments.warmup_steps,
@@ -91,7 +87,7 @@ def config_of(arguments: argparse.Namespace) -> dict[str, Any]:
         "experiment": arguments.name,
         "losses": _stated(losses),
         "validation": {"weights": arguments.weights},
-        "target": _stated({"size": size or None, "tokens": _count(tokens) if tokens else None}),
+        "target": parse_target(arguments.target),
         "natural": arguments.natural,
         "available_tokens": arguments.available or {},
     }

@@ -190,3 +190,20 @@ def size_of(label: str | float, counts: Mapping[str, float]) -> tuple[str, float
         if count == number:
             return name, number
     return (label if isinstance(label, str) else format_count(number)), number
+
+
+def parse_target(text: str | None) -> dict[str, Any]:
+    """Return the target that SIZE or SIZE:TOKENS states, as 1B:100B; empty without a text.
+
+    Raises ConfigError if the tokens are no count.
+    """
+    size, colon, tokens = (text or "").partition(":")
+    count = parse_count(tokens) if colon else None
+    if colon and not count:
+        raise ConfigError(f"the target is {text!r}. Write it as SIZE:TOKENS, as 1B:100B")
+    stated = {"size": size.strip() or None, "tokens": _whole(count) if count else None}
+    return {name: value for name, value in stated.items() if value is not None}
+
+
+def _whole(count: float) -> float:
+    return int(count) if count.is_integer() else count

@@ -25,6 +25,23 @@ def long_table():
     return pd.DataFrame(rows, columns=["size", "mixture", "tokens", "validation_domain", "loss"])
 
 
+def grid_table():
+    """Return losses of four sizes, six checkpoints and six mixtures, on which laws can be scored."""
+    rows = [
+        (size, mixture, step * TOKENS_PER_STEP, domain, loss_of(count, share, step, place))
+        for size, count in (SIZES | {"64M": 64e6}).items()
+        for mixture, share in zip("abcdef", (0.75, 0.5, 0.25, 0.125, 0.875, 0.375), strict=True)
+        for step in (10, 20, 40, 80, 160, 320)
+        for place, domain in enumerate(("web", "code"))
+    ]
+    return pd.DataFrame(rows, columns=["size", "mixture", "tokens", "validation_domain", "loss"])
+
+
+def grid_mixtures():
+    shares = [0.75, 0.5, 0.25, 0.125, 0.875, 0.375]
+    return pd.DataFrame({"id": list("abcdef"), "web": shares, "code": [1 - s for s in shares]})
+
+
 def wide_table():
     key = ["size", "mixture", "tokens"]
     wide = long_table().pivot(index=key, columns="validation_domain", values="loss")
