@@ -67,9 +67,9 @@ def fit(
 ) -> OwnLaw:
     """Choose the laws by folds and fit them.
 
-    `target` is SIZE or SIZE:TOKENS, as 1B:100B; by default the largest size of the swarm at its last
-    tokens. `weights` of the validation domains are equal by default; `laws` are keys of the config's
-    `laws`. Raises FitError if the losses do not support that target.
+    `target` is SIZE or SIZE:TOKENS, as 1B:100B; by default the swarm's largest size at its last
+    tokens. `weights` of the validation domains are equal by default; `laws` are keys of that
+    section of the config. Raises FitError if the losses do not support that target.
     """
     experiment = make_experiment(swarm, target=parse_target(target), weights=weights)
     options = _complete(NO_FILES, laws=dict(laws or {}))["laws"]
@@ -91,8 +91,8 @@ def fit(
 def predict(law: OwnLaw, mixture: Mapping[str, float]) -> dict[str, dict[str, Any]]:
     """Return the predicted loss of each validation domain and `overall` at the target, in nats.
 
-    Each is a value with lower and upper of the expected loss, and `one_run`, the interval of one new
-    run. Raises ConfigError if the mixture names an unknown domain or does not sum to 1.
+    Each is a value with lower and upper of the expected loss, and `one_run`, the interval of a
+    new run. Raises ConfigError if the mixture names an unknown domain or does not sum to 1.
     """
     domains, fitted = law.fitted.domains, law.fitted
     unknown = sorted(set(mixture) - set(domains))

@@ -37,6 +37,9 @@ def add_fit(commands: Any) -> None:
     fit.add_argument("--compute-params", type=_counts, help="FLOPs per token / 6, as 70M=95M,...")
     fit.add_argument("--drop", nargs="+", choices=DROP_RULES, default=[])
     fit.add_argument("--accept", nargs="+", choices=ACCEPT_RULES, default=[])
+    fit.add_argument("--pipeline", help="the config's laws.pipeline; by default the folds choose")
+    fit.add_argument("--mixing", help="the config's laws.mixing; by default the folds choose")
+    fit.add_argument("--replicates", type=int, help="bootstrap refits; 200 by default")
     fit.set_defaults(run=_fit)
 
 
@@ -90,6 +93,8 @@ def config_of(arguments: argparse.Namespace) -> dict[str, Any]:
         "target": parse_target(arguments.target),
         "natural": arguments.natural,
         "available_tokens": arguments.available or {},
+        "laws": _stated({"pipeline": arguments.pipeline, "mixing": arguments.mixing}),
+        "uncertainty": _stated({"replicates": arguments.replicates}),
     }
 
 

@@ -37,14 +37,14 @@ def test_predictions_are_those_of_the_decision(tmp_path):
     # The loss falls with code on web and rises on code alike: the middle is as good as any.
     middle = mixlaws.predict(law, {"web": 0.5, "code": 0.5})["overall"]
     assert middle["lower"] <= middle["value"] <= middle["upper"]
-    with pytest.raises(ConfigError, match="must have shares of web, code that sum to 1"):
+    with pytest.raises(ConfigError, match=r"must have shares of web, code that sum to 1"):
         mixlaws.predict(law, {"web": 0.5, "books": 0.5})
 
 
 def test_a_target_that_one_point_cannot_answer(tmp_path):
     table = long_table().query("size == '1M' and tokens == 40_000")
     swarm = mixlaws.read_swarm(**write(tmp_path, table))
-    with pytest.raises(FitError, match="losses of one size .* cannot be extrapolated to another"):
+    with pytest.raises(FitError, match=r"losses of one size .* cannot be extrapolated to another"):
         mixlaws.fit(swarm, target="1B:100B", laws={"mixing": "additive"})
-    with pytest.raises(ConfigError, match="the target is '1B:lots'. Write it as SIZE:TOKENS"):
+    with pytest.raises(ConfigError, match=r"the target is '1B:lots'. Write it as SIZE:TOKENS"):
         mixlaws.fit(swarm, target="1B:lots")

@@ -99,7 +99,8 @@ def _check_finite(found: Checked, raw: Raw, options: Mapping[str, Any]) -> None:
         return
     found.problems.append(
         f"{raw.losses_name}: losses must be positive finite numbers, and {bad.sum():,} of "
-        f"{len(bad):,} are not ({_where(found.table, bad)}). Correct them, or leave their checkpoints out with "
+        f"{len(bad):,} are not ({_where(found.table, bad)}). Correct them, or leave their "
+        "checkpoints out with "
         "losses.drop: [not_finite]"
     )
 
@@ -117,8 +118,8 @@ def _check_repeated(found: Checked, raw: Raw) -> None:
         key = (rows["size"] == size) & (rows["mixture"] == mixture) & (rows["seed"] == seed)
         names = rows.loc[key, "run"].unique().tolist()
         found.problems.append(
-            f"{raw.losses_name}: the runs {', '.join(map(str, names))} are all size {size}, mixture "
-            f"{mixture}, seed {seed} ({places(rows.index[key])}). Give each run its seed"
+            f"{raw.losses_name}: the runs {', '.join(map(str, names))} are all size {size}, "
+            f"mixture {mixture}, seed {seed} ({places(rows.index[key])}). Give each run its seed"
         )
         return
     same = rows.duplicated(values, keep=False).to_numpy()
@@ -183,8 +184,9 @@ def _check_complete(found: Checked, raw: Raw, options: Mapping[str, Any]) -> Non
         set(map(str, table["validation_domain"].unique())) - set(here["validation_domain"])
     )
     found.problems.append(
-        f"{raw.losses_name}: validation domains are missing at {len(np.unique(code[lacking])):,} of "
-        f"{len(np.unique(code)):,} checkpoints, at the first (size {first['size']}, mixture {first['mixture']}, seed {first['seed']}, step "
+        f"{raw.losses_name}: validation domains are missing at "
+        f"{len(np.unique(code[lacking])):,} of {len(np.unique(code)):,} checkpoints, at the first "
+        f"(size {first['size']}, mixture {first['mixture']}, seed {first['seed']}, step "
         f"{first['step']}) {', '.join(missing)} ({places(table.index[lacking])}). Add the losses, "
         "or leave these checkpoints out with losses.drop: [incomplete]"
     )
@@ -284,7 +286,8 @@ def check_shares(raw: Raw, tolerance: float) -> Iterator[str]:
     if (off := ~(np.abs(sums - 1) <= tolerance) & ~np.isnan(sums)).any():
         worst = sums[off][np.argmax(np.abs(sums[off] - 1))]
         yield (
-            f"{name}: shares of {off.sum():,} of {len(table):,} mixtures do not sum to 1 within the rounding of their "
+            f"{name}: shares of {off.sum():,} of {len(table):,} mixtures do not sum to 1 within "
+            "the rounding of their "
             f"digits ({tolerance:.3g}), the worst to {worst:.6g} ({places(table.index[off])}). "
             "Correct them"
         )

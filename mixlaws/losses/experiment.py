@@ -143,9 +143,7 @@ def make_target(target: Mapping[str, Any], vocabulary_size: int | None) -> Targe
     )
 
 
-def _target_params(
-    target: Mapping[str, Any], vocabulary_size: int | None
-) -> tuple[float, float]:
+def _target_params(target: Mapping[str, Any], vocabulary_size: int | None) -> tuple[float, float]:
     """Return N and the training FLOPs per token / 6 of a target with a shape, or with N alone."""
     if "num_layers" not in target:
         num_params = float(target["num_params"])

@@ -50,9 +50,7 @@ def places(index: pd.Index) -> str:
     return f"{word}s {', '.join(listed[:-1])} and {listed[-1]}"
 
 
-def read_columns(
-    path: Path, is_number: Callable[[str], bool]
-) -> tuple[pd.DataFrame, list[str]]:
+def read_columns(path: Path, is_number: Callable[[str], bool]) -> tuple[pd.DataFrame, list[str]]:
     """Read a CSV or Parquet table of up to millions of rows; return (table, problems).
 
     The index holds the line in the file (a CSV's header is line 1) or, for Parquet, the row from 1.

@@ -35,8 +35,8 @@ def find_runs(template: str) -> list[tuple[Path, dict[str, str]]]:
     fields = re.findall(r"\{(\w+)\}", template)
     if set(fields) - set(FIELDS) or not {"run", "mixture"} & set(fields):
         raise DataError(
-            f"the path {template} must name each run by {{mixture}} or {{run}}, and may have {{size}} "
-            f"and {{seed}}; found {', '.join(fields) or 'none of them'}. Write it as "
+            f"the path {template} must name each run by {{mixture}} or {{run}}, and may have "
+            f"{{size}} and {{seed}}; found {', '.join(fields) or 'none of them'}. Write it as "
             "logs/{mixture}/metrics.csv"
         )
     pattern = re.compile(_expression(template))

@@ -44,7 +44,7 @@ def write_import(
 
 
 def read_swarm(options: Mapping[str, Any]) -> Swarm:
-    """Return the swarm that the config's `losses` describe; raise DataError if anything is wrong."""
+    """Return the swarm that the config's `losses` describe; raise DataError if it is wrong."""
     files = {name: Path(path) for name, path in options["files"].items()}
     return READERS[options["reader"]](options, files)
 

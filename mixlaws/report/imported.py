@@ -50,7 +50,8 @@ def _findings(record: Mapping[str, Any]) -> Iterator[Finding]:
         )
     if not record["knows_compute"]:
         yield Finding(
-            "plain", "Compute is counted by N alone: no compute-equivalent N of the sizes is stated."
+            "plain",
+            "Compute is counted by N alone: no compute-equivalent N of the sizes is stated.",
         )
 
 

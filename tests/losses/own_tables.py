@@ -26,7 +26,7 @@ def long_table():
 
 
 def grid_table():
-    """Return losses of four sizes, six checkpoints and six mixtures, on which laws can be scored."""
+    """Return losses of four sizes, six checkpoints and six mixtures: enough to score laws."""
     rows = [
         (size, mixture, step * TOKENS_PER_STEP, domain, loss_of(count, share, step, place))
         for size, count in (SIZES | {"64M": 64e6}).items()

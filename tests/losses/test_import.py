@@ -162,9 +162,7 @@ def test_blank_keys(tmp_path):
 def test_one_label_has_one_number_of_parameters(tmp_path):
     table = long_table().assign(num_params=1e6)
     table.loc[0, "num_params"] = 2e6
-    assert "the size 1M has 2 different num_params. Give each its label" in refusal(
-        tmp_path, table
-    )
+    assert "the size 1M has 2 different num_params. Give each its label" in refusal(tmp_path, table)
 
 
 def test_other_units(tmp_path):
@@ -227,7 +225,8 @@ def test_checkpoints_without_a_validation_domain(tmp_path):
     table = long_table().drop(index=2)
     assert refusal(tmp_path, table) == one(
         "losses.csv: validation domains are missing at 1 of 36 checkpoints, at the first (size 1M, "
-        "mixture a, seed 0, step 20000) web (line 4). Add the losses, or leave these checkpoints out with "
+        "mixture a, seed 0, step 20000) web (line 4). Add the losses, or leave "
+        "these checkpoints out with "
         "losses.drop: [incomplete]"
     )
     assert len(read(tmp_path, table, drop=["incomplete"]).losses) == len(long_table()) - 2
@@ -313,12 +312,12 @@ def test_files_that_are_no_tables(tmp_path):
     with pytest.raises(DataError, match=r"there is no file nowhere.csv. Correct its path"):
         read_swarm(options(files | {"losses": "nowhere.csv"}))
     (tmp_path / "empty.csv").write_text("")
-    with pytest.raises(DataError, match="is empty. Write a header line"):
+    with pytest.raises(DataError, match=r"is empty. Write a header line"):
         read_swarm(options(files | {"losses": str(tmp_path / "empty.csv")}, reader="long"))
     (tmp_path / "twice.csv").write_text("size,size\n1,2\n")
-    with pytest.raises(DataError, match="has several columns named size. Rename them"):
+    with pytest.raises(DataError, match=r"has several columns named size. Rename them"):
         read_swarm(options(files | {"losses": str(tmp_path / "twice.csv")}, reader="long"))
-    with pytest.raises(DataError, match="has no column id or mixture or run: it has web, code"):
+    with pytest.raises(DataError, match=r"has no column id or mixture or run: it has web, code"):
         read(tmp_path, mixtures=mixture_table().drop(columns="id"))
 
 

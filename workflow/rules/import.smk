@@ -35,7 +35,13 @@ def results_folder(wildcards):
 
 def report_inputs(wildcards):
     """Return the inputs of the figures and the page."""
-    names = ["mixtures.csv", "runs.csv", "losses.parquet", "import.json", "optimum.json"]
+    names = [
+        "mixtures.csv",
+        "runs.csv",
+        "losses.parquet",
+        "import.json",
+        "optimum.json",
+    ]
     names += [f"laws/{name}_law.csv" for name in ("step", "size", "mixing")]
     names += ["laws/scores.csv", "laws/predictions.csv", "laws/choice.json"]
     names += ["laws/surface.csv", "laws/interaction.csv"]

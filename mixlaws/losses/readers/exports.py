@@ -59,8 +59,8 @@ def read_wandb(options: Mapping[str, Any], files: Mapping[str, Path]) -> Swarm:
 
     Its columns are the x axis, `RUN - METRIC`, `RUN - METRIC__MIN` and `RUN - METRIC__MAX`, and
     sometimes `RUN - _step`, as in LauraWenderoth/Bachelorarbeit_Kidney_Stain_Transfer at 12fbf33e,
-    graphics/wandb_export_2022-08-25T22_43_23.724+02_00.csv. The x axis must be Step; the runs' names
-    are the mixtures' ids, and the metrics that match `loss_columns` are the losses.
+    graphics/wandb_export_2022-08-25T22_43_23.724+02_00.csv. The x axis must be Step; the names of
+    the runs are the mixtures' ids, and the metrics that match `loss_columns` are the losses.
     """
     match = column_matcher(options["loss_columns"])
     pattern = files["losses"]
@@ -75,8 +75,8 @@ def read_wandb(options: Mapping[str, Any], files: Mapping[str, Path]) -> Swarm:
     losses = pd.concat(tables)
     if losses.empty:
         raise DataError(
-            f"{pattern} has no column RUN - {options['loss_columns']}. Say which metrics are losses "
-            "with losses.loss_columns (--loss-columns)"
+            f"{pattern} has no column RUN - {options['loss_columns']}. Say which metrics are "
+            "losses with losses.loss_columns (--loss-columns)"
         )
     text = {name: losses[name].astype("category") for name in ("run", "validation_domain")}
     return make_swarm(with_mixtures(losses.assign(**text), problems, files), options)

@@ -48,8 +48,8 @@ def _read_runs(
         rows = pd.DataFrame(read(path, match), columns=["step", "validation_domain", "loss"])
         if rows.empty:
             raise DataError(
-                f"{path} has no losses {options['loss_columns']}. Say which metrics are losses with "
-                "losses.loss_columns (--loss-columns), or leave the run out of the path"
+                f"{path} has no losses {options['loss_columns']}. Say which metrics are losses "
+                "with losses.loss_columns (--loss-columns), or leave the run out of the path"
             )
         tables.append(rows.assign(**fields))
     losses = pd.concat(tables, ignore_index=True).rename_axis("row")

@@ -37,19 +37,19 @@ def test_olmix(tmp_path):
     assert found.losses.tolist() == [[3.0, 2.5], [3.5, 2.0]]
     assert found.proportions.tolist() == [[0.75, 0.25], [0.4, 0.6]]
     assert (found.num_params[0], found.tokens[0]) == (3e7, 3e9)
-    with pytest.raises(DataError, match="has no column run_id: it is no metrics.csv of Olmix"):
+    with pytest.raises(DataError, match=r"has no column run_id: it is no metrics.csv of Olmix"):
         olmix(tmp_path, METRICS.replace("run_id", "run"))
 
 
 # LauraWenderoth/Bachelorarbeit_Kidney_Stain_Transfer at 12fbf33e,
 # graphics/wandb_export_2022-08-25T22_43_23.724+02_00.csv: every value is quoted, columns come in
 # threes. Columns `RUN - _step` appear in exports whose x axis is another.
-WANDB = '''"Step","a - val/web","a - val/web__MIN","a - val/web__MAX","b - x - val/web",\
+WANDB = """"Step","a - val/web","a - val/web__MIN","a - val/web__MAX","b - x - val/web",\
 "b - x - val/web__MIN","b - x - val/web__MAX","a - _step","a - _step__MIN","a - _step__MAX"
 "105","3.5","3.5","3.5","3.25","3.25","3.25","105","105","105"
 "211","3.0","3.0","3.0","","","","211","211","211"
 "212","","","","2.75","2.75","2.75","","",""
-'''
+"""
 
 
 def wandb(tmp_path, text=WANDB, **changes):

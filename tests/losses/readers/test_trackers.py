@@ -74,11 +74,9 @@ def test_tensorboard(tmp_path):
 def test_tensorboard_that_is_not_installed(tmp_path, monkeypatch):
     import sys
 
-    monkeypatch.setitem(
-        sys.modules, "tensorboard.backend.event_processing.event_accumulator", None
-    )
+    monkeypatch.setitem(sys.modules, "tensorboard.backend.event_processing.event_accumulator", None)
     (tmp_path / "a").mkdir()
-    with pytest.raises(DataError, match="is not installed. Run `pip install tensorboard`"):
+    with pytest.raises(DataError, match=r"is not installed. Run `pip install tensorboard`"):
         read(tmp_path, f"{tmp_path}/{{mixture}}", "tensorboard")
 
 
@@ -94,7 +92,7 @@ def test_paths_that_name_runs(tmp_path):
         find_runs(f"{tmp_path}/{{mixture}}/*/m.csv")
     with pytest.raises(DataError, match=r"must name each run by \{mixture\} or \{run\}, and may"):
         find_runs(f"{tmp_path}/{{model}}/m.csv")
-    with pytest.raises(DataError, match="no file or folder matches .* Correct the path"):
+    with pytest.raises(DataError, match=r"no file or folder matches .* Correct the path"):
         find_runs(f"{tmp_path}/{{mixture}}/nothing.csv")
     files = {"losses": f"{tmp_path}/{{run}}/seed-{{seed}}/*.csv", "mixtures": "mixtures.csv"}
     assert source_files(files)[-1] == "mixtures.csv"
