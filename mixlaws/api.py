@@ -111,7 +111,7 @@ def decide(
     *,
     optimum: Mapping[str, Any] | None = None,
     available_tokens: Mapping[str, float] | None = None,
-    replicates: int = 200,
+    replicates: int = 100,
     seed: int = 0,
 ) -> dict[str, Any]:
     """Return the best mixture at the target with its intervals, as in optimum.json.

@@ -39,7 +39,7 @@ def add_fit(commands: Any) -> None:
     fit.add_argument("--accept", nargs="+", choices=ACCEPT_RULES, default=[])
     fit.add_argument("--pipeline", help="the config's laws.pipeline; by default the folds choose")
     fit.add_argument("--mixing", help="the config's laws.mixing; by default the folds choose")
-    fit.add_argument("--replicates", type=int, help="bootstrap refits; 200 by default")
+    fit.add_argument("--replicates", type=int, help="bootstrap refits; 100 by default")
     fit.set_defaults(run=_fit)
 
 

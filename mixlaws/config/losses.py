@@ -145,6 +145,12 @@ class OwnTarget(Section):
     )
 
 
+class FewReplicates(Uncertainty):
+    """How the intervals are made; fewer refits than by default, for an answer within a minute."""
+
+    replicates: Integer = key("Number of bootstrap refits.", default=100, ge=10)
+
+
 class LossesExperiment(Root):
     """Every key of a config file with `losses`, which trains nothing."""
 
@@ -167,8 +173,8 @@ class LossesExperiment(Root):
         default_factory=dict,
     )
     laws: Laws = key("The laws that predict the losses.", default_factory=Laws)
-    uncertainty: Uncertainty = key(
-        "The bootstrap over mixtures that gives the intervals.", default_factory=Uncertainty
+    uncertainty: FewReplicates = key(
+        "The bootstrap over mixtures that gives the intervals.", default_factory=FewReplicates
     )
     optimum: Optimum = key(
         "The objective that the optimum minimises, and its limits.", default_factory=Optimum
