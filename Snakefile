@@ -45,6 +45,14 @@ with ending_with_one_message():
         include: "workflow/rules/paper/joint.smk"
         include: "workflow/rules/paper/report.smk"
 
+    # Nor does one on losses that somebody has.
+    elif "losses" in config:
+
+        include: "workflow/rules/import.smk"
+        include: "workflow/rules/laws.smk"
+        include: "workflow/rules/decision.smk"
+        include: "workflow/rules/report.smk"
+
     else:
 
         include: "workflow/rules/common.smk"

@@ -8,8 +8,10 @@ from pathlib import Path
 
 from mixlaws.config.complete import read_config
 from mixlaws.config.given import check_given_files
+from mixlaws.config.losses import LossesExperiment
 from mixlaws.config.published import PublishedExperiment
 from mixlaws.errors import ConfigError, DataError, FitError, TrainingError
+from mixlaws.fit_command import add_fit
 from mixlaws.runs.cost import check_plan, write_plan
 from mixlaws.runs.status import describe, find_runs
 from mixlaws.runs.watch import watch
@@ -64,6 +66,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     _add_experiment(show)
     show.set_defaults(run=_show)
+    add_fit(commands)
     export = commands.add_parser(
         "export", help="write a trained model as a folder that Hugging Face transformers loads"
     )
@@ -99,7 +102,7 @@ def _init(arguments: argparse.Namespace) -> None:
 
 def _plan(arguments: argparse.Namespace) -> None:
     config = read_config(arguments.configfile)
-    if isinstance(config, PublishedExperiment):
+    if isinstance(config, PublishedExperiment | LossesExperiment):
         print(_nothing_to_train(config.experiment))
         return
     check_given_files(config)
@@ -109,7 +112,7 @@ def _plan(arguments: argparse.Namespace) -> None:
 
 def _status(arguments: argparse.Namespace) -> None:
     config = read_config(arguments.configfile)
-    if isinstance(config, PublishedExperiment):
+    if isinstance(config, PublishedExperiment | LossesExperiment):
         print(_nothing_to_train(config.experiment))
         return
     root = arguments.directory / "results"
@@ -131,7 +134,7 @@ def _show(arguments: argparse.Namespace) -> None:
 
 
 def _nothing_to_train(experiment: str) -> str:
-    return f"{experiment}: fits laws to published losses. No text is read and nothing is trained."
+    return f"{experiment}: fits laws to losses that exist. No text is read and nothing is trained."
 
 
 def _export(arguments: argparse.Namespace) -> None:

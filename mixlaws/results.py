@@ -7,6 +7,7 @@ first table is read.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -161,6 +162,29 @@ class Results:
     def losses(self) -> pd.DataFrame:
         """Return one row per proxy, step and validation domain. Imported runs may lack accuracy."""
         return self._required("losses.parquet", *RUN_KEY, "tokens", "validation_domain", "loss")
+
+    @cached_property
+    def imported(self) -> dict[str, Any] | None:
+        """Return where imported losses came from and what was changed; None for our own runs."""
+        return self._optional_record("import.json")
+
+    @cached_property
+    def dropped(self) -> pd.DataFrame | None:
+        """Return the checkpoints of imported losses that were left out."""
+        return self._optional("dropped.csv", "size", "run", "step", "reason")
+
+    def with_domains(self, config: Mapping[str, Any]) -> dict[str, Any]:
+        """Return a config with the domains and weights of imported losses, which it does not name.
+
+        The config of an experiment that trains is returned as it is.
+        """
+        record = self.imported
+        if record is None:
+            return dict(config)
+        domains = {name: {} for name in record["domains"]}
+        extra = dict.fromkeys(n for n in record["validation_domains"] if n not in domains)
+        validation = {"domains": extra, "weights": record["weights"]}
+        return {**config, "domains": domains, "validation": validation}
 
     @property
     def baselines(self) -> list[str]:

@@ -10,6 +10,7 @@ import yaml
 from pydantic import ValidationError
 
 from mixlaws.config.experiment import Experiment
+from mixlaws.config.losses import LossesExperiment
 from mixlaws.config.published import PublishedExperiment
 from mixlaws.config.repeated_keys import check_repeated_keys
 from mixlaws.config.section import CHECKED
@@ -26,17 +27,22 @@ def complete_config(config: Mapping[str, Any]) -> dict[str, Any]:
     return read_sections(config).model_dump()
 
 
-def read_sections(
-    config: Mapping[str, Any], *, is_checked: bool = False
-) -> Experiment | PublishedExperiment:
-    """Return the sections of a config; one with `published` has different sections.
+AnyExperiment = Experiment | PublishedExperiment | LossesExperiment
+
+
+def read_sections(config: Mapping[str, Any], *, is_checked: bool = False) -> AnyExperiment:
+    """Return the sections of a config; one with `published` or `losses` has different sections.
 
     With `is_checked` keys are not checked against each other again: so it is in the jobs of a
     workflow whose config was checked when it started.
 
     Raises ConfigError listing every problem with its key and the value found.
     """
-    root = PublishedExperiment if "published" in config else Experiment
+    root: type[AnyExperiment] = Experiment
+    if "published" in config:
+        root = PublishedExperiment
+    elif "losses" in config:
+        root = LossesExperiment
     try:
         return root.model_validate(dict(config), context=CHECKED if is_checked else None)
     except ValidationError as error:
@@ -44,7 +50,7 @@ def read_sections(
         raise ConfigError(f"the config has {list_problems(problems)}") from None
 
 
-def read_config(path: Path) -> Experiment | PublishedExperiment:
+def read_config(path: Path) -> AnyExperiment:
     """Return the sections of a config file.
 
     Raises ConfigError if the file does not exist, if it is not a YAML mapping, if a key occurs

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from mixlaws.config.experiment import Experiment
+from mixlaws.config.losses import LossesExperiment
 from mixlaws.config.published import PublishedExperiment
 from mixlaws.config.section import Section
 
@@ -20,6 +21,7 @@ PACKAGE = Path(__file__).parent
 PROJECT = PACKAGE.parents[1]
 ROOTS: dict[str, type[Section]] = {
     "experiment": Experiment,
+    "losses": LossesExperiment,
     "published": PublishedExperiment,
 }
 Schema = Mapping[str, Any]
@@ -36,6 +38,7 @@ your choice. A key whose default is "absent" may be left out or null.
 """
 _TITLES = {
     "experiment": "An experiment that trains models",
+    "losses": "An experiment on losses that you have",
     "published": "An experiment on published losses",
 }
 _LIMITS = {

@@ -33,6 +33,7 @@ def find_optimum(
     Reads losses, runs, mixtures, accounting, choice, law, step_law and size_law; writes optimum,
     surface, interaction and replicates. `settings` are the config's target, weights, optimum,
     uncertainty and seed, and the available tokens with the factor for those that were counted.
+    Imported losses have no accounting.
     """
     experiment = open_tables(inputs, settings)
     choice, _ = read_choice(inputs["choice"])
@@ -41,7 +42,7 @@ def find_optimum(
     sampling = Sampling(uncertainty["replicates"], settings["seed"], processes)
     evidence = gather_evidence(fitted, experiment.fitted, sampling)
     available = supply(
-        settings["available_tokens"], inputs["accounting"], settings["measured_factor"]
+        settings["available_tokens"], inputs.get("accounting"), settings["measured_factor"]
     )
     decision = decide_mixture(
         evidence,

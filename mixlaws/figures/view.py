@@ -31,6 +31,7 @@ class View:
 
     def __init__(self, results: Results, config: Mapping[str, Any]) -> None:
         self.results = results
+        config = results.with_domains(config)
         self.weights: Mapping[str, float] = config["validation"]["weights"]
         self.domains = list(config["domains"])
         self.measured = [*self.domains, *config["validation"]["domains"]]

@@ -66,6 +66,8 @@ def knows_compute(runs: pd.DataFrame) -> bool:
 
 
 def _compute_params(rows: pd.DataFrame) -> np.ndarray:
+    if "compute_params" in rows:
+        return rows["compute_params"].to_numpy(dtype=float)
     if not knows_compute(rows):
         return rows["num_params"].to_numpy(dtype=float)
     return np.asarray(rows["flops_per_token"].to_numpy(dtype=float) / 6)

@@ -46,6 +46,8 @@ class Swarm:
     """Loss of the model that training continued from, by validation domain."""
     dropped: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=DROPPED_COLUMNS))
     """Every checkpoint that was left out: size, run, step, num_validation_domains, reason."""
+    remarks: tuple[str, ...] = ()
+    """What an import changed or accepted, one sentence each, for the page."""
 
     def __post_init__(self) -> None:
         self.check()
@@ -142,9 +144,12 @@ def _without(table: pd.DataFrame, other: pd.DataFrame) -> pd.DataFrame:
 
 
 def _incomplete(losses: pd.DataFrame, measured: Sequence[str]) -> Iterator[str]:
-    """Yield the checkpoints at which a validation domain was not measured."""
+    """Yield the checkpoints at which a validation domain was not measured.
+
+    Rows that repeat another are counted: they are a problem of their own.
+    """
     key = [*RUN_KEY, "step", "tokens"]
-    counts = losses.groupby(key)["validation_domain"].transform("nunique")
+    counts = losses.groupby(key)["validation_domain"].transform("size")
     for row, found in losses[counts < len(measured)].groupby(key)["validation_domain"]:
         lacking = [domain for domain in measured if domain not in set(found)]
         yield f"no loss of {', '.join(lacking)} at {list(row[:-1])}"

@@ -29,6 +29,7 @@ class PageData:
     def __init__(self, results: Results, config: Mapping[str, Any]) -> None:
         self.results = results
         self.config = config
+        config = results.with_domains(config)
         self.domains = list(config["domains"])
         self.measured = [*self.domains, *config["validation"]["domains"]]
         self.weights: Mapping[str, float] = config["validation"]["weights"]

@@ -8,6 +8,7 @@ from mixlaws.report import text as report_text
 from mixlaws.report.blocks import Finding, Section
 from mixlaws.report.data import PageData
 from mixlaws.report.forward import forward_findings
+from mixlaws.report.imported import imported_section
 from mixlaws.report.warnings import certificate_finding, page_warnings
 
 
@@ -213,6 +214,7 @@ def recipes_section(found: PageData) -> Section | None:
 SECTIONS = (
     confirmation_section,
     quality_section,
+    imported_section,
     text_section,
     runs_section,
     deciding_section,

@@ -137,3 +137,16 @@ def make_schedule(settings: Mapping[str, Any], num_steps: int) -> Schedule:
     return WarmupStableDecay(
         warmup, end, float(settings["final_rate"]), float(settings["decay_share"])
     )
+
+
+def schedule_options(stated: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Return the schedule of a config's `losses` as runs and target state it.
+
+    Empty if it is unknown: losses are then taken as those of a constant rate.
+    """
+    if stated is None or stated["kind"] == "unknown":
+        return {}
+    found = {"schedule": stated["kind"], "warmup_steps": stated["warmup_steps"]}
+    if stated["kind"] == "cosine":
+        found |= {"schedule_horizon": stated["horizon"], "final_rate": stated["final_rate"]}
+    return found

@@ -75,6 +75,8 @@ AVAILABLE_TOKENS = {
     d: source.get("available_tokens") for d, source in config["domains"].items()
 }
 CONFIRMED = bool(SWEEP.confirmations)
+LATTICE = config["mixtures"]["lattice"]
+ACCOUNTING = "results/{experiment}/accounting.csv"
 
 MEASURED_FACTOR = measured_factor(SECTIONS)
 TOKEN_PLAN = plan_of_tokens(SECTIONS, SWEEP.mixtures)

@@ -11,7 +11,7 @@ rule find_optimum:
         # Snakemake keeps the name `size` of an input for itself.
         step_law="results/{experiment}/laws/step_law.csv",
         size_law="results/{experiment}/laws/size_law.csv",
-        accounting="results/{experiment}/accounting.csv",
+        accounting=ACCOUNTING,
     output:
         optimum="results/{experiment}/optimum.json",
         replicates="results/{experiment}/laws/replicates.parquet",
@@ -49,7 +49,7 @@ checkpoint round_optimum:
     conda:
         "../../envs/analysis.yaml"
     params:
-        lattice=config["mixtures"]["lattice"],
+        lattice=LATTICE,
         source=source_of("round_optimum"),
     script:
         "../scripts/round_optimum.py"

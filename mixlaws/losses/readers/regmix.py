@@ -2,58 +2,58 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
-from mixlaws.errors import DataError
+from mixlaws.losses.imported import make_swarm
+from mixlaws.losses.raw import Raw, read_columns, read_shares
+from mixlaws.losses.readers.tables import column_matcher, long_form
 from mixlaws.losses.swarm import Swarm
-from mixlaws.losses.tables import rescale_shares, share_columns
+
+LOSS_COLUMNS = "metric/the_pile_*_val_loss"
+SHARE_PREFIX = "train_the_pile_"
+TOKENS = 1e9
+"""Every proxy was trained on about 1B tokens, in 1000 steps (section 3.1)."""
+STEP = 1000
+_SIZE = re.compile(r"_(\d+[mb])\.csv", re.IGNORECASE)
 
 
 def read_regmix(options: Mapping[str, Any], files: Mapping[str, Path]) -> Swarm:
     """Read a pair of RegMix tables, for one size and one checkpoint, and join them by index.
 
-    `files`: `mixtures` (train_mixture_*.csv) and `losses` (train_pile_loss_*.csv). `options`:
-    `size`, `num_params`, `step` and `tokens` of the runs, which the tables do not state. The
-    published shares are rounded to three decimals; they are rescaled to sum to 1. Raises DataError
-    if an index is in only one of the files, or if shares are off by more than rounding.
+    `files`: `mixtures` (train_mixture_1m.csv) and `losses` (train_pile_loss_1m.csv). The size is
+    that of the file's name unless `options` state `size` or `sizes`; the tokens are RegMix's.
     """
-    mixtures = pd.read_csv(files["mixtures"], index_col="index")
-    losses = pd.read_csv(files["losses"], index_col="index")
-    if not mixtures.index.is_unique or set(mixtures.index) != set(losses.index):
-        raise DataError(
-            f"{files['mixtures']} and {files['losses']} have different or repeated rows: "
-            f"{sorted(set(mixtures.index) ^ set(losses.index))} are in only one of them. "
-            "Take both files from one release"
-        )
-    ids = [f"mix-{index:03d}" for index in mixtures.index]
-    domains = [str(name).removeprefix("train_the_pile_") for name in mixtures]
-    shares = rescale_shares(
-        mixtures.to_numpy(dtype=float), [f"row {index}" for index in mixtures.index]
+    match = column_matcher(LOSS_COLUMNS)
+    table, problems = read_columns(files["losses"], lambda name: match(name) is not None)
+    table = table.rename(columns={"index": "mixture"})
+    losses = long_form(table, match, files["losses"], LOSS_COLUMNS)
+    losses["mixture"] = losses["mixture"].cat.rename_categories(_mixture_id)
+    mixtures, domains, digits, others = read_shares(files["mixtures"], id_columns=("index",))
+    short = {name: name.removeprefix(SHARE_PREFIX) for name in domains}
+    mixtures = mixtures.rename(columns=short).assign(id=mixtures["id"].map(_mixture_id))
+    raw = Raw(
+        losses=losses.assign(step=float(STEP)),
+        losses_name=files["losses"].name,
+        mixtures=mixtures,
+        mixtures_name=files["mixtures"].name,
+        domains=list(short.values()),
+        digits=digits,
+        problems=[*problems, *others],
     )
-    run = {"size": options["size"], "mixture": ids, "seed": 0}
-    return Swarm(
-        losses=_long(losses.loc[mixtures.index], run, options),
-        runs=pd.DataFrame(run | {name: options[name] for name in ("num_params", "tokens")}),
-        mixtures=pd.concat(
-            [
-                pd.DataFrame({"id": ids, "kind": "sample", "phase": 0, "until_tokens": None}),
-                pd.DataFrame(shares, columns=share_columns(domains)),
-            ],
-            axis=1,
-        ),
-    )
+    return make_swarm(raw, {**options, **_of_the_paper(options, files["losses"])})
 
 
-def _long(losses: pd.DataFrame, run: Mapping[str, Any], options: Mapping[str, Any]) -> pd.DataFrame:
-    """Return one row per mixture and validation domain, in the order of the published table."""
-    names = [
-        str(name).removeprefix("metric/the_pile_").removesuffix("_val_loss") for name in losses
-    ]
-    keys = pd.DataFrame({**run, "step": options["step"], "tokens": options["tokens"]})
-    wide = pd.concat([keys, losses.set_axis(names, axis=1).reset_index(drop=True)], axis=1)
-    long = wide.melt(list(keys), var_name="validation_domain", value_name="loss")
-    return long.sort_values("mixture", kind="stable", ignore_index=True)
+def _of_the_paper(options: Mapping[str, Any], path: Path) -> dict[str, Any]:
+    """Return size and tokens as the paper has them, where the options state none."""
+    found = {"tokens": options.get("tokens") or TOKENS, "size": options.get("size")}
+    if found["size"] is None and (size := _SIZE.search(path.name)):
+        found["size"] = size[1].upper()
+    return found
+
+
+def _mixture_id(index: str) -> str:
+    """Return the id of a mixture by its row in RegMix's tables: mix-001."""
+    return f"mix-{int(index):03d}" if index.isdigit() else index

@@ -1,14 +1,13 @@
-"""The reader of RegMix, on small tables written here."""
+"""The reader of RegMix, on small tables written here and on the published pair."""
 
 import pandas as pd
 import pytest
+from own_tables import options
 
 from mixlaws.errors import DataError
 from mixlaws.losses.arrays import make_observations
-from mixlaws.losses.readers import READERS
+from mixlaws.losses.stage import read_swarm
 from mixlaws.losses.swarm import Swarm
-
-OPTIONS = {"size": "1M", "num_params": 1_000_000, "step": 1000, "tokens": 10**9}
 
 
 def regmix(tmp_path, indices=(1, 2), github=0.301):
@@ -22,10 +21,13 @@ def regmix(tmp_path, indices=(1, 2), github=0.301):
         "metric/the_pile_pile_cc_val_loss": [5.0, 6.0],
         "metric/the_pile_arxiv_val_loss": [4.0, 3.0],
     }
-    files = {"mixtures": tmp_path / "m.csv", "losses": tmp_path / "l.csv"}
+    files = {
+        "mixtures": str(tmp_path / "train_mixture_1m.csv"),
+        "losses": str(tmp_path / "train_pile_loss_1m.csv"),
+    }
     for path, table in zip(files.values(), (shares, losses), strict=True):
         pd.DataFrame(table).to_csv(path, index=False)
-    return READERS["regmix"](OPTIONS, files)
+    return read_swarm(options(files, reader="regmix"))
 
 
 def test_tables_are_joined_by_index(tmp_path):
@@ -46,10 +48,28 @@ def test_a_swarm_of_regmix_survives_the_disk(tmp_path):
 
 
 def test_rows_of_only_one_table_are_refused(tmp_path):
-    with pytest.raises(DataError, match=r"\[2, 3\] are in only one of them. Take both files"):
+    with pytest.raises(DataError, match=r"lacks the mixtures mix-003 of train_pile_loss_1m.csv"):
         regmix(tmp_path, indices=(1, 3))
 
 
 def test_shares_off_by_more_than_rounding_are_refused(tmp_path):
-    with pytest.raises(DataError, match=r"do not sum to 1 within 0.005: row 2: 1.1"):
-        regmix(tmp_path, github=0.4)
+    with pytest.raises(DataError, match=r"rounding of their digits \(0.01\), the worst to 1.04"):
+        regmix(tmp_path, github=0.34)
+
+
+def test_the_published_pair(published):
+    folder = published / "regmix"
+    files = {
+        "mixtures": str(folder / "train_mixture_1m.csv"),
+        "losses": str(folder / "train_pile_loss_1m.csv"),
+    }
+    swarm = read_swarm(options(files, reader="regmix"))
+    found = make_observations(swarm)
+    assert (found.losses.shape, len(found.domains)) == ((512, 13), 17)
+    assert swarm.num_params == {"1M": 1e6}
+    table = pd.read_csv(files["losses"], index_col="index")
+    assert (found.losses == table.to_numpy()).all()
+    assert swarm.remarks == (
+        "The shares of 410 of 512 mixtures were rounded and are rescaled to sum to 1; the largest "
+        "error of a sum was 0.004.",
+    )

@@ -1,0 +1,114 @@
+"""The command `mixlaws fit`: from two tables of losses and mixtures to the page, in one call."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from mixlaws.config.losses import ACCEPT_RULES, DROP_RULES, READER_NAMES
+from mixlaws.losses.keys import parse_count, parse_target
+
+SUMMARY = "fit laws to losses that you have, and write the results and the page"
+PROCESSES = 2
+
+
+def add_fit(commands: Any) -> None:
+    """Add the command to the parsers of `mixlaws`."""
+    fit = commands.add_parser("fit", help=SUMMARY, description=SUMMARY)
+    fit.add_argument("--losses", required=True, help="table of the losses (docs/own-runs.md)")
+    fit.add_argument("--mixtures", required=True, help="table of the mixtures: id, domains")
+    fit.add_argument("--reader", choices=READER_NAMES, default="auto")
+    fit.add_argument("--name", default="own_losses", help="results go to results/NAME")
+    fit.add_argument("--directory", type=Path, default=Path(), help="the folder with results/")
+    fit.add_argument("--target", help="SIZE or SIZE:TOKENS, as 1B:100B; by default the runs' own")
+    fit.add_argument("--size", help="size of all runs if the table does not state it, as 70M")
+    fit.add_argument("--tokens", type=_count, help="tokens of all losses, as 100B")
+    fit.add_argument("--tokens-per-step", type=_count, help="for a table with step alone")
+    fit.add_argument("--loss-columns", help="columns with losses, as 'metric/*_val_loss'")
+    fit.add_argument("--unit", choices=("nats", "bits", "perplexity"))
+    fit.add_argument("--schedule", choices=("unknown", "constant", "cosine"))
+    fit.add_argument("--warmup-steps", type=int, help="of the schedule")
+    fit.add_argument("--horizon", type=int, help="step at which the cosine ends")
+    fit.add_argument("--weights", type=_numbers, help="of validation domains, as web=0.6,code=0.4")
+    fit.add_argument("--natural", type=_numbers, help="shares of the text that you have")
+    fit.add_argument("--available", type=_counts, help="tokens of domains, as web=60B,code=9B")
+    fit.add_argument("--compute-params", type=_counts, help="FLOPs per token / 6, as 70M=95M,...")
+    fit.add_argument("--drop", nargs="+", choices=DROP_RULES, default=[])
+    fit.add_argument("--accept", nargs="+", choices=ACCEPT_RULES, default=[])
+    fit.add_argument("--pipeline", help="the config's laws.pipeline; by default the folds choose")
+    fit.add_argument("--mixing", help="the config's laws.mixing; by default the folds choose")
+    fit.add_argument("--replicates", type=int, help="bootstrap refits; 100 by default")
+    fit.set_defaults(run=_fit)
+
+
+def _count(text: str) -> float:
+    number = parse_count(text)
+    if number is None or number <= 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is no count such as 100B")
+    return int(number) if number.is_integer() else number
+
+
+def _named(convert: Callable[[str], float], text: str) -> dict[str, float]:
+    parts = [part.partition("=") for part in text.split(",")]
+    try:
+        return {name.strip(): convert(value) for name, _, value in parts}
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not NAME=NUMBER,NAME=NUMBER") from None
+
+
+def _numbers(text: str) -> dict[str, float]:
+    return _named(float, text)
+
+
+def _counts(text: str) -> dict[str, float]:
+    return _named(_count, text)
+
+
+def config_of(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Return the config that the arguments describe, as a file in experiments/ would state it."""
+    schedule = {
+        "kind": arguments.schedule,
+        "warmup_steps": arguments.warmup_steps,
+        "horizon": arguments.horizon,
+    }
+    losses = {
+        "files": {"losses": arguments.losses, "mixtures": arguments.mixtures},
+        "reader": arguments.reader,
+        "size": arguments.size,
+        "tokens": arguments.tokens,
+        "tokens_per_step": arguments.tokens_per_step,
+        "loss_columns": arguments.loss_columns,
+        "unit": arguments.unit,
+        "schedule": _stated(schedule),
+        "compute_params": arguments.compute_params,
+        "drop": arguments.drop,
+        "accept": arguments.accept,
+    }
+    return {
+        "experiment": arguments.name,
+        "losses": _stated(losses),
+        "validation": {"weights": arguments.weights},
+        "target": parse_target(arguments.target),
+        "natural": arguments.natural,
+        "available_tokens": arguments.available or {},
+        "laws": _stated({"pipeline": arguments.pipeline, "mixing": arguments.mixing}),
+        "uncertainty": _stated({"replicates": arguments.replicates}),
+    }
+
+
+def _stated(options: dict[str, Any]) -> dict[str, Any]:
+    """Leave out what was not given, so that the config's defaults hold."""
+    return {name: value for name, value in options.items() if value is not None}
+
+
+def _fit(arguments: argparse.Namespace) -> None:
+    # Imported here: the other commands do without pandas and matplotlib.
+    from mixlaws.config.complete import complete_config
+    from mixlaws.own_losses import fit_losses
+
+    config = complete_config(config_of(arguments))
+    folder = arguments.directory / "results" / config["experiment"]
+    page = fit_losses(config, folder, processes=PROCESSES)
+    print(page)
