@@ -8,6 +8,7 @@ from typing import Literal
 import numpy as np
 
 from mixlaws.errors import FitError
+from mixlaws.laws.curves import Curves
 from mixlaws.laws.law import Law
 from mixlaws.laws.least_squares import Fit
 from mixlaws.laws.mixing.fit import check_mixtures, fit_mixing_law
@@ -47,33 +48,6 @@ PAPER_SETTINGS = NestedSettings(
 """One step exponent per run for all its validation domains, one size exponent for everything, and
 no priors (run.sh: tie_alpha=valid, tie_alpha=all). The size exponent is limited to the range of
 the authors' starts: four sizes do not identify it, and without limits it falls to 0.1."""
-
-
-@dataclass(frozen=True, eq=False)
-class Curves:
-    """One power law per (row, validation domain); a row is a run (step law) or a mixture (size)."""
-
-    size: np.ndarray
-    """(R,) size labels; empty strings for size laws."""
-    mixture: np.ndarray
-    """(R,) mixture ids."""
-    seed: np.ndarray
-    """(R,) seeds; -1 for size laws."""
-    first: np.ndarray
-    """(R,) smallest fitted x: tokens (step laws) or parameters (size laws)."""
-    num_points: np.ndarray
-    """(R,) number of fitted points."""
-    law: PowerLaw
-    """R V curves, row by row."""
-    fit: Fit
-
-    def predict(self, x: float) -> np.ndarray:
-        """Return losses (R, V) at x."""
-        return np.asarray(self.law.predict(x)).reshape(len(self.mixture), -1)
-
-    def rmse(self) -> np.ndarray:
-        """Return the root mean squared residual (R, V), nats."""
-        return np.sqrt(np.nanmean(self.fit.residuals**2, axis=0)).reshape(len(self.mixture), -1)
 
 
 @dataclass(frozen=True, eq=False)

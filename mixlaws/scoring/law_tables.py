@@ -7,9 +7,10 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 import pandas as pd
 
+from mixlaws.laws.curves import Curves
 from mixlaws.laws.joint.law import JointLaw
 from mixlaws.laws.mixing.fit import fit_mixing_law
-from mixlaws.laws.nested import Curves, NestedFit
+from mixlaws.laws.nested import NestedFit
 from mixlaws.laws.observations import Observations
 
 # Always in the table: the law that decides by default, and the paper's.
