@@ -8,8 +8,9 @@ import pandas as pd
 import pytest
 
 from mixlaws.errors import DataError
+from mixlaws.figure_folder import FigureFolder
 from mixlaws.files import write_json
-from mixlaws.results import FigureFolder, Results
+from mixlaws.results import Results
 from mixlaws.tables import write_table
 
 

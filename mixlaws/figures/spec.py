@@ -10,9 +10,9 @@ from typing import Generic, TypeVar
 import pandas as pd
 from matplotlib.figure import Figure
 
+from mixlaws.figure_folder import FigureFolder
 from mixlaws.figures.style import save_figure, use_style
 from mixlaws.files import write_json
-from mixlaws.results import FigureFolder
 
 View = TypeVar("View")
 Drawn = tuple[Figure, pd.DataFrame]

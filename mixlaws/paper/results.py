@@ -9,11 +9,11 @@ from typing import Any
 
 import pandas as pd
 
+from mixlaws.figure_folder import FigureFolder
 from mixlaws.files import read_json
 from mixlaws.laws.overall import OVERALL
 from mixlaws.losses.swarm import Swarm
 from mixlaws.paper.verdicts import AGREES, COLUMNS
-from mixlaws.results import FigureFolder
 from mixlaws.tables import read_table
 
 

@@ -10,10 +10,10 @@ from typing import Any
 
 import jinja2
 
+from mixlaws.figure_folder import FigureFolder
 from mixlaws.files import atomic_path
 from mixlaws.presentation import INKS
 from mixlaws.report.explore.script import content_policy, data_link, page_script, page_style
-from mixlaws.results import FigureFolder
 
 TEMPLATE = Path(__file__).with_name("page.html.j2")
 CSS_PIXELS_PER_POINT = 96 / 72

@@ -9,6 +9,7 @@ from fixture_truth import SIZES, Planted
 
 from mixlaws import presentation as display
 from mixlaws.errors import DataError
+from mixlaws.figure_folder import FigureFolder
 from mixlaws.figures import FIGURES
 from mixlaws.files import file_sha256, read_json, write_json
 from mixlaws.provenance import TRAINING_VERSION
@@ -18,7 +19,7 @@ from mixlaws.report.blocks import section_figures
 from mixlaws.report.data import PageData
 from mixlaws.report.first_screen import summary
 from mixlaws.report.page import write_report
-from mixlaws.results import FigureFolder, Results
+from mixlaws.results import Results
 
 LEVEL = 0.9
 ELSEWHERE = {"law_over_tokens", "law_over_sizes", "slopes"}
