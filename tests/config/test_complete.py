@@ -117,7 +117,7 @@ def test_a_wrong_value_is_one_line_with_its_key(demo, key, value, words):
     *path, last = key.split(".")
     section = demo
     for name in path:
-        section = section[name]
+        section = section.setdefault(name, {})
     section[last] = value
     lines = problems(demo).splitlines()
     assert len(lines) == 2, lines
