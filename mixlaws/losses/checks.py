@@ -114,7 +114,7 @@ def _check_repeated(found: Checked, raw: Raw) -> None:
     rows = table[again]
     values = [*LOSS_KEY, "tokens", "loss"]
     if "run" in rows and (runs := rows.groupby(RUN_KEY, observed=True)["run"].nunique()).max() > 1:
-        size, mixture, seed = runs.idxmax()
+        size, mixture, seed = runs.index[int(runs.to_numpy().argmax())]
         key = (rows["size"] == size) & (rows["mixture"] == mixture) & (rows["seed"] == seed)
         names = rows.loc[key, "run"].unique().tolist()
         found.problems.append(
@@ -276,11 +276,13 @@ def check_shares(raw: Raw, tolerance: float) -> Iterator[str]:
     if len(raw.domains) < 2:
         yield f"{name}: has {len(raw.domains)} domains ({', '.join(raw.domains)}), needs 2 or more"
         return
-    if (again := table["id"].duplicated(keep=False)).any():
+    again = table["id"].duplicated(keep=False).to_numpy()
+    if again.any():
         listed = ", ".join(table.loc[again, "id"].unique()[:5])
         yield f"{name}: several rows for {listed} ({places(table.index[again])}). Keep one of them"
     shares = table[raw.domains].to_numpy()
-    if (below := (shares < 0).any(axis=1)).any():
+    below = np.asarray((shares < 0).any(axis=1))
+    if below.any():
         yield f"{name}: shares are below 0 ({places(table.index[below])}). Correct them"
     sums = shares.sum(axis=1)
     if (off := ~(np.abs(sums - 1) <= tolerance) & ~np.isnan(sums)).any():

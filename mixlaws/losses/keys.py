@@ -158,9 +158,9 @@ def _add_tokens(table: pd.DataFrame, raw: Raw, options: Mapping[str, Any]) -> li
 
 
 def _blank_cells(table: pd.DataFrame, raw: Raw) -> list[str]:
-    named = ("mixture", "size", "validation_domain", "seed", "step", "tokens", "num_params")
-    if table["tokens"].isna().any():
-        named = tuple(name for name in named if name != "step")  # perhaps made of the tokens
+    named = ["mixture", "size", "validation_domain", "seed", "tokens", "num_params"]
+    if table["tokens"].notna().all():  # else the step is perhaps made of the tokens
+        named.append("step")
     found = [(name, table.index[table[name].isna()]) for name in named]
     found += [
         (name, table.index[~(table[name] > 0) & table[name].notna()])

@@ -40,8 +40,8 @@ class Raw:
 def places(index: pd.Index) -> str:
     """Return the places of rows in words: lines 3, 7 and 9; the index's name is the word."""
     word = str(index.name or "line")
-    found = list(dict.fromkeys(int(each) for each in index))
-    listed = [f"{place:,}" for place in found[:NUM_LISTED]]
+    found = index.unique()
+    listed = [f"{int(place):,}" for place in found[:NUM_LISTED]]
     if len(found) == 1:
         return f"{word} {listed[0]}"
     rest = f" and {len(found) - NUM_LISTED:,} more" if len(found) > NUM_LISTED else ""

@@ -35,13 +35,13 @@ def doors(tmp_path_factory):
 
 
 def contents(folder):
-    """Return the bytes of every result but logs."""
+    """Return the bytes of every result but logs and costs."""
     files = [path for path in sorted(folder.rglob("*")) if path.is_file()]
     names = [path.relative_to(folder).as_posix() for path in files]
     return {
         name: path.read_bytes()
         for name, path in zip(names, files, strict=True)
-        if not name.startswith("logs/") and "/." not in f"/{name}"
+        if not name.startswith(("logs/", "benchmarks/")) and "/." not in f"/{name}"
     }
 
 
