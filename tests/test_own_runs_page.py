@@ -45,8 +45,8 @@ def test_its_tables_name_what_there_is(page):
 def test_options_reach_the_config():
     command = (
         "mixlaws fit --losses l.csv --mixtures m.csv --weights web=0.6,code=0.4 --available "
-        "web=60B,code=9B --natural web=0.8,code=0.2 --schedule cosine --warmup-steps 2000 --horizon "
-        "100000 --compute-params 70M=95M,1B=1.1B --drop spike --accept rising --size 70M"
+        "web=60B,code=9B --natural web=0.8,code=0.2 --schedule cosine --warmup-steps 2000 "
+        "--horizon 100000 --compute-params 70M=95M,1B=1.1B --drop spike --accept rising --size 70M"
     )
     config = complete_config(config_of(parse(command)))
     assert config["validation"]["weights"] == {"web": 0.6, "code": 0.4}

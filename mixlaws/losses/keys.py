@@ -98,7 +98,7 @@ def _add_sizes(table: pd.DataFrame, raw: Raw, options: Mapping[str, Any]) -> lis
             table["size"] = _labels(table["num_params"])
         elif (size := options.get("size")) is not None:
             label = size if isinstance(size, str) else format_count(size)
-            table["size"] = pd.Categorical.from_codes(np.zeros(len(table), dtype=int), [label])
+            table["size"] = pd.Categorical([label]).take(np.zeros(len(table), dtype=int))
             if not isinstance(size, str):
                 table["num_params"] = float(size)
         else:
