@@ -171,3 +171,8 @@ def test_writing_twice_gives_the_same_bytes(tmp_path) -> None:
 def test_proportions_that_are_none_are_refused(tmp_path, proportions) -> None:
     with pytest.raises(ConfigError, match=r"optimum do not sum to 1 or are below 0: .* Rerun find"):
         write(tmp_path, OPTIMUM | {"proportions": proportions})
+
+
+def test_the_page_names_every_recipe(root) -> None:
+    page = (root / "docs/recipes.md").read_text()
+    assert all(f"`{recipe.file_name}`" in page for recipe in RECIPES)
