@@ -154,7 +154,7 @@ class Results:
         record = self.imported
         if record is None:
             return dict(config)
-        domains = {name: {} for name in record["domains"]}
+        domains: dict[str, Any] = {name: {} for name in record["domains"]}
         extra = dict.fromkeys(n for n in record["validation_domains"] if n not in domains)
         validation = {"domains": extra, "weights": record["weights"]}
         return {**config, "domains": domains, "validation": validation}

@@ -7,6 +7,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from own_tables import grid_mixtures, grid_table, write
 
 ROOT = Path(__file__).parents[1]
 PARTS = ["pyproject.toml", "README.md", "LICENSE", "mixlaws"]
@@ -79,7 +80,7 @@ def test_the_laws_need_numpy_and_scipy_alone_and_half_a_second(installed):
 def test_the_command_and_the_schemas_work_without_the_repository(installed):
     command = installed / "bin" / "mixlaws"
     text = in_wheel(installed, command, "--help")
-    for name in ("init", "plan", "status", "show", "export"):
+    for name in ("init", "plan", "status", "show", "fit", "export"):
         assert name in text
     config = ROOT / "tests/workflow/smoke.yaml"
     text = in_wheel(installed, command, "status", "--configfile", config)
@@ -101,3 +102,28 @@ def test_a_command_that_needs_an_extra_says_so(installed):
     )
     assert found.returncode == 1
     assert found.stderr == "this command needs torch: pip install 'mixlaws[train]'\n"
+
+
+def test_the_wheel_alone_fits_losses(installed, tmp_path):
+    """No torch, no Snakemake: two tables of one size and checkpoint, and the page."""
+    table = grid_table().query("size == '1M' and tokens == 320_000")
+    files = write(tmp_path, table, grid_mixtures())
+    arguments = ["--losses", files["losses"], "--mixtures", files["mixtures"]]
+    arguments += ["--mixing", "additive", "--replicates", "10", "--directory", str(tmp_path)]
+    code = f"""
+import sys
+
+class Absent:
+    def find_spec(self, name, *_):
+        if name.split(".")[0] in ("torch", "lightning", "snakemake", "tokenizers", "datasets"):
+            raise ModuleNotFoundError(name=name)
+
+sys.meta_path.insert(0, Absent())
+from mixlaws.__main__ import main
+sys.argv = ["mixlaws", "fit", *{arguments!r}]
+sys.exit(main())
+"""
+    said = in_wheel(installed, "-c", code)
+    page = tmp_path / "results/own_losses/report.html"
+    assert said.splitlines()[-1] == str(page)
+    assert "nothing is said about losses at another size" in page.read_text()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
@@ -195,7 +195,7 @@ LATTICE = 64
 """The optimum of imported losses is rounded to multiples of 1/64 for the recipes."""
 
 
-def stage_settings(config: dict[str, Any]) -> dict[str, Any]:
+def stage_settings(config: Mapping[str, Any]) -> dict[str, Any]:
     """Return the settings of each stage from a complete config: plain values, for rules and API."""
     losses, weights = config["losses"], config["validation"]["weights"]
     target = {

@@ -17,7 +17,9 @@ TRAINING_RULES = ("train_proxy", "train_confirmation")
 
 
 def draw(view: View) -> Drawn | None:
-    """Draw the figure, if any cost was recorded."""
+    """Draw the figure, if any cost was recorded. Imported losses cost nothing here."""
+    if view.results.imported is not None:
+        return None
     costs = stage_costs(view.results)
     return None if costs.empty else (plot_cost(costs), costs)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -114,7 +114,7 @@ def _check_repeated(found: Checked, raw: Raw) -> None:
     rows = table[again]
     values = [*LOSS_KEY, "tokens", "loss"]
     if "run" in rows and (runs := rows.groupby(RUN_KEY, observed=True)["run"].nunique()).max() > 1:
-        size, mixture, seed = runs.idxmax()
+        size, mixture, seed = runs.index[int(runs.to_numpy().argmax())]
         key = (rows["size"] == size) & (rows["mixture"] == mixture) & (rows["seed"] == seed)
         names = rows.loc[key, "run"].unique().tolist()
         found.problems.append(
@@ -268,32 +268,3 @@ def _whole_checkpoints(table: pd.DataFrame, rows: np.ndarray) -> np.ndarray:
 
 def _where(table: pd.DataFrame, rows: np.ndarray) -> str:
     return places(table.index[rows])
-
-
-def check_shares(raw: Raw, tolerance: float) -> Iterator[str]:
-    """Yield what is wrong with the mixtures: repeated names, shares below 0, sums off 1."""
-    table, name = raw.mixtures, raw.mixtures_name
-    if len(raw.domains) < 2:
-        yield f"{name}: has {len(raw.domains)} domains ({', '.join(raw.domains)}), needs 2 or more"
-        return
-    if (again := table["id"].duplicated(keep=False)).any():
-        listed = ", ".join(table.loc[again, "id"].unique()[:5])
-        yield f"{name}: several rows for {listed} ({places(table.index[again])}). Keep one of them"
-    shares = table[raw.domains].to_numpy()
-    if (below := (shares < 0).any(axis=1)).any():
-        yield f"{name}: shares are below 0 ({places(table.index[below])}). Correct them"
-    sums = shares.sum(axis=1)
-    if (off := ~(np.abs(sums - 1) <= tolerance) & ~np.isnan(sums)).any():
-        worst = sums[off][np.argmax(np.abs(sums[off] - 1))]
-        yield (
-            f"{name}: shares of {off.sum():,} of {len(table):,} mixtures do not sum to 1 within "
-            "the rounding of their "
-            f"digits ({tolerance:.3g}), the worst to {worst:.6g} ({places(table.index[off])}). "
-            "Correct them"
-        )
-    kinds = ("sample", "held-out", "baseline", "named")
-    if "kind" in table and (odd := ~table["kind"].isin(kinds)).any():
-        yield (
-            f"{name}: kind must be one of {', '.join(kinds)}, found "
-            f"{table.loc[odd, 'kind'].iloc[0]!r} ({places(table.index[odd])})"
-        )

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from mixlaws.losses.checks import Checked, check_losses, check_shares
+from mixlaws.losses.checks import Checked, check_losses
 from mixlaws.losses.keys import add_keys, import_error
+from mixlaws.losses.mixture_checks import check_shares
 from mixlaws.losses.raw import Raw
 from mixlaws.losses.shares import EXACT, rescaled, sum_tolerance
 from mixlaws.losses.swarm import DROPPED_COLUMNS, Swarm

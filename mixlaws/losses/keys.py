@@ -98,7 +98,7 @@ def _add_sizes(table: pd.DataFrame, raw: Raw, options: Mapping[str, Any]) -> lis
             table["size"] = _labels(table["num_params"])
         elif (size := options.get("size")) is not None:
             label = size if isinstance(size, str) else format_count(size)
-            table["size"] = pd.Categorical.from_codes(np.zeros(len(table), dtype=int), [label])
+            table["size"] = pd.Categorical([label]).take(np.zeros(len(table), dtype=int))
             if not isinstance(size, str):
                 table["num_params"] = float(size)
         else:
@@ -158,9 +158,9 @@ def _add_tokens(table: pd.DataFrame, raw: Raw, options: Mapping[str, Any]) -> li
 
 
 def _blank_cells(table: pd.DataFrame, raw: Raw) -> list[str]:
-    named = ("mixture", "size", "validation_domain", "seed", "step", "tokens", "num_params")
-    if table["tokens"].isna().any():
-        named = tuple(name for name in named if name != "step")  # perhaps made of the tokens
+    named = ["mixture", "size", "validation_domain", "seed", "tokens", "num_params"]
+    if table["tokens"].notna().all():  # else the step is perhaps made of the tokens
+        named.append("step")
     found = [(name, table.index[table[name].isna()]) for name in named]
     found += [
         (name, table.index[~(table[name] > 0) & table[name].notna()])

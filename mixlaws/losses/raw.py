@@ -40,8 +40,8 @@ class Raw:
 def places(index: pd.Index) -> str:
     """Return the places of rows in words: lines 3, 7 and 9; the index's name is the word."""
     word = str(index.name or "line")
-    found = list(dict.fromkeys(int(each) for each in index))
-    listed = [f"{place:,}" for place in found[:NUM_LISTED]]
+    found = index.unique()
+    listed = [f"{int(place):,}" for place in found[:NUM_LISTED]]
     if len(found) == 1:
         return f"{word} {listed[0]}"
     rest = f" and {len(found) - NUM_LISTED:,} more" if len(found) > NUM_LISTED else ""
@@ -101,7 +101,8 @@ def _with_bad_cells(
         text = _numbered(_read_csv(path, dict.fromkeys(names, pa.string())).to_pandas(), first=2)
     except pa.ArrowInvalid as error:
         raise DataError(f"{path} is not a CSV table: {error}. Correct the file") from error
-    problems, columns = [], {}
+    problems: list[str] = []
+    columns: dict[str, pd.Series] = {}
     for name in names:
         if not is_number(name):
             columns[name] = text[name].astype("category")
@@ -124,10 +125,11 @@ def _of_parquet(path: Path, is_number: Callable[[str], bool]) -> tuple[pd.DataFr
         raise DataError(f"{path} is not a Parquet table: {error}. Correct the file") from error
     problems = []
     for name in map(str, table):
-        kind = float if is_number(name) else "category"
         try:
-            column = table[name] if is_number(name) else table[name].astype("string")
-            table[name] = column.astype(kind)
+            if is_number(name):
+                table[name] = table[name].astype(float)
+            else:
+                table[name] = table[name].astype("string").astype("category")
         except (ValueError, TypeError) as error:
             problems.append(f"{path.name}: {name} must be a number ({error})")
     return table, problems
@@ -155,12 +157,13 @@ def read_shares(
     name = next((each for each in id_columns if each in table), None)
     if name is None:
         raise DataError(
-            f"{path} has no column {' or '.join(id_columns)}: it has {', '.join(table)}. Name the "
-            "column with the mixtures' names id"
+            f"{path} has no column {' or '.join(id_columns)}: it has "
+            f"{', '.join(map(str, table))}. Name the column with the mixtures' names id"
         )
     others = (name, *_NOT_DOMAINS, *leave_out)
     domains = [each for each in map(str, table) if each not in others]
-    columns, problems = {"id": table[name].astype(str)}, []
+    columns: dict[str, pd.Series] = {"id": table[name].astype(str)}
+    problems: list[str] = []
     if "kind" in table:
         columns["kind"] = table["kind"].astype(str)
     for domain in domains:

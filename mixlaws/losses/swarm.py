@@ -60,7 +60,7 @@ class Swarm:
     @property
     def validation_domains(self) -> tuple[str, ...]:
         """Return the validation domains, in the order of the weights or, without, of the losses."""
-        return tuple(self.weights or dict.fromkeys(self.losses["validation_domain"]))
+        return tuple(self.weights or self.losses["validation_domain"].unique())
 
     @property
     def num_params(self) -> dict[str, float]:
@@ -130,7 +130,7 @@ def _problems(swarm: Swarm) -> Iterator[str]:
     shares = mixtures[share_columns(swarm.domains)].to_numpy(dtype=float)
     on_simplex = (shares >= 0).all(axis=1) & (np.abs(shares.sum(axis=1) - 1) <= _SUM_ERROR)
     yield from _named("shares that do not sum to 1", mixtures.loc[~on_simplex, key])
-    measured = dict.fromkeys(losses["validation_domain"])
+    measured = losses["validation_domain"].unique()
     if swarm.weights:
         unlike = sorted(set(swarm.weights) ^ set(measured))
         yield from _named("validation domains with only a weight or only losses", unlike)

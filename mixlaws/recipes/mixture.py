@@ -9,6 +9,11 @@ from typing import Any
 
 from mixlaws.errors import ConfigError
 
+LATTICE = 65_536
+"""Shares in recipes are multiples of 1/65,536, so that they print and sum exactly."""
+SUM_ERROR = 1e-6
+ZERO = 1e-9
+"""A smaller share is a zero of the optimiser."""
 DATA = "DATA"
 """Placeholder for the folder of the trainer's tokenized data; the user replaces it."""
 
@@ -25,22 +30,20 @@ class DecidedMixture:
     """Training tokens of the target."""
 
     @classmethod
-    def of(cls, record: Mapping[str, Any], target: Mapping[str, Any]) -> DecidedMixture:
-        """Return the mixture in target_mixture.json for the target in optimum.json.
+    def of(cls, optimum: Mapping[str, Any]) -> DecidedMixture:
+        """Return the mixture and the target's tokens of optimum.json, on the lattice of recipes.
 
-        Raises ConfigError if a proportion is negative or not a multiple of 1 / lattice, or if the
-        proportions do not sum to 1.
+        Raises ConfigError if a proportion is negative or the proportions do not sum to 1.
         """
-        name, lattice = record["mixture"], int(record["lattice"])
-        counts = {domain: share * lattice for domain, share in record["proportions"].items()}
-        shares = {domain: Fraction(round(count), lattice) for domain, count in counts.items()}
-        off = [d for d, count in counts.items() if count < 0 or abs(count - round(count)) > 1e-9]
-        if off or sum(shares.values()) != 1:
+        proportions = {domain: float(r) for domain, r in optimum["proportions"].items()}
+        if min(proportions.values()) < 0 or abs(sum(proportions.values()) - 1) > SUM_ERROR:
             raise ConfigError(
-                f"the proportions of {name} are not multiples of 1/{lattice} that sum to 1: "
-                f"{dict(record['proportions'])}. Rerun round_optimum to round them"
+                f"the proportions of the optimum do not sum to 1 or are below 0: {proportions}. "
+                "Rerun find_optimum"
             )
-        return cls(name, lattice, shares, int(target["tokens"]))
+        counts = count_parts(proportions, LATTICE)
+        shares = {domain: Fraction(count, LATTICE) for domain, count in counts.items()}
+        return cls("optimum", LATTICE, shares, int(optimum["target"]["tokens"]))
 
     @property
     def used(self) -> dict[str, float]:
@@ -56,3 +59,23 @@ class DecidedMixture:
     def tokens(self) -> dict[str, int]:
         """Return each domain's training tokens, rounded."""
         return {domain: round(share * self.total_tokens) for domain, share in self.shares.items()}
+
+
+def count_parts(proportions: Mapping[str, float], lattice: int) -> dict[str, int]:
+    """Return how many of `lattice` parts each domain gets, by the largest remainder.
+
+    A share above ZERO gets at least one part, however small it is.
+    """
+    exact = {domain: share * lattice for domain, share in proportions.items()}
+    counts = {domain: int(part) for domain, part in exact.items()}
+    for domain, share in proportions.items():
+        if share > ZERO:
+            counts[domain] = max(counts[domain], 1)
+    missing = lattice - sum(counts.values())
+    order = sorted(exact, key=lambda domain: counts[domain] - exact[domain])
+    if missing < 0:  # small shares got a part of their own: the largest gives it
+        largest = max(exact, key=lambda domain: exact[domain])
+        return counts | {largest: counts[largest] + missing}
+    for domain in order[:missing]:
+        counts[domain] += 1
+    return counts

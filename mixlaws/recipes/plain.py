@@ -24,6 +24,6 @@ def _text(mixture: DecidedMixture) -> str:
 PLAIN = Recipe(
     "mixture.json",
     "any other trainer",
-    "proportions, counts on the lattice and tokens per domain.",
+    "proportions, parts of the lattice and tokens per domain.",
     _text,
 )

@@ -14,13 +14,16 @@ README = "README.md"
 _GUIDE = """\
 # The mixture for your trainer
 
-{notice}Mixture `{name}` on the 1/{lattice} lattice, for {tokens:,} tokens:
+The optimum in parts of 1/{lattice}, for {tokens:,} tokens:
 
 {table}
 
 Every weight is a share of training *tokens*. The trainers below draw sequences of one length in
 proportion to it, so shares of sequences are shares of tokens. Do not pass these numbers to a
 sampler that draws documents: documents of different domains differ in length.
+
+The last column is the mixture in parts of 1/{coarse}, which a confirmation trains on; no share of
+it differs from the optimum by more than {difference:.4f}.
 
 Replace `{data}/DOMAIN` by the place of each domain's tokenized data. Domains without a share are
 left out. Use one tokenizer for all domains: a share of tokens depends on it.
@@ -30,15 +33,15 @@ left out. Use one tokenizer for all domains: a share of tokens depends on it.
 
 
 def write_recipes(*, mixture: str | Path, optimum: str | Path, folder: str | Path) -> list[Path]:
-    """Write every recipe for the mixture in target_mixture.json into a folder; return the files.
+    """Write every recipe for the mixture in optimum.json into a folder; return the files.
 
-    The target's tokens come from optimum.json. Raises ConfigError if the proportions are not
-    multiples of 1 / lattice that sum to 1.
+    target_mixture.json, `mixture`, is shown beside it. Raises ConfigError if the proportions do not
+    sum to 1.
     """
-    record = read_json(optimum)
-    decided = DecidedMixture.of(read_json(mixture), record["target"])
+    record, rounded = read_json(optimum), read_json(mixture)
+    decided = DecidedMixture.of(record)
     texts = {recipe.file_name: recipe.text(decided) for recipe in RECIPES}
-    texts[README] = _guide(decided, record["support"])
+    texts[README] = _notice(record["support"]) + _guide(decided, rounded)
     for name, text in texts.items():
         with atomic_path(Path(folder) / name) as temporary:
             temporary.write_text(text)
@@ -53,10 +56,11 @@ def _notice(support: Mapping[str, Any]) -> str:
     return f"**Not a recommendation.** {' '.join(words)}\n\n"
 
 
-def _guide(mixture: DecidedMixture, support: Mapping[str, Any]) -> str:
+def _guide(mixture: DecidedMixture, rounded: Mapping[str, Any]) -> str:
+    coarse = rounded["proportions"]
     rows = [
-        f"| {domain} | {mixture.counts[domain]}/{mixture.lattice} | {float(share):.4f} | "
-        f"{mixture.tokens[domain]:,} |"
+        f"| {domain} | {float(share):.6f} | {mixture.counts[domain]:,} | "
+        f"{mixture.tokens[domain]:,} | {coarse[domain]:.4f} |"
         for domain, share in mixture.shares.items()
     ]
     uses = [
@@ -64,12 +68,13 @@ def _guide(mixture: DecidedMixture, support: Mapping[str, Any]) -> str:
         + recipe.guide.format(tokens=mixture.total_tokens)
         for recipe in RECIPES
     ]
+    head = ["| domain | share | parts | tokens | confirmed share |", "|---|---|---|---|---|"]
     return _GUIDE.format(
-        notice=_notice(support),
-        name=mixture.name,
-        lattice=mixture.lattice,
+        lattice=f"{mixture.lattice:,}",
+        coarse=rounded["lattice"],
+        difference=max(abs(float(s) - coarse[d]) for d, s in mixture.shares.items()),
         tokens=mixture.total_tokens,
-        table="\n".join(["| domain | share | | tokens |", "|---|---|---|---|", *rows]),
+        table="\n".join([*head, *rows]),
         data=DATA,
         recipes="\n".join(uses),
     )

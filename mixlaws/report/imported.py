@@ -32,7 +32,7 @@ def imported_section(found: PageData) -> Section | None:
 
 def _findings(record: Mapping[str, Any]) -> Iterator[Finding]:
     sizes = ", ".join(
-        f"{name} (N = {format_count(count)}, {record['num_checkpoints'][name]} checkpoints)"
+        f"{name} (N = {format_count(count)}, checkpoints: {record['num_checkpoints'][name]})"
         for name, count in record["sizes"].items()
     )
     yield Finding(

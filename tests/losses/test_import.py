@@ -1,6 +1,9 @@
 """Imported losses: what is refused, with its lines; what is changed, with its count."""
 
 import json
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -434,3 +437,42 @@ def test_contradictions_in_the_config(tmp_path):
         "  - losses.accept: must not repeat losses.drop, found spike in both\n"
         "  - validation.weights: must sum to 1, found 0.5"
     )
+
+
+MANY = """
+import resource, sys, time
+from own_tables import options
+from mixlaws.losses.stage import read_swarm
+start = time.process_time()
+swarm = read_swarm(options({"losses": sys.argv[1], "mixtures": sys.argv[2]}))
+peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
+print(len(swarm.losses), time.process_time() - start, peak)
+"""
+
+
+@pytest.mark.full
+def test_five_million_rows_are_read_within_a_minute_and_three_gigabytes(tmp_path):
+    shape = (5, 200, 250, 20)
+    size, mixture, step, domain = np.indices(shape).reshape(4, -1)
+    noise = np.random.default_rng(0).normal(0, 0.002, size.size)
+    table = pd.DataFrame(
+        {
+            "size": np.array(["14M", "31M", "70M", "160M", "410M"])[size],
+            "mixture": np.array([f"mix-{i:03d}" for i in range(shape[1])])[mixture],
+            "tokens": (step + 1) * 10**6,
+            "validation_domain": np.array([f"d{i}" for i in range(shape[3])])[domain],
+            "loss": 2 + (1 + step) ** -0.5 + 0.06 * size + 0.01 * domain + noise,
+        }
+    )
+    shares = np.random.default_rng(1).dirichlet(np.ones(10), shape[1])
+    mixtures = pd.DataFrame(shares, columns=[f"d{i}" for i in range(10)])
+    mixtures.insert(0, "id", [f"mix-{i:03d}" for i in range(shape[1])])
+    files = write(tmp_path, table, mixtures)
+    command = [sys.executable, "-c", MANY, files["losses"], files["mixtures"]]
+    said = subprocess.run(
+        command, cwd=Path(__file__).parent, capture_output=True, text=True, check=True
+    )
+    rows, seconds, peak = map(float, said.stdout.split())
+    assert rows == 5_000_000
+    assert seconds < 60  # 28 measured on one core
+    assert peak < 3  # gigabytes; 1.2 measured

@@ -1,32 +1,39 @@
+import csv
 import json
 import math
 from fractions import Fraction
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
+from scipy import stats
 
 from mixlaws.errors import ConfigError
 from mixlaws.files import write_json
 from mixlaws.recipes import RECIPES
+from mixlaws.recipes.mixture import LATTICE, DecidedMixture, count_parts
 from mixlaws.recipes.write import write_recipes
 
-MIXTURE = {
+OPTIMUM = {
+    "proportions": {"python": 0.1406, "docs": 0.6874, "cpp": 0.171995, "books": 0.0, "wiki": 5e-6},
+    "target": {"size": "332K", "num_params": 331_776, "tokens": 65_536_000},
+    "support": {"recommends": True, "headline": "Train on it.", "reason": "", "needs": ""},
+}
+ROUNDED = {
     "mixture": "optimum",
     "lattice": 64,
-    "proportions": {"python": 9 / 64, "docs": 44 / 64, "cpp": 11 / 64, "books": 0.0},
+    "proportions": {"python": 9 / 64, "docs": 44 / 64, "cpp": 11 / 64, "books": 0.0, "wiki": 0.0},
 }
-TARGET = {"size": "332K", "num_params": 331_776, "tokens": 1_228_800}
-# In the order of target_mixture.json, whose keys are sorted.
-EXPECTED = {"cpp": 11 / 64, "docs": 44 / 64, "python": 9 / 64}
+# In the order of optimum.json, whose keys are sorted. By hand: 65,536 r = 11,271.86, 45,049.45,
+# 9,214.36 and 0.33, which gets a part of its own.
+PARTS = {"books": 0, "cpp": 11_272, "docs": 45_049, "python": 9_214, "wiki": 1}
+EXPECTED = {domain: parts / LATTICE for domain, parts in PARTS.items() if parts}
 
 
-RECOMMENDED = {"recommends": True, "headline": "Train on it.", "reason": "", "needs": ""}
-
-
-def write(folder: Path, mixture=MIXTURE, support=RECOMMENDED) -> list[Path]:
-    write_json(mixture, folder / "target_mixture.json")
-    write_json({"target": TARGET, "support": support}, folder / "optimum.json")
+def write(folder: Path, optimum=OPTIMUM) -> list[Path]:
+    write_json(ROUNDED, folder / "target_mixture.json")
+    write_json(optimum, folder / "optimum.json")
     return write_recipes(
         mixture=folder / "target_mixture.json",
         optimum=folder / "optimum.json",
@@ -38,6 +45,32 @@ def write(folder: Path, mixture=MIXTURE, support=RECOMMENDED) -> list[Path]:
 def recipes(tmp_path) -> Path:
     write(tmp_path)
     return tmp_path / "recipes"
+
+
+def test_hugging_face_draws_the_shares(recipes) -> None:
+    """200,000 draws by the real loader follow the recipe (chi-square)."""
+    datasets = pytest.importorskip("datasets")
+    recipe = json.loads((recipes / "hugging_face.json").read_text())
+    num_draws = 200_000
+    data = [
+        datasets.Dataset.from_dict({"domain": [name] * math.ceil(1.02 * share * num_draws + 50)})
+        for name, share in zip(recipe["domains"], recipe["probabilities"], strict=True)
+    ]
+    mixed = datasets.interleave_datasets(
+        data,
+        probabilities=recipe["probabilities"],
+        stopping_strategy=recipe["stopping_strategy"],
+        seed=0,
+    )
+    assert len(mixed) >= num_draws
+    drawn = np.array(mixed.select(range(num_draws)).with_format("arrow")[:]["domain"])
+    counts = np.array([(drawn == name).sum() for name in recipe["domains"]])
+    expected = num_draws * np.array(recipe["probabilities"])
+    assert dict(zip(recipe["domains"], recipe["probabilities"], strict=True)) == EXPECTED
+    large = expected >= 5  # the chi-square distribution needs this
+    assert stats.chisquare(counts[large], expected[large] * counts[large].sum()
+                           / expected[large].sum()).pvalue > 1e-3  # fmt: skip
+    assert counts[~large].sum() <= 20
 
 
 def test_megatron_reads_weight_prefix_pairs(recipes) -> None:
@@ -69,35 +102,65 @@ def test_nanotron_reads_a_data_stage(recipes) -> None:
     assert sum(dataset["dataset_weights"]) == 1.0
 
 
-def test_plain_record_counts_tokens(recipes) -> None:
+def test_levanter_has_one_weight_per_config(recipes) -> None:
+    """The check of LMMixtureDatasetConfig: configs and weights have the same names."""
+    data = yaml.safe_load((recipes / "levanter.yaml").read_text())["data"]
+    assert data["train_weights"] == EXPECTED
+    assert set(data["configs"]) == set(EXPECTED)
+    assert data["configs"]["cpp"] == {"train_urls": ["DATA/cpp/*.jsonl.gz"]}
+    assert data["stop_strategy"] == "restart"
+
+
+def test_litgpt_has_one_weight_per_folder(recipes) -> None:
+    record = json.loads((recipes / "litgpt.json").read_text())
+    assert record["input_dirs"] == [f"DATA/{domain}" for domain in EXPECTED]
+    assert record["weights"] == list(EXPECTED.values())
+
+
+def test_plain_files_count_tokens(recipes) -> None:
     record = json.loads((recipes / "mixture.json").read_text())
     assert record["unit"] == "share of training tokens"
-    assert record["counts"] == {"python": 9, "docs": 44, "cpp": 11, "books": 0}
-    assert record["proportions"] == MIXTURE["proportions"]
-    assert record["tokens"] == {"python": 172_800, "docs": 844_800, "cpp": 211_200, "books": 0}
-    assert sum(record["tokens"].values()) == record["total_tokens"] == 1_228_800
+    assert record["counts"] == PARTS
+    assert record["tokens"] == {domain: 1000 * parts for domain, parts in PARTS.items()}
+    assert sum(record["tokens"].values()) == record["total_tokens"] == 65_536_000
+    with (recipes / "mixture.csv").open() as file:
+        rows = {row["domain"]: row for row in csv.DictReader(file)}
+    assert {domain: int(row["parts"]) for domain, row in rows.items()} == PARTS
+    assert float(rows["cpp"]["share"]) == EXPECTED["cpp"]
+    assert rows["wiki"]["tokens"] == "1000"
 
 
 def test_guide_says_what_a_weight_is_and_names_every_file(recipes) -> None:
     guide = (recipes / "README.md").read_text()
     assert "share of training *tokens*" in guide
-    assert "| docs | 44/64 | 0.6875 | 844,800 |" in guide
+    assert "| docs | 0.687393 | 45,049 | 45,049,000 | 0.6875 |" in guide
+    assert "1/64, which a confirmation trains on; no share of\nit differs from" in guide
     files = {path.name for path in recipes.iterdir()} - {"README.md"}
-    assert files == {"megatron.txt", "olmo_core.yaml", "nanotron.yaml", "mixture.json"}
     assert files == {recipe.file_name for recipe in RECIPES}
+    assert len(files) == 8
     assert all(f"`{name}`" in guide for name in files)
 
 
-@pytest.mark.parametrize("lattice", [7, 60, 100, 64])
-def test_every_lattice_sums_to_one(tmp_path, lattice) -> None:
-    counts = {"a": 1, "b": 2, "c": lattice - 3}
-    proportions = {domain: count / lattice for domain, count in counts.items()}
-    mixture = {"mixture": "optimum", "lattice": lattice, "proportions": proportions}
-    write(tmp_path, mixture)
-    words = (tmp_path / "recipes" / "megatron.txt").read_text().split()
-    assert math.fsum(map(float, words[0::2])) == pytest.approx(1.0, abs=1e-15)
-    record = json.loads((tmp_path / "recipes" / "mixture.json").read_text())
-    assert sum(Fraction(count, lattice) for count in record["counts"].values()) == 1
+@pytest.mark.parametrize("lattice", [7, 60, 64, LATTICE])
+def test_parts_sum_exactly_and_no_positive_share_becomes_nothing(lattice) -> None:
+    generator = np.random.default_rng(lattice)
+    for _ in range(200):
+        shares = generator.dirichlet(np.full(5, 0.3))
+        shares[shares < 1e-7] = 0.0
+        proportions = dict(zip("abcde", (shares / shares.sum()).tolist(), strict=True))
+        counts = count_parts(proportions, lattice)
+        assert sum(Fraction(count, lattice) for count in counts.values()) == 1
+        assert all((counts[name] > 0) == (share > 0) for name, share in proportions.items())
+        if lattice == LATTICE:
+            off = [abs(counts[name] - share * lattice) for name, share in proportions.items()]
+            assert max(off) < 5
+
+
+def test_a_share_of_seven_thousandths_stays() -> None:
+    """On the 1/64 lattice it became 0."""
+    target = {"tokens": 10**9}
+    decided = DecidedMixture.of({"proportions": {"a": 0.993, "b": 0.007}, "target": target})
+    assert decided.counts == {"a": 65_077, "b": 459}
 
 
 def test_writing_twice_gives_the_same_bytes(tmp_path) -> None:
@@ -105,18 +168,20 @@ def test_writing_twice_gives_the_same_bytes(tmp_path) -> None:
     assert [path.read_bytes() for path in first] == [path.read_bytes() for path in second]
 
 
-@pytest.mark.parametrize(
-    "proportions", [{"a": 0.3, "b": 0.7}, {"a": 0.25, "b": 0.5}, {"a": -0.25, "b": 1.25}]
-)
-def test_proportions_off_the_lattice_are_refused(tmp_path, proportions) -> None:
-    mixture = {"mixture": "optimum", "lattice": 64, "proportions": proportions}
-    with pytest.raises(ConfigError, match="optimum are not multiples of 1/64 that sum to 1"):
-        write(tmp_path, mixture)
+@pytest.mark.parametrize("proportions", [{"a": 0.25, "b": 0.5}, {"a": -0.25, "b": 1.25}])
+def test_proportions_that_are_none_are_refused(tmp_path, proportions) -> None:
+    with pytest.raises(ConfigError, match=r"optimum do not sum to 1 or are below 0: .* Rerun find"):
+        write(tmp_path, OPTIMUM | {"proportions": proportions})
 
 
 def test_the_readme_says_when_the_mixture_is_no_recommendation(tmp_path, recipes) -> None:
     assert "Not a recommendation" not in (recipes / "README.md").read_text()
     support = {"recommends": False, "headline": "Unknown.", "reason": "Far.", "needs": "More."}
-    write(tmp_path / "far", support=support)
+    write(tmp_path / "far", OPTIMUM | {"support": support})
     words = (tmp_path / "far" / "recipes" / "README.md").read_text()
-    assert "**Not a recommendation.** Unknown. Far. More.\n\nMixture `optimum`" in words
+    assert words.startswith("**Not a recommendation.** Unknown. Far. More.\n\n# The mixture")
+
+
+def test_the_page_names_every_recipe(root) -> None:
+    page = (root / "docs/recipes.md").read_text()
+    assert all(f"`{recipe.file_name}`" in page for recipe in RECIPES)

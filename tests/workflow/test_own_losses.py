@@ -1,9 +1,11 @@
 """Losses that somebody has: Snakemake and `mixlaws fit` write the same bytes."""
 
+import json
 import shutil
 import subprocess
 import sys
 
+import pandas as pd
 import pytest
 from own_tables import grid_mixtures, grid_table, write
 from workflow_project import copy_project
@@ -35,13 +37,13 @@ def doors(tmp_path_factory):
 
 
 def contents(folder):
-    """Return the bytes of every result but logs."""
+    """Return the bytes of every result but logs and costs."""
     files = [path for path in sorted(folder.rglob("*")) if path.is_file()]
     names = [path.relative_to(folder).as_posix() for path in files]
     return {
         name: path.read_bytes()
         for name, path in zip(names, files, strict=True)
-        if not name.startswith("logs/") and "/." not in f"/{name}"
+        if not name.startswith(("logs/", "benchmarks/")) and "/." not in f"/{name}"
     }
 
 
@@ -65,3 +67,32 @@ def test_a_second_run_does_nothing(doors):
     shutil.rmtree(project.folder / "results")
     shutil.copytree(project.folder / "by_rules", project.folder / "results")
     assert "Nothing to be done" in project.snakemake("--dry-run", config="own.yaml")
+
+
+@pytest.mark.slow
+def test_the_published_pair_of_regmix_in_one_command(published, tmp_path):
+    """512 runs to a page with held-out scores of all laws, and no claim about another size."""
+    folder = published / "regmix"
+    command = [sys.executable, "-m", "mixlaws", "fit", "--reader", "regmix", "--name", "regmix"]
+    command += ["--losses", str(folder / "train_pile_loss_1m.csv"), "--replicates", "10"]
+    command += ["--mixtures", str(folder / "train_mixture_1m.csv")]
+    subprocess.run(command, cwd=tmp_path, check=True)
+    results = tmp_path / "results/regmix"
+    record = json.loads((results / "import.json").read_text())
+    assert (record["num_runs"], len(record["domains"])) == (512, 17)
+    assert len(record["validation_domains"]) == 13
+    scores = pd.read_csv(results / "laws/scores.csv")
+    assert set(scores["size"]) == {"1M"}
+    assert {"additive", "exponential", "linear", "mean"} <= set(scores["law"])
+    cc = scores[(scores["law"] == "additive") & (scores["validation_domain"] == "pile_cc")]
+    assert cc["spearman"].min() >= 0.985
+    optimum = json.loads((results / "optimum.json").read_text())
+    assert optimum["target"] == {"size": "1M", "tokens": 1e9, "num_params": 1_000_000}
+    assert sum(optimum["proportions"].values()) == pytest.approx(1, abs=1e-9)
+    page = (results / "report.html").read_text()
+    assert "nothing is said about losses at another size" in page
+    refused = subprocess.run(
+        [*command, "--target", "1B:100B"], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert refused.returncode == 1
+    assert "losses of one size (1,000,000 parameters) cannot be extrapolated" in refused.stderr

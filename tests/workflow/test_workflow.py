@@ -134,7 +134,7 @@ def test_the_default_target_is_the_demo(fresh):
 
 
 def write_text_for(folder, path):
-    """Put a file where each pattern of an experiment looks for text."""
+    """Put a file where each pattern of an experiment looks for text or losses."""
     config = yaml.safe_load(path.read_text())
     measured = config.get("validation", {}).get("domains", {})
     for source in (config.get("domains", {}) | measured).values():
@@ -142,6 +142,8 @@ def write_text_for(folder, path):
             file = folder / pattern.replace("$MIXLAWS_CORPORA", "corpora").replace("*", "x")
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text('{"text": "text"}\n')
+    for name in config.get("losses", {}).get("files", {}).values():
+        (folder / name).write_text("a table\n")
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,10 @@ from mixlaws.errors import ending_with_one_message
 from mixlaws.losses.run_files import source_files
 
 check_repeated_keys(workflow.configfiles)
-config.update(complete_config(config))
+COMPLETE = complete_config(config)
+# In the order of the model, so that the page lists the config as `mixlaws fit` does.
+config.clear()
+config.update(COMPLETE)
 
 EXPERIMENT = config["experiment"]
 STAGES = stage_settings(config)

@@ -105,7 +105,7 @@ def long_form(table: pd.DataFrame, match: Match, path: Path, pattern: str) -> pd
     names = [str(domains[name]) for name in columns]
     codes = np.tile(np.arange(len(columns)), len(table))
     return losses.assign(
-        validation_domain=pd.Categorical.from_codes(codes, names),
+        validation_domain=pd.Categorical.from_codes(codes, pd.Index(names)),
         loss=table[columns].to_numpy(dtype=float).ravel(),
     )
 

@@ -70,6 +70,6 @@ def test_the_published_pair(published):
     table = pd.read_csv(files["losses"], index_col="index")
     assert (found.losses == table.to_numpy()).all()
     assert swarm.remarks == (
-        "The shares of 410 of 512 mixtures were rounded and are rescaled to sum to 1; the largest "
+        "The shares of 303 of 512 mixtures were rounded and are rescaled to sum to 1; the largest "
         "error of a sum was 0.004.",
     )
