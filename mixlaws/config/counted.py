@@ -100,10 +100,11 @@ def _window_problems(counts: Counts, plan: Mapping[str, Any]) -> Iterator[str]:
             )
     for domain, tokens in counts.validation.items():
         if (found := num_windows(tokens, length)) < wanted:
+            less = f"set validation.num_windows to at most {found:,}"
             yield (
                 f"validation domain {domain}: its {tokens:,} tokens hold {found:,} of the "
                 f"{wanted:,} windows of {length:,} tokens. Give it more text, raise "
-                f"validation.share, or set validation.num_windows to at most {max(found, 1):,}"
+                f"validation.share, or {less if found else 'lower training.sequence_length'}"
             )
 
 

@@ -146,5 +146,6 @@ def supply(
     if accounting is None or not measured_factor:
         return target_supply(available_tokens, {}, 0)
     table = read_table(accounting, ["domain", "split", "num_tokens"])
-    counted = table[table["split"] == "train"].set_index("domain")["num_tokens"]
-    return target_supply(available_tokens, counted.to_dict(), measured_factor)
+    train = table[table["split"] == "train"]
+    counted = dict(zip(train["domain"], train["num_tokens"], strict=True))
+    return target_supply(available_tokens, counted, measured_factor)

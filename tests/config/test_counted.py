@@ -43,7 +43,7 @@ def test_windows_are_counted_per_validation_domain(demo):
     counts = make_counts(validation=MEASURED | {"rst": 64 * 128, "tests": 100})
     assert problems(demo, counts) == [
         "validation domain tests: its 100 tokens hold 0 of the 64 windows of 128 tokens. Give it "
-        "more text, raise validation.share, or set validation.num_windows to at most 1",
+        "more text, raise validation.share, or lower training.sequence_length",
         "validation domain rst: its 8,192 tokens hold 63 of the 64 windows of 128 tokens. Give it "
         "more text, raise validation.share, or set validation.num_windows to at most 63",
     ]

@@ -265,10 +265,10 @@ class TestFaults:
         make_config(project.folder, training=config["training"], target=target)
         self.fail(
             project,
-            "the tokens of the experiment have 4 problems:",
+            "the tokens of the experiment have 6 problems:",
             "  - validation domain web: its ",
             " tokens hold 0 of the 16 windows of 4,096 tokens. Give it more text, raise "
-            "validation.share, or set validation.num_windows to at most 1",
+            "validation.share, or lower training.sequence_length",
             "  - a proxy of 1,966,080 tokens would repeat text more than training.max_epochs (4) "
             "times: web has ",
             target=CHECKED,

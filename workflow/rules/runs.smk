@@ -24,6 +24,7 @@ rule write_mixtures:
     input:
         manifests=token_files(".json"),
         accounting="results/{experiment}/accounting.csv",
+        checked="results/{experiment}/tokens/checked.json",
     output:
         "results/{experiment}/mixtures.csv",
     log:

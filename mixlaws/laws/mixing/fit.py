@@ -69,7 +69,7 @@ def check_mixtures(proportions: np.ndarray) -> None:
     found = len(np.unique(proportions, axis=0))
     if found < MIN_MIXTURES:
         raise FitError(
-            f"a mixing law cannot be fitted to {found} different mixture(s). It needs at least "
+            f"a mixing law cannot be fitted to {found} different mixtures. It needs at least "
             f"{MIN_MIXTURES}. Raise mixtures.count"
         )
 
