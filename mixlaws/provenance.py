@@ -27,7 +27,7 @@ PACKAGE = Path(str(files("mixlaws")))
 # does not invalidate tokens or runs. Raise TEXT_VERSION if a change gives other documents or tokens
 # for the same text, and TRAINING_VERSION if it gives other batches or losses for the same run. The
 # tests in tests/text/test_tokens.py and tests/training fail in these cases.
-TEXT_VERSION = 2
+TEXT_VERSION = 3
 TRAINING_VERSION = 1
 LOGS_SHOWN = "MIXLAWS_LOGS_SHOWN"
 """Set by the Snakefile if Snakemake prints the logs of failed jobs, which contain the message."""

@@ -54,7 +54,7 @@ def _ending_in(tokenizer: Tokenizer, end: str) -> Tokenizer:
 def _spelled_by_text(tokenizer: Tokenizer, end: str) -> str:
     """Return a text that the tokenizer writes with the end's id, or an empty string."""
     tokenizer.encode_special_tokens = True
-    identity = tokenizer.token_to_id(end)
+    identity: Any = tokenizer.token_to_id(end)
     texts = [end, f"a {end} b", f"a{end}b", f"({end})", f"\n{end}\n", end * 2, f" {end}", f"{end} "]
     texts += [end.upper(), end.lower(), "\U0010fffd", "a\n\tb", "汉字", "{}[]"]
     for text in texts:

@@ -114,8 +114,8 @@ class _Joined:
             counts = self._drops()
             exact, near = counts["num_dropped_exact"], counts["num_dropped_near"]
             raise DataError(
-                f"the {self.split} split is empty after removing {exact:,} exact and {near:,} near "
-                f"duplicates of other documents{cap}. Give the domain text that no other domain "
+                f"the {self.split} split is empty after removing duplicates ({exact:,} exact, "
+                f"{near:,} near){cap}. Give the domain text that no other domain "
                 "has, change validation.share, or raise max_tokens"
             )
         stopped = any(part["text_bytes_before_cap_is_estimated"] for part in self.parts)

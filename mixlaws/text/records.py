@@ -41,7 +41,7 @@ class _NullFieldError(Exception):
     """A filter has read a field that is null."""
 
 
-class _Filter(simpleeval.SimpleEval):  # type: ignore[misc]
+class _Filter(simpleeval.SimpleEval):
     """Evaluates a filter, which may compare a field with a list of values."""
 
     def __init__(self) -> None:

@@ -2,12 +2,9 @@
 
 from functools import cache
 
-from mixlaws.config.complete import read_sections
-from mixlaws.config.given import check_given_files
-from mixlaws.config.merged import with_origins
-from mixlaws.config.repeated_keys import check_repeated_keys
+from mixlaws.config.start import start_sections
 from mixlaws.text.sources import SOURCES as SOURCE_KINDS
-from mixlaws.text.sources.paths import is_plain, modified_at, plain_path
+from mixlaws.text.sources.paths import modified_at, plain_path, watched
 from mixlaws.text.sources.token_files import given_files
 from mixlaws.mixtures.lattice import NATURAL, OPTIMUM
 from mixlaws.text.division import division_of, plan_parts, plan_shards
@@ -26,14 +23,12 @@ from mixlaws.provenance import TEXT_VERSION, TRAINING_VERSION
 from mixlaws.errors import ending_with_one_message
 from mixlaws.files import read_json
 
-check_repeated_keys(workflow.configfiles)
-IS_MAIN = workflow.is_main_process
-with with_origins(
-    workflow.configfiles, workflow.config_settings.config, is_told=IS_MAIN
-):
-    SECTIONS = read_sections(config, is_checked=not IS_MAIN)
-if IS_MAIN:
-    check_given_files(SECTIONS)
+SECTIONS = start_sections(
+    config,
+    workflow.configfiles,
+    workflow.config_settings.config,
+    is_main=workflow.is_main_process,
+)
 # Params of rules are plain built-ins, because Snakemake does not compare other types with the last run.
 config.update(SECTIONS.model_dump())
 
@@ -131,6 +126,11 @@ def division_for(wildcards):
 def part_of(wildcards):
     """Return the part that a job reads, with file sizes, so that a changed file is read again."""
     return parts_of(wildcards.domain)[int(wildcards.part)].as_param()
+
+
+def files_of(wildcards):
+    """Return the files of a part; none if the source does not consist of files."""
+    return parts_of(wildcards.domain)[int(wildcards.part)].files
 
 
 def documents_of(domains):

@@ -15,20 +15,9 @@ if "file" in TOKENIZER:
     TOKENIZER["file"] = plain_path(TOKENIZER["file"], "tokenizer.file")
 
 
-def source_files(wildcards):
-    """Return the files of a part that Snakemake can watch; none if there are no files."""
-    files = parts_of(wildcards.domain)[int(wildcards.part)].files
-    return [file.path for file in files if is_plain(file.path)]
-
-
-def unwatched_files(wildcards):
-    """Return the other files of a part, with the time of their last change."""
-    return modified_at(parts_of(wildcards.domain)[int(wildcards.part)].files)
-
-
 rule read_part:
     input:
-        source_files,
+        lambda wildcards: watched(files_of(wildcards)),
     output:
         "results/{experiment}/text/{domain}/{part}.parquet",
     log:
@@ -43,7 +32,7 @@ rule read_part:
         options=lookup(dpath="{domain}", within=TEXT_OPTIONS),
         validation_share=validation_share_of,
         part=part_of,
-        unwatched=unwatched_files,
+        unwatched=lambda wildcards: modified_at(files_of(wildcards)),
         version=TEXT_VERSION,
     script:
         "../scripts/read_part.py"

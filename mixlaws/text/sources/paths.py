@@ -65,6 +65,11 @@ def plain_path(path: str, key: str) -> str:
     return expanded
 
 
+def watched(files: Iterable[SourceFile]) -> list[str]:
+    """Return the paths of the files that Snakemake takes as they are: inputs of a rule."""
+    return [file.path for file in files if is_plain(file.path)]
+
+
 def modified_at(files: Iterable[SourceFile]) -> list[list[Any]]:
     """Return path and time of the last change of the files that Snakemake cannot watch."""
     return [
