@@ -14,7 +14,7 @@ import yaml
 
 from mixlaws.config.experiment import Experiment
 
-DEMO = yaml.safe_load((Path(__file__).parents[1] / "config.yaml").read_text())
+DEMO = yaml.safe_load((Path(__file__).parent / "config" / "whole.yaml").read_text())
 SCHEMA = Experiment.model_json_schema()
 OPTIONAL_PART = 0.25
 SECTION_PART = 0.6

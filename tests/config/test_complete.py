@@ -18,7 +18,7 @@ def test_a_job_does_not_check_keys_against_each_other_again(demo):
 
 @pytest.fixture
 def demo(root):
-    return yaml.safe_load((root / "config.yaml").read_text())
+    return yaml.safe_load((root / "tests/config/whole.yaml").read_text())
 
 
 def problems(config):

@@ -20,7 +20,7 @@ def make_counts(train=ENOUGH, validation=MEASURED):
 
 @pytest.fixture(scope="module")
 def demo(root):
-    return yaml.safe_load((root / "config.yaml").read_text())
+    return yaml.safe_load((root / "tests/config/whole.yaml").read_text())
 
 
 def problems(demo, counts, **changes):

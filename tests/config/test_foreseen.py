@@ -13,7 +13,7 @@ SINGLE = {"training.sizes": ["332K"], "training.num_evaluations": 1, "target.tok
 
 @pytest.fixture(scope="module")
 def demo(root):
-    return yaml.safe_load((root / "config.yaml").read_text())
+    return yaml.safe_load((root / "tests/config/whole.yaml").read_text())
 
 
 def changed(demo, changes):

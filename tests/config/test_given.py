@@ -17,7 +17,7 @@ from mixlaws.errors import DataError
 @pytest.fixture
 def config(root, tmp_path):
     """Return the demo with one domain of token files and a tokenizer that is given."""
-    found = copy.deepcopy(yaml.safe_load((root / "config.yaml").read_text()))
+    found = copy.deepcopy(yaml.safe_load((root / "tests/config/whole.yaml").read_text()))
     found["tokenizer"] = {"file": str(tmp_path / "tokenizer.json")}
     found["domains"]["cpp"] = {"source": "tokens", "folder": str(tmp_path)}
     return found

@@ -75,7 +75,7 @@ def test_the_schema_accepts_what_the_models_accept(root):
     ],
 )
 def test_the_schema_refuses_what_the_models_refuse(root, section, key, value):
-    config = json.loads(json.dumps(yaml.safe_load((root / "config.yaml").read_text())))
+    config = json.loads(json.dumps(yaml.safe_load((root / "tests/config/whole.yaml").read_text())))
     config[section][key] = value
     with pytest.raises(ConfigError):
         complete_config(config)

@@ -252,6 +252,6 @@ def test_supply_takes_stated_tokens_before_counted_ones(tmp_path):
 def test_the_shipped_config_names_known_options(root):
     import yaml
 
-    options = complete_config(yaml.safe_load((root / "config.yaml").read_text()))
+    options = complete_config(yaml.safe_load((root / "tests/config/whole.yaml").read_text()))
     assert set(OPTIMUM) <= set(options["optimum"])
     assert set(OPTIONS) == set(options["laws"])

@@ -14,7 +14,7 @@ RESULTS = Results("r")
 
 @pytest.fixture
 def demo(root):
-    return read_sections(yaml.safe_load((root / "config.yaml").read_text()))
+    return read_sections(yaml.safe_load((root / "tests/config/whole.yaml").read_text()))
 
 
 def test_every_run_is_listed_once_with_its_role(demo):

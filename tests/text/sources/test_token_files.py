@@ -127,7 +127,7 @@ def test_the_plan_knows_the_tokens(workplace):
 
 
 def test_a_tokenizer_must_be_given_too(workplace, root):
-    config = yaml.safe_load((root / "config.yaml").read_text())
+    config = yaml.safe_load((root / "tests/config/whole.yaml").read_text())
     domain = next(iter(config["domains"]))
     config["domains"][domain] = source(workplace)
     config["tokenizer"] = {"train": {"vocabulary_size": 512}}
