@@ -26,7 +26,7 @@ def parse(command):
 
 
 def test_its_commands_make_whole_configs(page):
-    lines = [line.strip() for line in page.splitlines() if line.startswith("    mixlaws fit")]
+    lines = [line.strip() for line in page.splitlines() if line.startswith("mixlaws fit")]
     assert len(lines) == EXAMPLES
     configs = [complete_config(config_of(parse(line))) for line in lines]
     assert configs[0]["target"] == {"size": "1B", "tokens": 10**11}

@@ -39,6 +39,7 @@ class Truth:
     validation_domains: list
     noise: float = 0.002
     weights: dict = None
+    at_point: bool = False
 
     @cached_property
     def strengths(self):

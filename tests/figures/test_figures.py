@@ -224,7 +224,7 @@ def test_costs_are_summed_over_jobs(folder):
     assert costs.loc["fit laws", ["num_jobs", "seconds"]].tolist() == [1, 2.5]
     text = {"read part", "find duplicates", "make tokenizer", "tokenize shard", "join shards"}
     text |= {"publish tokens", "adopt tokens", "account tokens"}
-    runs_of_all = {"write mixtures", "train proxies", "train confirmation"}
+    runs_of_all = {"check tokens", "write mixtures", "train proxies", "train confirmation"}
     losses_of_all = {"collect losses", "collect confirmation", "compare confirmation"}
     analysis = {"score laws", "fit laws", "find optimum", "round optimum", "write recipes"}
     assert set(costs.index) == text | runs_of_all | losses_of_all | analysis

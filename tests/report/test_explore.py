@@ -47,7 +47,7 @@ def folder(tmp_path_factory, write_results):
     folder = tmp_path_factory.mktemp("page")
     config = write_results(folder)
     draw_figures(folder, config, folder / "figures")
-    write_json(config, folder / "config.json")
+    (folder / "config.json").write_text(json.dumps(config))  # in the order of the config
     return folder
 
 

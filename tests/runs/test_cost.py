@@ -20,7 +20,7 @@ from mixlaws.runs.supply import matched_repetition
 @pytest.fixture
 def load(root):
     def load(name, **changes):
-        path = root / (f"experiments/{name}.yaml" if name != "demo" else "config.yaml")
+        path = root / (f"experiments/{name}.yaml" if name != "demo" else "tests/config/whole.yaml")
         config = yaml.safe_load(new_config(name) if name == "new" else path.read_text())
         for key, value in changes.items():
             section, name = key.split("__")
@@ -114,11 +114,11 @@ def mixlaws(root, *arguments):
 
 def test_plan_is_a_command_that_prints_the_plan_and_then_refuses(root, tmp_path):
     arguments = ["plan", "--directory", tmp_path, "--configfile"]
-    found = mixlaws(root, *arguments, "config.yaml")
+    found = mixlaws(root, *arguments, "tests/config/whole.yaml")
     assert found.returncode == 0, found.stderr
     assert "sum of all" in found.stdout
     assert (tmp_path / "results/demo/plan.csv").is_file()
-    config = yaml.safe_load((root / "config.yaml").read_text())
+    config = yaml.safe_load((root / "tests/config/whole.yaml").read_text())
     config["training"]["max_epochs"] = 0.5
     (tmp_path / "short.yaml").write_text(yaml.safe_dump(config))
     refused = mixlaws(root, *arguments, tmp_path / "short.yaml")
