@@ -32,6 +32,19 @@ LAWS = {
     "step": "laws/step_law.csv",
     "size": "laws/size_law.csv",
 }
+DECIDING = {
+    "choice": LAWS["choice"],
+    "law": LAWS["law"],
+    "step_law": LAWS["step"],
+    "size_law": LAWS["size"],
+}
+TABLES = {
+    "targets": "laws/targets.json",
+    "mixing": "laws/mixing_law.csv",
+    "joint": "laws/joint_law.csv",
+    "line": "laws/line_law.csv",
+    "slope": "laws/slope_tests.csv",
+}
 Say = Callable[[str], None]
 
 
@@ -59,8 +72,7 @@ def analyse(
     choice = {"choice": LAWS["choice"]}
     score_laws(swarm, _paths(folder, scores | choice), settings["score"])
     say("fitting the laws")
-    tables = {"mixing": "laws/mixing_law.csv", "joint": "laws/joint_law.csv"}
-    fit_laws(swarm | _paths(folder, choice), _paths(folder, LAWS | tables), settings["fit"])
+    fit_laws(swarm | _paths(folder, choice), _paths(folder, LAWS | TABLES), settings["fit"])
     say("finding the optimum and its intervals")
     outputs = {
         "optimum": "optimum.json",
@@ -69,7 +81,7 @@ def analyse(
         "interaction": "laws/interaction.csv",
     }
     find_optimum(
-        swarm | _paths(folder, LAWS),
+        swarm | _paths(folder, DECIDING),
         _paths(folder, outputs),
         settings["decide"],
         processes=processes,

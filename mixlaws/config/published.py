@@ -93,8 +93,8 @@ class Study(Section):
     base_model: str | None = key(
         "Checkpoint that training continued from, as named in the log; null if there is none."
     )
-    names: dict[Any, str] = key(
-        "Names of mixtures by the authors' run number; others are called mix-<number>."
+    names: dict[str, str] = key(
+        "Names of mixtures by the authors' run number in quotes; others are called mix-<number>."
     )
     corrections: list[Correction] = key("Known defects of the logs, corrected in this order.")
 

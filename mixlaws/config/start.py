@@ -6,11 +6,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from mixlaws.config.complete import read_sections
+from mixlaws.config.complete import AnyExperiment, read_sections
 from mixlaws.config.experiment import Experiment
 from mixlaws.config.given import check_given_files
 from mixlaws.config.merged import with_origins
-from mixlaws.config.published import PublishedExperiment
 from mixlaws.config.repeated_keys import check_repeated_keys
 
 
@@ -20,7 +19,7 @@ def start_sections(
     given: Mapping[str, Any],
     *,
     is_main: bool,
-) -> Experiment | PublishedExperiment:
+) -> AnyExperiment:
     """Return the sections of a config that Snakemake merged from files and from --config.
 
     The jobs of a workflow (`is_main` is false) do not check again what was checked at its start.

@@ -37,10 +37,10 @@ def hold(number, folder, count, runs_per_device, seconds=0.1):
         (folder / f"job-{number}").write_text(f"{began} {time.monotonic()} {' '.join(devices)}")
 
 
-def run_jobs(folder, num_jobs, *, count=1, runs_per_device=1):
+def run_jobs(folder, num_jobs, *, count=1, runs_per_device=1, seconds=0.1):
     """Run jobs at once; return (began, ended, devices) of each."""
     jobs = [
-        PROCESSES.Process(target=hold, args=(number, folder, count, runs_per_device))
+        PROCESSES.Process(target=hold, args=(number, folder, count, runs_per_device, seconds))
         for number in range(num_jobs)
     ]
     for job in jobs:
@@ -59,7 +59,7 @@ def most_at_once(found, device):
 
 
 def test_ten_jobs_use_all_three_devices_and_never_two_on_one(machine):
-    found = run_jobs(machine, 10)
+    found = run_jobs(machine, 10, seconds=0.6)  # long enough for all to start meanwhile
     assert len(found) == 10
     assert {device for *_, devices in found for device in devices} == set(THREE.split(","))
     assert [most_at_once(found, device) for device in THREE.split(",")] == [1, 1, 1]

@@ -133,7 +133,7 @@ def test_published_losses_have_nothing_to_plan_or_to_wait_for(root, tmp_path, co
     arguments = ["--directory", tmp_path, "--configfile", "experiments/paper.yaml"]
     found = mixlaws(root, command, *arguments)
     assert found.returncode == 0, found.stderr
-    assert found.stdout.startswith("paper: fits laws to published losses.")
+    assert found.stdout.startswith("paper: fits laws to losses that exist.")
     assert not list(tmp_path.iterdir())
 
 

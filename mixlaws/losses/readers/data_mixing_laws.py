@@ -109,7 +109,7 @@ def _reorder(
     return tuple(by_domain[domain] for domain in domains)
 
 
-def _mixtures(runs: pd.DataFrame, domains: list[str], names: Mapping[int, str]) -> pd.DataFrame:
+def _mixtures(runs: pd.DataFrame, domains: list[str], names: Mapping[str, str]) -> pd.DataFrame:
     """Return the mixture table; equal proportions get one id, from their lowest run number."""
     wrong = [shares for shares in set(runs["shares"]) if len(shares) != len(domains)]
     if wrong:
@@ -122,7 +122,7 @@ def _mixtures(runs: pd.DataFrame, domains: list[str], names: Mapping[int, str]) 
         np.array(table["shares"].tolist()), [f"run {run}" for run in table["run"]]
     )
     columns = {
-        "id": [names.get(run, mixture_id(run)) for run in table["run"]],
+        "id": [names.get(str(run), mixture_id(run)) for run in table["run"]],
         "kind": np.where(table["run"] >= NAMED_RUNS, NAMED, "sample"),
         "phase": 0,
         "until_tokens": None,
