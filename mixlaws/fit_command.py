@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import argparse
+import os
+import shlex
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from mixlaws.config.losses import ACCEPT_RULES, DROP_RULES, READER_NAMES
 from mixlaws.losses.keys import parse_count, parse_target
+from mixlaws.provenance import COMMAND
 
 SUMMARY = "fit laws to losses that you have, and write the results and the page"
 PROCESSES = 2
@@ -108,6 +112,7 @@ def _fit(arguments: argparse.Namespace) -> None:
     from mixlaws.config.complete import complete_config
     from mixlaws.own_losses import fit_losses
 
+    os.environ.setdefault(COMMAND, shlex.join(["mixlaws", *sys.argv[1:]]))  # the page shows it
     config = complete_config(config_of(arguments))
     folder = arguments.directory / "results" / config["experiment"]
     page = fit_losses(config, folder, processes=PROCESSES)

@@ -13,8 +13,8 @@ ROOT = Path(__file__).parents[2]
 PIN = re.compile(r"([A-Za-z0-9_.-]+)(?:\[[a-z,]+\])?==([0-9][^\s;]*)")
 # Import names that are not the name of the distribution.
 DISTRIBUTIONS = {"yaml": "pyyaml"}
-# matplotlib comes with seaborn; no rule calls the comparators' extras; the reader of TensorBoard's files
-# names the package that it needs.
+# matplotlib comes with seaborn; no rule calls the comparators' extras; the reader of TensorBoard's
+# files names the package that it needs.
 ELSEWHERE = {"matplotlib", "lightgbm", "sklearn", "tensorboard"}
 
 

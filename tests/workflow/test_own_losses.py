@@ -10,6 +10,8 @@ import pytest
 from own_tables import grid_mixtures, grid_table, write
 from workflow_project import copy_project
 
+from mixlaws.provenance import COMMAND
+
 CONFIG = """
 experiment: own
 losses: {files: {losses: losses.csv, mixtures: mixtures.csv}}
@@ -25,6 +27,9 @@ ARGUMENTS += ["--pipeline", "nested", "--mixing", "additive", "--replicates", "1
 @pytest.fixture(scope="module")
 def doors(tmp_path_factory):
     """Run both doors on the same tables; return the two results folders and the project."""
+    # The page shows the command, which is all that differs.
+    monkeypatch = pytest.MonkeyPatch()
+    monkeypatch.setenv(COMMAND, "either door")
     project = copy_project(tmp_path_factory.mktemp("own") / "project")
     write(project.folder, grid_table(), grid_mixtures())
     (project.folder / "own.yaml").write_text(CONFIG)
@@ -33,6 +38,7 @@ def doors(tmp_path_factory):
     tables = ["--losses", "losses.csv", "--mixtures", "mixtures.csv"]
     command = [sys.executable, "-m", "mixlaws", "fit", *tables, *ARGUMENTS]
     subprocess.run(command, cwd=project.folder, env=project.environment(), check=True)
+    monkeypatch.undo()
     return project, project.folder / "by_rules/own", project.folder / "results/own"
 
 

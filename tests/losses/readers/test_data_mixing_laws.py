@@ -38,7 +38,7 @@ STUDY = {
     "schedule": {"warmup_steps": 10, "num_steps": 1000, "final": 0.1},
     "validation_weights": {"Pile-CC": 3, "Github": 1},
     "base_model": None,
-    "names": {7: "default"},
+    "names": {"7": "default"},
     "corrections": [
         {
             "name": "typing slip",
