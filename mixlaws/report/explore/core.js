@@ -242,10 +242,9 @@ const MixlawsCore = (() => {
     levelQuantile(column, [x, y]) {
       const { levels, level } = this.record, [a, b, c] = levels[column];
       const known = levels.num_folds + PRIOR_FOLDS - 1;
-      if (levels.num_swarms === null) return studentQuantile(level, known);
       const pooled = (levels.measured[0] ? 0 : b * x * x) + (levels.measured[1] ? 0 : c * y * y);
       const share = pooled / Math.max(this.shape([a, b, c], [x, y]), 1e-300);
-      return studentQuantile(level, 1 / ((1 - share) / known + share / Math.max(levels.num_swarms, 1)));
+      return studentQuantile(level, 1 / ((1 - share) / known + share / (1 + levels.num_swarms)));
     }
 
     kernel(r) { return this.trained.map((s) => correlate(distanceOf(r, s))); }
@@ -284,9 +283,10 @@ const MixlawsCore = (() => {
       return home > 0 ? this.shape(shape, this.distance(target)) / home : 1;
     }
 
+    /** Return the variance that is noise of two runs for certain; it does not grow. */
     noise(i, target) {
-      const { forward, kappa } = this.record;
-      return forward ? forward.noise[i] * this.growth(i, target) : 2 * NOISE_SHARE * kappa[i];
+      const { forward, kappa } = this.record, certain = 2 * NOISE_SHARE * kappa[i];
+      return forward ? Math.min(forward.noise[i] * this.growth(i, target), certain) : certain;
     }
 
     /** Return half the intervals of the expected losses of a mixture, overall last. */

@@ -176,8 +176,7 @@ def _uncertainty(
     return {
         "level": law["level"],
         "levels": {
-            **{name: levels[name] for name in ("domains", "overall", "measured", "num_folds")},
-            "num_swarms": levels.get("num_swarms"),
+            **{name: value for name, value in levels.items() if name != "scale"},
             "scale": ordered(levels["scale"]),
         },
         "trained": pack(trained),
