@@ -35,6 +35,7 @@ def page_warnings(found: PageData) -> list[Finding]:
     optimum, proxies = found.optimum, found.proxies
     warnings = [
         *support_warnings(optimum["support"]),
+        *confirmation_warnings(found.confirmation),
         *point_warnings(proxies, found.results.losses),
         *coverage_warnings(found.results.choice),
         *schedule_warnings(proxies),
@@ -57,6 +58,19 @@ def support_warnings(support: Mapping[str, Any]) -> Iterator[PageWarning]:
         yield PageWarning(100, Finding("caution", support["reason"]))
     if support["loss_reason"]:
         yield PageWarning(90, Finding("caution", support["loss_reason"]))
+
+
+def confirmation_warnings(confirmation: Mapping[str, Any] | None) -> Iterator[PageWarning]:
+    """Yield which losses of trained targets lie outside their predicted intervals."""
+    mixtures = {} if confirmation is None else confirmation["mixtures"]
+    missed = [
+        f"{name} ({entry['mean']:.3f}, predicted {limits['lower']:.3f} to {limits['upper']:.3f})"
+        for name, entry in mixtures.items()
+        if not (limits := entry["predicted"])["lower"] <= entry["mean"] <= limits["upper"]
+    ]
+    if missed:
+        text = "The target was trained, and its loss lies outside the predicted interval: "
+        yield PageWarning(85, Finding("caution", f"{text}{', '.join(missed)}."))
 
 
 def point_words(proxies: pd.DataFrame, losses: pd.DataFrame) -> str:
