@@ -22,9 +22,8 @@ def test_the_tutorial_ends_in_a_mixture(tmp_path):
     answer = printed["mixlaws show --configfile experiments/folders.yaml"]
     assert re.search(r"^  mixture +.*\d+ % (prose|code|headers)", answer, re.MULTILINE), answer
     # So small a sweep may support no recommendation; the gain is then the observed one alone.
-    assert re.search(r"^  gain over uniform +[+-]\d\.\d{3} (\(|observed)", answer, re.MULTILINE), (
-        answer
-    )
+    gain = r"^  gain over uniform +[+-]\d\.\d{3} (\(|observed)"
+    assert re.search(gain, answer, re.MULTILINE), answer
     assert answer.endswith("  results/folders/report.html\n")
     assert (tmp_path / "results" / "folders" / "report.html").exists()
 
