@@ -6,6 +6,7 @@ import sys
 
 from pathlib import Path
 
+from mixlaws.config.start import start_sections
 from mixlaws.errors import check_program_path, ending_with_one_message
 from mixlaws.provenance import COMMAND, LOGS_SHOWN, source_digest
 from snakemake.utils import min_version
@@ -36,6 +37,16 @@ include: "workflow/rules/terminal.smk"
 
 with ending_with_one_message():
     check_program_path(sys.executable)
+    SECTIONS = start_sections(
+        config,
+        workflow.configfiles,
+        workflow.config_settings.config,
+        is_main=workflow.is_main_process,
+    )
+    # Params of rules are plain built-ins, because Snakemake does not compare other types with the last
+    # run. The keys are in the order of the model, in which the page lists them.
+    config.clear()
+    config.update(SECTIONS.model_dump())
     # An experiment on published losses trains nothing.
     if "published" in config:
 

@@ -461,7 +461,7 @@ def target_table(bounds: Sequence[Bounds]) -> str:
 
 
 BEGIN, END = "<!-- calibration: begin -->", "<!-- calibration: end -->"
-"""In docs/measurements.md; what stands between them is replaced."""
+"""The marks in docs/measurements.md. The text between them is replaced."""
 
 
 def write_tables(page: Path, tables: str) -> None:

@@ -26,50 +26,48 @@ def check_repeated_keys(paths: Iterable[str | Path]) -> None:
     If two domains had the same name, YAML would keep the second and silently drop the first. Raises
     ConfigError too for keys that YAML reads as another type than text, such as no, 2019 or a date.
     """
-    nodes = {path: yaml.compose(Path(path).read_text(encoding="utf-8")) for path in paths}
-    other = [f"{path}: {each}" for path, node in nodes.items() for each in _no_text(node, "")]
-    if other:
-        raise ConfigError(
-            "keys of the config that YAML does not read as text. Put them in quotes:\n"
-            + "\n".join(f"  - {problem}" for problem in other)
-        )
-    problems = [f"{path}: {each}" for path, node in nodes.items() for each in _repeated(node, "")]
-    if problems:
-        raise ConfigError(
-            "duplicate keys in the config. Rename or remove one of each:\n"
-            + "\n".join(f"  - {problem}" for problem in problems)
-        )
+    mappings = [(path, *each) for path in paths for each in _mappings(_document(path), "")]
+    for find, words in (
+        (_no_text, "keys of the config that YAML does not read as text. Put them in quotes"),
+        (_repeated, "duplicate keys in the config. Rename or remove one of each"),
+    ):
+        found = [f"{path}: {each}" for path, prefix, keys in mappings for each in find(prefix, keys)]
+        if found:
+            raise ConfigError("\n".join([f"{words}:", *(f"  - {each}" for each in found)]))
 
 
-def _repeated(node: Any, prefix: str) -> Iterator[str]:
-    """Yield the keys that occur twice in a mapping of a YAML document, with their lines."""
+def _document(path: str | Path) -> Any:
+    return yaml.compose(Path(path).read_text(encoding="utf-8"))
+
+
+def _mappings(node: Any, prefix: str) -> Iterator[tuple[str, list[Any]]]:
+    """Yield the prefix and the keys of each mapping in a YAML document, the outer ones first."""
     if isinstance(node, yaml.SequenceNode):
         for item in node.value:
-            yield from _repeated(item, prefix)
-    if not isinstance(node, yaml.MappingNode):
-        return
+            yield from _mappings(item, prefix)
+    elif isinstance(node, yaml.MappingNode):
+        yield prefix, [key for key, _ in node.value]
+        for key, value in node.value:
+            yield from _mappings(value, f"{prefix}{key.value}.")
+
+
+def _repeated(prefix: str, keys: list[Any]) -> Iterator[str]:
+    """Yield the keys that occur twice in a mapping, with their lines."""
     lines: dict[str, int] = {}
-    for key, value in node.value:
-        name = f"{prefix}{key.value}"
-        line = key.start_mark.line + 1
-        if name in lines:
-            yield f"{name} on lines {lines[name]} and {line}"
-        lines[name] = line
-        yield from _repeated(value, f"{name}.")
+    for key in keys:
+        line = _line(key)
+        if key.value in lines:
+            yield f"{prefix}{key.value} on lines {lines[key.value]} and {line}"
+        lines[key.value] = line
 
 
-def _no_text(node: Any, prefix: str) -> Iterator[str]:
-    """Yield the keys in a YAML document that are no text, with their lines and their quotes."""
-    if isinstance(node, yaml.SequenceNode):
-        for item in node.value:
-            yield from _no_text(item, prefix)
-    if not isinstance(node, yaml.MappingNode):
-        return
-    for key, value in node.value:
+def _no_text(prefix: str, keys: list[Any]) -> Iterator[str]:
+    """Yield the keys of a mapping that are no text, with their lines and their quotes."""
+    for key in keys:
         if key.tag not in _TEXT:
             kind = _KINDS.get(key.tag.rpartition(":")[2], "another type")
-            yield (
-                f"{prefix}{key.value} on line {key.start_mark.line + 1}, read as {kind}: write "
-                f"'{key.value}'"
-            )
-        yield from _no_text(value, f"{prefix}{key.value}.")
+            yield f"{prefix}{key.value} on line {_line(key)}, read as {kind}: write '{key.value}'"
+
+
+def _line(key: Any) -> int:
+    return int(key.start_mark.line) + 1

@@ -73,16 +73,7 @@ def compare_losses(
             }
             for mixture, row in overall.iterrows()
         },
-        "domains": {
-            domain: {
-                mixture: {
-                    "mean": float(means.loc[mixture, domain]),
-                    "predicted": of_mean(predicted[mixture][domain], num_seeds),
-                }
-                for mixture in overall.index
-            }
-            for domain in means.columns
-        },
+        "domains": _by_domain(means, predicted, num_seeds),
         "gains": {
             mixture: _gain(
                 overall, mixture, of_mean(optimum["baselines"][mixture]["gain"], num_seeds), noise
@@ -90,6 +81,22 @@ def compare_losses(
             for mixture in overall.index
             if mixture != OPTIMUM
         },
+    }
+
+
+def _by_domain(
+    means: pd.DataFrame, predicted: Mapping[str, Any], num_seeds: int
+) -> dict[str, dict[str, Any]]:
+    """Return the mean and the predicted loss of every mixture by validation domain."""
+    return {
+        domain: {
+            mixture: {
+                "mean": float(means.loc[mixture, domain]),
+                "predicted": of_mean(predicted[mixture][domain], num_seeds),
+            }
+            for mixture in means.index
+        }
+        for domain in means.columns
     }
 
 

@@ -2,7 +2,6 @@
 
 from functools import cache
 
-from mixlaws.config.start import start_sections
 from mixlaws.text.sources import SOURCES as SOURCE_KINDS
 from mixlaws.text.sources.paths import modified_at, plain_path, watched
 from mixlaws.text.sources.token_files import given_files
@@ -22,15 +21,6 @@ from mixlaws.runs.shapes import Shape
 from mixlaws.provenance import TEXT_VERSION, TRAINING_VERSION
 from mixlaws.errors import ending_with_one_message
 from mixlaws.files import read_json
-
-SECTIONS = start_sections(
-    config,
-    workflow.configfiles,
-    workflow.config_settings.config,
-    is_main=workflow.is_main_process,
-)
-# Params of rules are plain built-ins, because Snakemake does not compare other types with the last run.
-config.update(SECTIONS.model_dump())
 
 # Settings of training that are the same for all sizes and lengths.
 TRAINING_KEYS = [

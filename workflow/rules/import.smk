@@ -1,16 +1,8 @@
 """Import losses that somebody has; laws.smk, decision.smk and report.smk go on from there."""
 
-from mixlaws.config.complete import complete_config
 from mixlaws.config.losses import LATTICE, stage_settings
-from mixlaws.config.repeated_keys import check_repeated_keys
 from mixlaws.errors import ending_with_one_message
 from mixlaws.losses.run_files import source_files
-
-check_repeated_keys(workflow.configfiles)
-COMPLETE = complete_config(config)
-# In the order of the model, so that the page lists the config as `mixlaws fit` does.
-config.clear()
-config.update(COMPLETE)
 
 EXPERIMENT = config["experiment"]
 STAGES = stage_settings(config)

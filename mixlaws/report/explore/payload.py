@@ -54,8 +54,8 @@ def make_explorer(found: PageData) -> Explorer | None:
             reason=f"The page cannot evaluate the law {', '.join(unknown)}. Its parameters are in "
             "laws/law.json."
         )
-    support = found.optimum.get("support", {})
-    caution = support.get("reason") or support.get("loss_reason") or ""
+    support = found.optimum["support"]
+    caution = support["reason"] or support["loss_reason"]
     return Explorer(embed_json(explorer_record(found, law, targets, choice)), caution=caution)
 
 

@@ -1,9 +1,5 @@
 """Shared by the rules of the reproduction: the checked config, the studies and their tables."""
 
-from mixlaws.config.complete import complete_config
-
-config.update(complete_config(config))
-
 PUBLISHED = config["published"]
 STUDIES = list(PUBLISHED["studies"])
 FIGURES = PUBLISHED["figures"]
