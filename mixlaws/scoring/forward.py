@@ -162,9 +162,9 @@ def check_single_point(observations: Observations, target: Target, pinned: str |
     if reach.size > 0 or reach.tokens > 0:
         raise FitError(
             f"{have}: they do not show how losses go on to the target, {np.exp(reach.size):.3g} "
-            f"times the largest size and {np.exp(reach.tokens):.3g} times its tokens. Train "
-            "further sizes (training.sizes), measure more often (training.num_evaluations), or "
-            "set the target to the size and tokens of the runs"
+            f"times the largest size and {np.exp(reach.tokens):.3g} times its tokens. Add runs of "
+            "further sizes (training.sizes, if this workflow trains them), measure them at more "
+            "tokens (training.num_evaluations), or set the target to the size and tokens of the runs"
         )
     if pinned not in (None, Nested.name):
         raise FitError(
