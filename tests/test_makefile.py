@@ -24,10 +24,15 @@ def make(folder, *arguments, **environment):
     return subprocess.run(
         ["make", *arguments],
         cwd=folder,
-        env={"PATH": os.environ["PATH"], "LC_ALL": "C", "HOME": str(folder)} | environment,
+        env=plain(folder) | environment,
         capture_output=True,
         text=True,
     )
+
+
+def plain(folder):
+    """Return an environment without the variables of a make that runs these tests."""
+    return {"PATH": os.environ["PATH"], "LC_ALL": "C", "HOME": str(folder)}
 
 
 def what_is_missing(found):
@@ -138,6 +143,7 @@ def in_terminal(command, folder):
     found = subprocess.run(
         ["script", "--quiet", "--return", "--command", command, os.devnull],
         cwd=folder,
+        env=plain(folder),
         capture_output=True,
         text=True,
         stdin=subprocess.DEVNULL,

@@ -26,14 +26,18 @@ def check_repeated_keys(paths: Iterable[str | Path]) -> None:
     If two domains had the same name, YAML would keep the second and silently drop the first. Raises
     ConfigError too for keys that YAML reads as another type than text, such as no, 2019 or a date.
     """
-    mappings = [(path, *each) for path in paths for each in _mappings(_document(path), "")]
+    documents = {path: list(_mappings(_document(path), "")) for path in paths}
     for find, words in (
         (_no_text, "keys of the config that YAML does not read as text. Put them in quotes"),
         (_repeated, "duplicate keys in the config. Rename or remove one of each"),
     ):
-        found = [f"{path}: {each}" for path, prefix, keys in mappings for each in find(prefix, keys)]
+        found = [
+            f"  - {path}: {problem}"
+            for path, mappings in documents.items()
+            for _, problem in sorted(each for mapping in mappings for each in find(*mapping))
+        ]
         if found:
-            raise ConfigError("\n".join([f"{words}:", *(f"  - {each}" for each in found)]))
+            raise ConfigError("\n".join([f"{words}:", *found]))
 
 
 def _document(path: str | Path) -> Any:
@@ -41,7 +45,7 @@ def _document(path: str | Path) -> Any:
 
 
 def _mappings(node: Any, prefix: str) -> Iterator[tuple[str, list[Any]]]:
-    """Yield the prefix and the keys of each mapping in a YAML document, the outer ones first."""
+    """Yield the prefix and the keys of each mapping in a YAML document."""
     if isinstance(node, yaml.SequenceNode):
         for item in node.value:
             yield from _mappings(item, prefix)
@@ -51,22 +55,23 @@ def _mappings(node: Any, prefix: str) -> Iterator[tuple[str, list[Any]]]:
             yield from _mappings(value, f"{prefix}{key.value}.")
 
 
-def _repeated(prefix: str, keys: list[Any]) -> Iterator[str]:
-    """Yield the keys that occur twice in a mapping, with their lines."""
+def _repeated(prefix: str, keys: list[Any]) -> Iterator[tuple[int, str]]:
+    """Yield the line of each key that occurs twice in a mapping, and what to say of it."""
     lines: dict[str, int] = {}
     for key in keys:
         line = _line(key)
         if key.value in lines:
-            yield f"{prefix}{key.value} on lines {lines[key.value]} and {line}"
+            first = lines[key.value]
+            yield first, f"{prefix}{key.value} on lines {first} and {line}"
         lines[key.value] = line
 
 
-def _no_text(prefix: str, keys: list[Any]) -> Iterator[str]:
-    """Yield the keys of a mapping that are no text, with their lines and their quotes."""
+def _no_text(prefix: str, keys: list[Any]) -> Iterator[tuple[int, str]]:
+    """Yield the line of each key of a mapping that is no text, and what to say of it."""
     for key in keys:
         if key.tag not in _TEXT:
-            kind = _KINDS.get(key.tag.rpartition(":")[2], "another type")
-            yield f"{prefix}{key.value} on line {_line(key)}, read as {kind}: write '{key.value}'"
+            line, kind = _line(key), _KINDS.get(key.tag.rpartition(":")[2], "another type")
+            yield line, f"{prefix}{key.value} on line {line}, read as {kind}: write '{key.value}'"
 
 
 def _line(key: Any) -> int:
