@@ -28,15 +28,18 @@ def add_fit(commands: Any) -> None:
     fit.add_argument("--directory", type=Path, default=Path(), help="the folder with results/")
     fit.add_argument("--target", help="SIZE or SIZE:TOKENS, as 1B:100B; by default the runs' own")
     fit.add_argument("--size", help="size of all runs if the table does not state it, as 70M")
-    fit.add_argument("--tokens", type=_count, help="tokens of all losses, as 100B")
-    fit.add_argument("--tokens-per-step", type=_count, help="for a table with step alone")
+    fit.add_argument("--tokens", type=parse_positive, help="tokens of all losses, as 100B")
+    fit.add_argument("--tokens-per-step", type=parse_positive, help="for a table with step alone")
     fit.add_argument("--loss-columns", help="columns with losses, as 'metric/*_val_loss'")
     fit.add_argument("--unit", choices=("nats", "bits", "perplexity"))
     fit.add_argument("--schedule", choices=("unknown", "constant", "cosine"))
     fit.add_argument("--warmup-steps", type=int, help="of the schedule")
     fit.add_argument("--horizon", type=int, help="step at which the cosine ends")
-    fit.add_argument("--weights", type=_numbers, help="of validation domains, as web=0.6,code=0.4")
-    fit.add_argument("--natural", type=_numbers, help="shares of the text that you have")
+    fit.add_argument("--weights", type=parse_shares, help="of validation domains, as web=0.6,code=0.4")
+    fit.add_argument("--natural", type=parse_shares, help="shares of the text that you have")
+    fit.add_argument("--named", action="append", type=_mixture, default=[],
+                     help="a mixture to compare, as ours:web=0.6,code=0.4; may be repeated")  # fmt: skip
+    fit.add_argument("--tokens-per-document", type=_counts, help="for recipes, as web=812,...")
     fit.add_argument("--available", type=_counts, help="tokens of domains, as web=60B,code=9B")
     fit.add_argument("--compute-params", type=_counts, help="FLOPs per token / 6, as 70M=95M,...")
     fit.add_argument("--drop", nargs="+", choices=DROP_RULES, default=[])
@@ -47,14 +50,15 @@ def add_fit(commands: Any) -> None:
     fit.set_defaults(run=_fit)
 
 
-def _count(text: str) -> float:
+def parse_positive(text: str) -> float:
+    """Return the count above 0 that a text such as 100B states; for argparse."""
     number = parse_count(text)
     if number is None or number <= 0:
         raise argparse.ArgumentTypeError(f"{text!r} is no count such as 100B")
     return int(number) if number.is_integer() else number
 
 
-def _named(convert: Callable[[str], float], text: str) -> dict[str, float]:
+def _by_name(convert: Callable[[str], float], text: str) -> dict[str, float]:
     parts = [part.partition("=") for part in text.split(",")]
     try:
         return {name.strip(): convert(value) for name, _, value in parts}
@@ -62,12 +66,20 @@ def _named(convert: Callable[[str], float], text: str) -> dict[str, float]:
         raise argparse.ArgumentTypeError(f"{text!r} is not NAME=NUMBER,NAME=NUMBER") from None
 
 
-def _numbers(text: str) -> dict[str, float]:
-    return _named(float, text)
+def parse_shares(text: str) -> dict[str, float]:
+    """Return the numbers by name that NAME=NUMBER,NAME=NUMBER states; for argparse."""
+    return _by_name(float, text)
 
 
 def _counts(text: str) -> dict[str, float]:
-    return _named(_count, text)
+    return _by_name(parse_positive, text)
+
+
+def _mixture(text: str) -> tuple[str, dict[str, float]]:
+    name, colon, shares = text.partition(":")
+    if not colon:
+        raise argparse.ArgumentTypeError(f"{text!r} is not NAME:DOMAIN=SHARE,DOMAIN=SHARE")
+    return name.strip(), parse_shares(shares)
 
 
 def config_of(arguments: argparse.Namespace) -> dict[str, Any]:
@@ -95,7 +107,8 @@ def config_of(arguments: argparse.Namespace) -> dict[str, Any]:
         "losses": _stated(losses),
         "validation": {"weights": arguments.weights},
         "target": parse_target(arguments.target),
-        "natural": arguments.natural,
+        "mixtures": {"natural": arguments.natural, "named": dict(arguments.named)},
+        "recipes": _stated({"tokens_per_document": arguments.tokens_per_document}),
         "available_tokens": arguments.available or {},
         "laws": _stated({"pipeline": arguments.pipeline, "mixing": arguments.mixing}),
         "uncertainty": _stated({"replicates": arguments.replicates}),

@@ -88,7 +88,8 @@ def analyse(
     )
     optimum, rounded = folder / "optimum.json", folder / "target_mixture.json"
     round_optimum(optimum, rounded, lattice=settings["lattice"])
-    write_recipes(mixture=rounded, optimum=optimum, folder=folder / "recipes")
+    recipes = folder / "recipes"
+    write_recipes(mixture=rounded, optimum=optimum, folder=recipes, **settings["recipes"])
     say("drawing the figures and writing the page")
     draw_figures(folder, config, folder / "figures")
     page = folder / "report.html"

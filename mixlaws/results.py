@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 RUN_KEY = ("size", "mixture", "seed")
 BASELINE = "baseline"
 """Kind in mixtures.csv of a mixture that the optimum is compared with."""
+NAMED = "named"
+"""Kind in mixtures.csv of a baseline that the config names, or the table of the mixtures."""
 HELD_OUT = "held-out"
 """Kind in mixtures.csv of a mixture left out of every fit, and name of the fold that scores it."""
 LEAVE_ONE_MIXTURE_OUT = "leave-one-mixture-out"
@@ -161,8 +163,8 @@ class Results:
 
     @property
     def baselines(self) -> list[str]:
-        """Return the ids of the baselines in the order of mixtures.csv; there may be none."""
-        return list(self.mixtures.loc[self.mixtures["kind"] == BASELINE, "id"])
+        """Return the ids of the baselines, named ones too, in the order of mixtures.csv."""
+        return list(self.mixtures.loc[self.mixtures["kind"].isin([BASELINE, NAMED]), "id"])
 
     # Laws
 

@@ -12,7 +12,7 @@ def _text(mixture: DecidedMixture) -> str:
     # Lightning-AI/litgpt at 01fe959c, litgpt/data/tinyllama.py, train_dataloader: weights in the
     # order of the datasets, whose TokensLoader cuts blocks of one length.
     record = {
-        "unit": "share of training tokens",
+        "unit": LITGPT.unit(mixture),
         "input_dirs": [f"{DATA}/{domain}" for domain in mixture.used],
         "weights": list(mixture.used.values()),
     }

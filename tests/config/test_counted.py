@@ -32,7 +32,7 @@ def problems(demo, counts, **changes):
 
 def find_all(config, counts):
     sections = read_sections(config)
-    return list(find_problems(counts, plan_of_tokens(sections, list_runs(sections).mixtures)))
+    return list(find_problems(counts, plan_of_tokens(sections, list_runs(sections))))
 
 
 def test_counts_that_are_just_enough_pass(demo):
@@ -71,8 +71,8 @@ def test_a_domain_exactly_used_up_passes(demo):
 def test_a_natural_mixture_that_is_uniform_leaves_too_few(demo):
     counts = make_counts(dict.fromkeys(ENOUGH, 3_000_000))
     assert problems(demo, counts, mixtures={"count": 2}) == [
-        "mixtures: the natural mixture is one of the others, so 3 different ones are left, and the "
-        "laws need 4. Raise mixtures.count"
+        "mixtures: some are equal, so 3 different ones are left, and the laws need 4. Raise "
+        "mixtures.count"
     ]
     assert problems(demo, counts, mixtures={"count": 3}) == []
 

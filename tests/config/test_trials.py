@@ -59,7 +59,7 @@ def dry_run(seed):
         return None
     complete = sections.model_dump()
     manifests = plant_manifests(complete, random.Random(seed))
-    plan = plan_of_tokens(sections, list_runs(sections).mixtures)
+    plan = plan_of_tokens(sections, list_runs(sections))
     if any(find_problems(read_counts(manifests), plan)):
         return None
     return complete, manifests
