@@ -35,10 +35,10 @@ def add_fit(commands: Any) -> None:
     fit.add_argument("--schedule", choices=("unknown", "constant", "cosine"))
     fit.add_argument("--warmup-steps", type=int, help="of the schedule")
     fit.add_argument("--horizon", type=int, help="step at which the cosine ends")
-    fit.add_argument("--weights", type=parse_shares, help="of validation domains, as web=0.6,code=0.4")
+    fit.add_argument("--weights", type=parse_shares, help="of validation domains: web=0.6,code=0.4")
     fit.add_argument("--natural", type=parse_shares, help="shares of the text that you have")
-    fit.add_argument("--named", action="append", type=_mixture, default=[],
-                     help="a mixture to compare, as ours:web=0.6,code=0.4; may be repeated")  # fmt: skip
+    own = "a mixture to compare, as ours:web=0.6,code=0.4; may be repeated"
+    fit.add_argument("--named", action="append", type=_mixture, default=[], help=own)
     fit.add_argument("--tokens-per-document", type=_counts, help="for recipes, as web=812,...")
     fit.add_argument("--available", type=_counts, help="tokens of domains, as web=60B,code=9B")
     fit.add_argument("--compute-params", type=_counts, help="FLOPs per token / 6, as 70M=95M,...")

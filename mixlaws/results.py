@@ -253,9 +253,14 @@ class Results:
         return self._optional("confirmation.parquet", *RUN_KEY, *columns)
 
     def recipes(self) -> dict[str, str]:
-        """Return the recipes for trainers: the text of each file by name."""
-        paths = sorted((self.folder / "recipes").glob("[!.]*"))
-        return {path.name: path.read_text(encoding="utf-8") for path in paths}
+        """Return the recipes for trainers: the text of each file by its path in recipes/.
+
+        Those of a named mixture are in a folder of its name, after those of the optimum.
+        """
+        root = self.folder / "recipes"
+        paths = [path for path in root.rglob("[!.]*") if path.is_file()]
+        paths.sort(key=lambda path: (path.parent != root, path))
+        return {p.relative_to(root).as_posix(): p.read_text(encoding="utf-8") for p in paths}
 
     # Cost
 

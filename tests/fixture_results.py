@@ -27,7 +27,7 @@ from mixlaws.recipes.write import write_recipes
 from mixlaws.runs.lengths import evaluation_steps, num_target_steps
 from mixlaws.runs.options import run_options
 from mixlaws.runs.run import make_run
-from mixlaws.runs.sweep import describe_target, design_of, measured_factor
+from mixlaws.runs.sweep import describe_target, design_of, list_runs, measured_factor
 from mixlaws.scoring.fitting import fit_laws
 from mixlaws.scoring.record import score_laws
 from mixlaws.tables import write_table
@@ -118,8 +118,9 @@ class PlantedSweep:
         self.folder, self.config, self.planted = folder, config, planted
         self.sections, self.corpus = read_sections(config, is_checked=True), corpus
         mixtures = choose_mixtures(design_of(self.sections))
+        named = list_runs(self.sections).predicted
         self.mixtures = [*mixtures, Mixture("natural", "baseline", natural)]
-        write_table(mixture_table(self.mixtures), folder / "mixtures.csv")
+        write_table(mixture_table([*self.mixtures, *named]), folder / "mixtures.csv")
 
     def run_proxies(self):
         training, folder = self.config["training"], self.folder / "runs"
@@ -215,6 +216,8 @@ def decide(folder, config):
         mixture=folder / "target_mixture.json",
         optimum=folder / "optimum.json",
         folder=folder / "recipes",
+        tokens_per_document=config["recipes"]["tokens_per_document"],
+        accounting=files["accounting"],
     )
 
 

@@ -51,7 +51,7 @@ def test_options_reach_the_config():
     config = complete_config(config_of(parse(command)))
     assert config["validation"]["weights"] == {"web": 0.6, "code": 0.4}
     assert config["available_tokens"] == {"web": 60 * 10**9, "code": 9 * 10**9}
-    assert config["natural"] == {"web": 0.8, "code": 0.2}
+    assert config["mixtures"]["natural"] == {"web": 0.8, "code": 0.2}
     assert config["losses"]["schedule"] == {
         "kind": "cosine", "warmup_steps": 2000, "horizon": 100_000, "final_rate": 0.1
     }  # fmt: skip

@@ -19,7 +19,6 @@ from mixlaws.runs.lengths import num_windows
 from mixlaws.runs.supply import find_shortages, target_supply
 from mixlaws.text.tokens import Manifest, natural_shares, read_manifest
 
-
 _STATED = ("mixtures", "predicted")
 
 
@@ -65,10 +64,11 @@ def planned_mixtures(manifests: Sequence[str | Path], plan: Mapping[str, Any]) -
 def check_counts(manifests: Sequence[str | Path], plan: Mapping[str, Any]) -> Counts:
     """Return the counts in the manifests of all splits, if they serve the plan.
 
-    `plan` holds the mixtures whose proportions the config decides (keys of `Mixture`; `mixtures` are
-    trained, `predicted` are not), counts_natural, num_windows, sequence_length, proxy_tokens, target_tokens, max_epochs, lattice, and the confirmation's
-    mixtures as `confirmed`, None without a confirmation; and the config's `optimum`, the stated
-    available_tokens and the measured_factor of the counted ones (runs.sweep.plan_of_tokens).
+    `plan` holds the mixtures whose proportions the config decides (keys of `Mixture`): `mixtures`
+    are trained, `predicted` are not; counts_natural, num_windows, sequence_length, proxy_tokens,
+    target_tokens, max_epochs, lattice, and the confirmation's mixtures as `confirmed`, None without
+    a confirmation; and the config's `optimum`, the stated available_tokens and the measured_factor
+    of the counted ones (runs.sweep.plan_of_tokens).
     Raises DataError listing every problem.
     """
     read = [read_manifest(path) for path in manifests]

@@ -101,7 +101,8 @@ def predict_experiment(
             "or name the folder that holds results/ with --directory"
         )
     fitted = load_fitted(folder / "laws")
-    shares = mixture_shares(fitted, _named(folder, mixture) if isinstance(mixture, str) else mixture)
+    named = _named(folder, mixture) if isinstance(mixture, str) else mixture
+    shares = mixture_shares(fitted, named)
     if size is not None or tokens is not None:
         fitted = _move(folder, fitted, size, tokens)
     support = read_json(folder / "optimum.json")["support"]
@@ -160,7 +161,8 @@ def _count_of(folder: Path, size: str) -> float:
 
 def check_reach(asked: tuple[float, float], targets: Mapping[str, Any]) -> None:
     """Raise ConfigError if nothing was measured that supports (N, D); `targets` is targets.json."""
-    reach, least = targets["reach"], (min(targets["compute"]["num_params"]), targets["first_tokens"])
+    reach = targets["reach"]
+    least = (min(targets["compute"]["num_params"]), targets["first_tokens"])
     most = (MEASURED_FACTOR * reach["num_params"], MEASURED_FACTOR * reach["tokens"])
     for what, option, value, low, high in zip(
         ("parameters", "tokens"), ("--size", "--tokens"), asked, least, most, strict=True

@@ -19,7 +19,7 @@ class Recipe:
     text: Callable[[DecidedMixture], str]
     """Function that returns the content of the file."""
     draws_documents: bool = False
-    """Whether the trainer draws documents of any length; the others draw tokens, or sequences of one
+    """Whether the trainer draws documents of any length; the others draw sequences of one
     length."""
 
     def unit(self, mixture: DecidedMixture) -> str:

@@ -23,8 +23,8 @@ A share is a share of training *tokens*. Trainers that draw sequences of one len
 is. A sampler that draws documents needs other numbers, because documents of different domains
 differ in length: {documents}
 
-{coarse}Replace `{data}/DOMAIN` by the place of each domain's tokenized data. Domains without a share are
-left out. Use one tokenizer for all domains: a share of tokens depends on it.
+{coarse}Replace `{data}/DOMAIN` by the place of each domain's tokenized data. Domains without a
+share are left out. Use one tokenizer for all domains: a share of tokens depends on it.
 
 {recipes}
 """

@@ -338,7 +338,7 @@ def import_into(folder, files, **changes):
 
 def test_the_record_of_an_import(tmp_path):
     files = write(tmp_path)
-    outputs = import_into(tmp_path, files, natural={"web": 0.9, "code": 0.1})
+    outputs = import_into(tmp_path, files, mixtures={"natural": {"web": 0.9, "code": 0.1}})
     record = json.loads(outputs["imported"].read_text())
     assert (record["num_losses"], record["num_runs"], record["num_mixtures"]) == (72, 12, 4)
     assert record["sizes"] == SIZES
@@ -370,14 +370,15 @@ def test_names_in_the_config_that_no_table_has(tmp_path):
         import_into(
             tmp_path,
             write(tmp_path),
-            natural={"web": 0.5, "maths": 0.5},
+            mixtures={"natural": {"web": 0.5, "maths": 0.5}, "named": {"ours": {"c++": 1.0}}},
             available_tokens={"books": 5},
             validation={"weights": {"news": 1.0}},
         )
     assert str(error.value) == (
         "the config names domains that the tables do not have:\n"
         "  - validation.weights: news. The validation domains are web, code\n"
-        "  - natural: maths. The domains are web, code\n"
+        "  - mixtures.natural: maths. The domains are web, code\n"
+        "  - mixtures.named.ours: c++. The domains are web, code\n"
         "  - available_tokens: books. The domains are web, code"
     )
 
@@ -426,14 +427,14 @@ def test_contradictions_in_the_config(tmp_path):
             {
                 "experiment": "own",
                 "losses": {"files": files, "drop": ["spike"], "accept": ["spike"]},
-                "natural": {"web": 0.5},
+                "mixtures": {"natural": {"web": 0.5}},
                 "optimum": {"prior": {"mixture": "natural", "strength": 1}},
                 "validation": {"weights": {"web": 0.5}},
             }
         )
     assert str(error.value) == (
         "the config has 3 problems:\n"
-        "  - natural: must sum to 1, found 0.5\n"
+        "  - mixtures.natural: must sum to 1, found 0.5\n"
         "  - losses.accept: must not repeat losses.drop, found spike in both\n"
         "  - validation.weights: must sum to 1, found 0.5"
     )

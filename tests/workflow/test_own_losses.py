@@ -16,11 +16,13 @@ CONFIG = """
 experiment: own
 losses: {files: {losses: losses.csv, mixtures: mixtures.csv}}
 target: {size: 1B, tokens: 2_000_000}
-natural: {web: 0.75, code: 0.25}
+mixtures: {natural: {web: 0.75, code: 0.25}, named: {ours: {web: 0.6, code: 0.4}}}
+recipes: {tokens_per_document: {web: 800, code: 200}}
 laws: {pipeline: nested, mixing: additive}
 uncertainty: {replicates: 10}
 """
 ARGUMENTS = ["--target", "1B:2M", "--natural", "web=0.75,code=0.25", "--name", "own"]
+ARGUMENTS += ["--named", "ours:web=0.6,code=0.4", "--tokens-per-document", "web=800,code=200"]
 ARGUMENTS += ["--pipeline", "nested", "--mixing", "additive", "--replicates", "10"]
 
 
