@@ -27,8 +27,8 @@ from mixlaws.decision.decide import decide_mixture, gather_evidence
 from mixlaws.decision.prediction import mixture_shares, predict_mixture
 from mixlaws.laws.files import FittedLaw
 from mixlaws.losses import stage
+from mixlaws.losses.counts import parse_target
 from mixlaws.losses.experiment import Experiment, make_experiment
-from mixlaws.losses.keys import parse_target
 from mixlaws.losses.swarm import Swarm
 from mixlaws.own_losses import fit_losses
 from mixlaws.scoring.choice import LawChoice, choose_laws

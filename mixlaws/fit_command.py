@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from mixlaws.config.losses import ACCEPT_RULES, DROP_RULES, READER_NAMES
-from mixlaws.losses.keys import parse_count, parse_target
+from mixlaws.losses.counts import parse_count, parse_target
 from mixlaws.provenance import COMMAND
 
 SUMMARY = "fit laws to losses that you have, and write the results and the page"

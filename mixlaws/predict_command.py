@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from mixlaws.errors import ConfigError
 from mixlaws.fit_command import parse_positive, parse_shares
 from mixlaws.presentation import (
     format_count,
@@ -27,7 +28,6 @@ def add_predict(commands: Any) -> None:
     predict.add_argument(
         "--mixture",
         required=True,
-        type=_mixture,
         help="shares that sum to 1, as web=0.6,code=0.4, or the name of a mixture on the page",
     )
     predict.add_argument("--size", help="label or count, as 1B; by default the target's")
@@ -38,7 +38,11 @@ def add_predict(commands: Any) -> None:
 
 
 def _mixture(text: str) -> str | dict[str, float]:
-    return parse_shares(text) if "=" in text else text
+    """Return the shares that --mixture states, or the name that it is."""
+    try:
+        return parse_shares(text) if "=" in text else text
+    except argparse.ArgumentTypeError as error:
+        raise ConfigError(f"--mixture: {error}. Write it as web=0.6,code=0.4") from None
 
 
 def _predict(arguments: argparse.Namespace) -> None:
@@ -47,7 +51,7 @@ def _predict(arguments: argparse.Namespace) -> None:
 
     found = predict_experiment(
         arguments.directory / "results" / arguments.experiment,
-        arguments.mixture,
+        _mixture(arguments.mixture),
         size=arguments.size,
         tokens=arguments.tokens,
     )

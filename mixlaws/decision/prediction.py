@@ -18,6 +18,7 @@ from mixlaws.laws.files import LAW_FILE, FittedLaw, load_fitted
 from mixlaws.laws.joint.law import JointAtTarget
 from mixlaws.laws.law import Ensemble, members
 from mixlaws.laws.observations import Target
+from mixlaws.losses.counts import size_of
 from mixlaws.presentation import format_count
 from mixlaws.scoring.distance_folds import Distance
 from mixlaws.scoring.uncertainty import read_uncertainty
@@ -151,12 +152,12 @@ def _move(folder: Path, fitted: FittedLaw, size: str | None, tokens: float | Non
 
 def _count_of(folder: Path, size: str) -> float:
     """Return N of a size: a label of the runs or of the target, or a count."""
+    # Imported here: it needs pandas.
     from mixlaws.losses.experiment import open_sizes
-    from mixlaws.losses.keys import size_of
 
     target = read_json(folder / "optimum.json")["target"]
     known = open_sizes(folder) | {str(target["size"]): float(target["num_params"])}
-    return size_of(size, known)[1]
+    return size_of(size, known, "--size")[1]
 
 
 def check_reach(asked: tuple[float, float], targets: Mapping[str, Any]) -> None:

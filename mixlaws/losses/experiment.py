@@ -14,8 +14,8 @@ from mixlaws.errors import ConfigError, DataError
 from mixlaws.laws.observations import Observations, Target
 from mixlaws.laws.overall import Columns
 from mixlaws.losses.arrays import knows_compute, make_observations, schedule_of
+from mixlaws.losses.counts import size_of
 from mixlaws.losses.fingerprints import check_runs
-from mixlaws.losses.keys import size_of
 from mixlaws.losses.swarm import LOSSES, MIXTURES, RUNS, Swarm
 from mixlaws.results import BASELINE, HELD_OUT, NAMED
 from mixlaws.runs.schedules import make_schedule

@@ -21,7 +21,9 @@ _GUIDE = """\
 
 A share is a share of training *tokens*. Trainers that draw sequences of one length take it as it
 is. A sampler that draws documents needs other numbers, because documents of different domains
-differ in length: {documents}
+differ in length.
+
+{documents}
 
 {coarse}Replace `{data}/DOMAIN` by the place of each domain's tokenized data. Domains without a
 share are left out. Use one tokenizer for all domains: a share of tokens depends on it.
@@ -120,8 +122,8 @@ def _document_words(mixture: DecidedMixture) -> str:
     """Say how shares of documents follow, or that they cannot be told."""
     if mixture.documents is None:
         return (
-            f"the tokens per document of {', '.join(mixture.unmeasured)}\nare not known, so that "
-            "no file here is for such a sampler. State them in recipes.tokens_per_document."
+            f"The tokens per document of {', '.join(mixture.unmeasured)} are not known, so that no "
+            "file\nhere is for such a sampler. State them in recipes.tokens_per_document."
         )
     lengths = ", ".join(f"{name} {mixture.document_tokens[name]:,.1f}" for name in mixture.used)
-    return f"its shares of\ndocuments are in the table, from the tokens per document ({lengths})."
+    return f"The shares of documents follow from the tokens per document: {lengths}."

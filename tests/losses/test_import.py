@@ -23,8 +23,8 @@ from mixlaws.config.complete import complete_config
 from mixlaws.config.losses import READER_NAMES, stage_settings
 from mixlaws.errors import ConfigError, DataError
 from mixlaws.losses.arrays import make_observations
+from mixlaws.losses.counts import parse_count
 from mixlaws.losses.experiment import make_experiment
-from mixlaws.losses.keys import parse_count
 from mixlaws.losses.readers import READERS
 from mixlaws.losses.shares import digits_written, rescaled, sum_tolerance
 from mixlaws.losses.stage import import_losses, read_swarm

@@ -145,7 +145,7 @@ def test_plain_files_count_tokens(recipes) -> None:
 def test_guide_says_what_a_weight_is_and_names_every_file(recipes) -> None:
     guide = (recipes / "README.md").read_text()
     assert "share of training *tokens*" in guide
-    assert "the tokens per document of cpp, docs, python, wiki\nare not known" in guide
+    assert "The tokens per document of cpp, docs, python, wiki are not known" in guide
     assert "`hugging_face.json`, Hugging Face datasets (share of training tokens): " in guide
     assert "| docs | 0.687393 | 45,049 | 45,049,000 | 0.6875 |" in guide
     assert "1/64, which a confirmation trains on; no share of\nit differs from" in guide
@@ -219,7 +219,7 @@ def test_shares_of_documents_give_the_shares_of_tokens(tmp_path) -> None:
     assert (plain["document_shares"], plain["unit"]) == (drawn, "share of training tokens")
     guide = (tmp_path / "recipes/README.md").read_text()
     assert "| docs | 0.687393 | 45,049 | 45,049,000 | 0.858469 | 0.6875 |" in guide
-    assert "(cpp 2,000.0, docs 500.0, python 1,000.0, wiki 250.0)" in guide
+    assert "per document: cpp 2,000.0, docs 500.0, python 1,000.0, wiki 250.0." in guide
     assert "`hugging_face.json`, Hugging Face datasets (share of documents): " in guide
     assert "`megatron.txt`, Megatron-LM (share of training tokens): " in guide
 
