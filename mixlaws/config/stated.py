@@ -45,7 +45,7 @@ def name_problems(
     place: str, names: Collection[str], mixtures: StatedMixtures, *, has_natural: bool
 ) -> Iterator[Problem]:
     """Yield the names at a place in the config that are neither uniform, natural nor stated."""
-    known = [UNIFORM, *([NATURAL] if has_natural else []), *mixtures.named]
+    known = dict.fromkeys([UNIFORM, *([NATURAL] if has_natural else []), *mixtures.named])
     for name in names:
         if name == NATURAL and not has_natural:
             yield place, "is natural, which is left out. State its shares in mixtures.natural"

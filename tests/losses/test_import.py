@@ -353,6 +353,21 @@ def test_the_record_of_an_import(tmp_path):
     assert experiment.record()["target"] == {"size": "16M", "tokens": 4e4, "num_params": 16_000_000}
 
 
+def test_named_mixtures_are_baselines_whether_config_or_table_names_them(tmp_path):
+    own = {"id": "old", "web": 0.9, "code": 0.1, "kind": "named"}
+    table = pd.concat([mixture_table().assign(kind="sample"), pd.DataFrame([own])])
+    files = write(tmp_path, None, table)
+    named = {"named": {"ours": {"web": 0.6, "code": 0.4}}}
+    outputs = import_into(tmp_path, files, mixtures=named)
+    swarm = Swarm.read(outputs["losses"], outputs["runs"], outputs["mixtures"])
+    experiment = make_experiment(swarm, target={}, weights=None)
+    assert experiment.baselines == {"old": [0.9, 0.1], "ours": [0.6, 0.4]}
+    assert experiment.named == ("old", "ours")
+    assert set(experiment.observations.mixture) == set(SHARES)
+    with pytest.raises(ConfigError, match=r"has a already. Rename that mixture, or do not state a"):
+        import_into(tmp_path, files, mixtures={"named": {"a": {"web": 1.0}}})
+
+
 def test_one_point_says_what_it_cannot_tell(tmp_path):
     table = long_table().query("size == '1M' and tokens == 40_000")
     outputs = import_into(tmp_path, write(tmp_path, table))
