@@ -100,7 +100,7 @@ def read_folder(folder: Path) -> Named:
 
 
 def _weights(folder: Path) -> dict[str, float] | None:
-    """Return the weights that a folder of results records, if it does."""
+    """Return the weights that a folder of results records; None where it states none."""
     from mixlaws.files import read_json
     from mixlaws.losses.swarm import RECORD
 
@@ -108,7 +108,7 @@ def _weights(folder: Path) -> dict[str, float] | None:
         return dict(read_json(folder / "optimum.json")["objective"]["weights"])
     for name in ("import.json", RECORD):
         if (folder / name).exists():
-            return dict(read_json(folder / name)["weights"])
+            return dict(read_json(folder / name)["weights"]) or None
     return None
 
 

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -173,15 +174,18 @@ def _predict_bimix(
 def _fit_gaussian_process(proportions: np.ndarray, losses: np.ndarray) -> Predictor:
     """Fit a Gaussian process with a common length on the square roots of the shares."""
     try:
+        from sklearn.exceptions import ConvergenceWarning
         from sklearn.gaussian_process import GaussianProcessRegressor
         from sklearn.gaussian_process.kernels import RBF, ConstantKernel, WhiteKernel
     except ImportError as error:
         raise _missing_extra("gaussian-process", "scikit-learn") from error
     kernel = ConstantKernel(1.0) * RBF(1.0, (0.1, 30.0)) + WhiteKernel(1e-2, (1e-6, 1.0))
-    models = [
-        GaussianProcessRegressor(kernel, normalize_y=True).fit(np.sqrt(proportions), column)
-        for column in losses.T
-    ]
+    with warnings.catch_warnings():  # of bounds that were reached: the scores tell a poor fit
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        models = [
+            GaussianProcessRegressor(kernel, normalize_y=True).fit(np.sqrt(proportions), column)
+            for column in losses.T
+        ]
     return partial(_predict_columns, models, np.sqrt)
 
 

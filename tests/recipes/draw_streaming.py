@@ -25,21 +25,21 @@ def write(number, folder):
 
 
 def draw(recipe, num_draws):
-    """Return how many samples of each stream an epoch has."""
+    """Return how many samples of each stream the first half of an epoch has, and the epoch."""
     dataset = StreamingDataset(
         streams=[Stream(**stream) for stream in recipe["streams"].values()],
         epoch_size=num_draws,
         batch_size=BATCH,
         shuffle=True,
     )
-    loader = DataLoader(dataset, batch_size=BATCH, num_workers=0)
-    counts, first = np.zeros(len(recipe["streams"]), dtype=int), None
-    for number, batch in enumerate(loader, start=1):
+    counts = np.zeros(len(recipe["streams"]), dtype=int)
+    for number, batch in enumerate(DataLoader(dataset, batch_size=BATCH), start=1):
         tokens = batch["tokens"].numpy()
         assert (tokens == tokens[:, :1]).all()  # a sample has the tokens of one domain
         counts += np.bincount(tokens[:, 0], minlength=len(counts))
-        if number % (num_draws // BATCH // 10) == 0: print(counts.tolist(), file=sys.stderr)
-    return counts.tolist()
+        if number == num_draws // BATCH // 2:
+            half = counts.tolist()
+    return {"half": half, "epoch": counts.tolist()}
 
 
 if __name__ == "__main__":
