@@ -104,11 +104,10 @@ def _weights(folder: Path) -> dict[str, float] | None:
     from mixlaws.files import read_json
     from mixlaws.losses.swarm import RECORD
 
-    if (folder / "optimum.json").exists():
-        return dict(read_json(folder / "optimum.json")["objective"]["weights"])
-    for name in ("import.json", RECORD):
-        if (folder / name).exists():
-            return dict(read_json(folder / name)["weights"]) or None
+    for name in (RECORD, "import.json", "optimum.json"):
+        record = read_json(folder / name) if (folder / name).exists() else {}
+        if weights := dict(record.get("objective", record).get("weights", {})):
+            return weights
     return None
 
 

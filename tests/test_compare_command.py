@@ -92,18 +92,22 @@ def test_folders_of_results_have_their_weights_and_leave_held_out_mixtures_out(
     mixtures["kind"] = ["held-out", *["sample"] * 11]
     files = write(tmp_path, losses, mixtures)
 
-    swarm = read_swarm(options(files))
-    swarm.save(tmp_path / "results/own")
-    arguments = [tmp_path / "results/own", "--laws", "mean"]
+    folder = tmp_path / "results/own"
+    read_swarm(options(files)).save(folder)
+    arguments = [folder, "--laws", "mean"]
     _, printed, _ = run(monkeypatch, capsys, *arguments)
     assert "own: 11 mixtures of 2 domains\n\nSize 64M, 320K tokens" in printed
-    record = read_json(tmp_path / "results/own/study.json")
+    record = read_json(folder / "study.json")
     assert record["weights"] == []
     assert "; equal weights." in printed
-    write_json({"weights": {"web": 1.0, "code": 0.0}}, tmp_path / "results/own/import.json")
+    write_json({"weights": {"web": 1.0, "code": 0.0}}, folder / "import.json")
     _, weighted, _ = run(monkeypatch, capsys, *arguments)
     assert "; weights as stated." in weighted
     assert weighted != printed
+    write_json({"objective": {"weights": {"web": 0.0, "code": 1.0}}}, folder / "optimum.json")
+    (folder / "import.json").unlink()
+    _, decided, _ = run(monkeypatch, capsys, *arguments)
+    assert decided not in (weighted, printed)
 
 
 def test_two_swarms_one_after_the_other(tables, tmp_path, monkeypatch, capsys):

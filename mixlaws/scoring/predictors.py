@@ -85,12 +85,17 @@ def fit_comparator(
 def own_domains(domains: Sequence[str], validation_domains: Sequence[str]) -> np.ndarray | None:
     """Return (V,) the place of each validation domain's name among the training domains.
 
-    Returns None if one of them is not trained on, as far as names tell.
+    Names may differ in case and punctuation, as pile_cc and Pile-CC. Returns None if a validation
+    domain is not trained on, as far as names tell.
     """
-    places = {name: place for place, name in enumerate(domains)}
-    if not set(validation_domains) <= set(places):
+    places = {_letters(name): place for place, name in enumerate(domains)}
+    if not {_letters(name) for name in validation_domains} <= set(places):
         return None
-    return np.array([places[name] for name in validation_domains])
+    return np.array([places[_letters(name)] for name in validation_domains])
+
+
+def _letters(name: str) -> str:
+    return "".join(letter for letter in name.lower() if letter.isalnum())
 
 
 def _fit_mean(_proportions: np.ndarray, losses: np.ndarray) -> Predictor:

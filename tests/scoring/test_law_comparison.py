@@ -12,7 +12,7 @@ from mixlaws.laws.mixing.fit import fit_mixing_law
 from mixlaws.laws.observations import Observations
 from mixlaws.laws.overall import Columns
 from mixlaws.scoring.law_comparison import COMPARED, Folds, compare_laws
-from mixlaws.scoring.predictors import COMPARATORS
+from mixlaws.scoring.predictors import COMPARATORS, own_domains
 
 DOMAINS = ("web", "code", "prose")
 
@@ -136,6 +136,12 @@ def test_bimix_needs_the_names_of_the_domains():
     comparison = compare(swarm(linear, validation_domains=measured), names=("bimix", "mean"))
     assert list(comparison.failed) == ["bimix"]
     assert "needs the training domain of every validation domain" in comparison.failed["bimix"]
+
+
+def test_names_of_domains_may_differ_in_case_and_punctuation():
+    found = own_domains(("github", "pile_cc", "web"), ("Pile-CC", "Github"))
+    assert found.tolist() == [1, 0]
+    assert own_domains(("github", "web"), ("Github", "books")) is None
 
 
 def test_folds_divide_the_mixtures():
