@@ -1,6 +1,8 @@
+import ast
 import csv
 import json
 import math
+import re
 import subprocess
 from fractions import Fraction
 from pathlib import Path
@@ -8,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
+from doc_pages import blocks
 from scipy import stats
 
 from mixlaws.errors import ConfigError
@@ -231,3 +234,23 @@ def test_the_readme_says_when_the_mixture_is_no_recommendation(tmp_path, recipes
 def test_the_page_names_every_recipe(root) -> None:
     page = (root / "docs/recipes.md").read_text()
     assert all(f"`{recipe.file_name}`" in page for recipe in RECIPES)
+
+
+def test_the_examples_of_the_page_read_the_recipes(root, recipes) -> None:
+    """Each takes keys that its recipe has, and arguments that the drawing scripts take too."""
+    examples = [block for block in blocks(root / "docs/recipes.md") if block.language == "python"]
+    assert len(examples) == 2
+    scripts = {"litgpt.json": "litdata", "mosaicml_streaming.yaml": "streaming"}
+    for example in examples:
+        (file,) = re.findall(r"recipes/(\S+)\"", example.text)
+        recipe = yaml.safe_load((recipes / file).read_text())
+        keys = re.findall(r"recipe\[\"(\w+)\"\]", example.text)
+        assert keys
+        assert set(keys) <= set(recipe)
+        script = (root / f"tests/recipes/draw_{scripts[file]}.py").read_text()
+        assert arguments(example.text) <= arguments(script)
+
+
+def arguments(code) -> set[str]:
+    """Return the names of the keyword arguments in code."""
+    return {node.arg for node in ast.walk(ast.parse(code)) if isinstance(node, ast.keyword)}
