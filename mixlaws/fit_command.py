@@ -104,8 +104,10 @@ def config_of(arguments: argparse.Namespace) -> dict[str, Any]:
 
 def tables_of(arguments: argparse.Namespace) -> dict[str, Any]:
     """Return the part of the config's `losses` that the options of `add_tables` state."""
-    names = ("reader", "size", "tokens", "tokens_per_step", "loss_columns", "unit")
-    names += ("drop", "accept")
+    names = (
+        *("reader", "size", "tokens", "tokens_per_step", "loss_columns", "unit"),
+        *("drop", "accept"),
+    )
     files = {"losses": arguments.losses, "mixtures": arguments.mixtures}
     return _stated({"files": files} | {name: getattr(arguments, name) for name in names})
 

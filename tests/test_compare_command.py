@@ -1,5 +1,7 @@
 """`mixlaws compare-laws`: what it prints and writes for tables and for folders of results."""
 
+import sys
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -108,6 +110,17 @@ def test_folders_of_results_have_their_weights_and_leave_held_out_mixtures_out(
     (folder / "import.json").unlink()
     _, decided, _ = run(monkeypatch, capsys, *arguments)
     assert decided not in (weighted, printed)
+
+
+def test_what_cannot_be_scored_is_named_below_the_table(tables, monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "lightgbm", None)
+    status, printed, _ = run(monkeypatch, capsys, *tables, "--laws", "mean,lightgbm")
+    assert status == 0
+    assert printed.split("\n\n")[3:5] == [
+        "Not scored:",
+        "- lightgbm: the comparator lightgbm needs the package lightgbm, which is not installed: "
+        "pip install 'mixlaws[comparators]', or leave it out.",
+    ]
 
 
 def test_two_swarms_one_after_the_other(tables, tmp_path, monkeypatch, capsys):

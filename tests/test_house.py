@@ -21,7 +21,7 @@ LAYERS = [  # a package imports only from lines above its own
     {"scoring", "figures"},
     {"decision", "report"},
     {"paper", "config"},
-    {"own_losses"},
+    {"own_losses", "comparison"},
     {"api", "fit_command"},
     {"compare_command"},
 ]

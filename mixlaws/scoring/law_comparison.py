@@ -71,6 +71,11 @@ class Comparison:
     failed: dict[str, str]
     """Why a law has no scores, by its name."""
 
+    @property
+    def laws(self) -> list[str]:
+        """Return the laws that have scores, that of the least error first."""
+        return list(dict.fromkeys(row["law"] for row in self.rows))
+
     def of(self, law: str) -> list[dict[str, Any]]:
         """Return the rows of one law."""
         return [row for row in self.rows if row["law"] == law]
