@@ -38,7 +38,7 @@ test-browser: .venv/.installed-tests
 	$(BIN)/python -m pytest -m browser tests/browser --durations=5
 
 # Recipes drawn from by the loaders of other projects, each in an environment of its own: they need
-# another numpy, torchvision, transformers.
+# torchvision, an older numpy, an older transformers.
 test-recipes: .venv/.installed-tests .venv-litdata/.installed .venv-streaming/.installed
 	$(BIN)/python -m pytest -m loaders tests/recipes
 
@@ -55,9 +55,10 @@ test-faults: .venv/.installed-tests
 test-cluster: .venv/.installed-tests .venv-cluster/.installed
 	$(BIN)/python -m pytest -m "cluster and not full" tests/cluster --durations=5
 
-test-full: .venv/.installed-tests .venv-cluster/.installed test-recipes
+test-full: .venv/.installed-tests .venv-cluster/.installed
 	$(BIN)/python -m pytest -m "not cluster and not loaders"
 	$(BIN)/python -m pytest -m cluster
+	$(MAKE) test-recipes
 
 # Every fault, an hour or two: rewrites the table in docs/reliability.md.
 fault-table: .venv/.installed-tests .venv-cluster/.installed

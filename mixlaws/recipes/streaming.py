@@ -10,8 +10,9 @@ from mixlaws.recipes.recipe import Recipe
 
 def _text(mixture: DecidedMixture) -> str:
     # mosaicml-streaming 0.13.0, Stream.apply_weights: proportions are relative, and an epoch has
-    # that share of each stream exactly, rounded down to whole samples. mosaicml/llm-foundry at
-    # 801db4c2, build_text_dataloader: dataset.streams.NAME holds the arguments of one Stream.
+    # that share of each stream, rounded to whole samples by the same seed in every epoch.
+    # mosaicml/llm-foundry at 801db4c2, llmfoundry/data/text_data.py, build_text_dataloader:
+    # dataset.streams.NAME holds the arguments of one Stream.
     streams = {
         name: {"local": f"{DATA}/{name}", "proportion": share}
         for name, share in mixture.used.items()
@@ -26,7 +27,7 @@ STREAMING = Recipe(
     "epoch_size=..., batch_size=..., shuffle=True)`, or `train_loader.dataset.streams` of LLM "
     "Foundry. It draws samples: give it packed sequences of one length. State an `epoch_size` of "
     "65,536 sequences or more, as those of the whole run: in a shorter epoch the smallest shares "
-    "are 0. Without `shuffle` the streams come one after the other. A domain is repeated if it "
+    "can be 0. Without `shuffle` the streams come one after the other. A domain is repeated if it "
     "has fewer sequences than its share.",
     _text,
 )
