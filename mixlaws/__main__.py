@@ -13,6 +13,7 @@ from mixlaws.config.losses import LossesExperiment
 from mixlaws.config.published import PublishedExperiment
 from mixlaws.errors import ConfigError, DataError, FitError, TrainingError
 from mixlaws.fit_command import add_fit
+from mixlaws.predict_command import add_predict
 from mixlaws.runs.cost import check_plan, write_plan
 from mixlaws.runs.status import describe, find_runs
 from mixlaws.runs.watch import watch
@@ -68,6 +69,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_experiment(show)
     show.set_defaults(run=_show)
     add_fit(commands)
+    add_predict(commands)
     add_compare_laws(commands)
     export = commands.add_parser(
         "export", help="write a trained model as a folder that Hugging Face transformers loads"

@@ -6,6 +6,7 @@ bytes (tests/workflow/test_own_losses.py).
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -88,7 +89,9 @@ def analyse(
     )
     optimum, rounded = folder / "optimum.json", folder / "target_mixture.json"
     round_optimum(optimum, rounded, lattice=settings["lattice"])
-    write_recipes(mixture=rounded, optimum=optimum, folder=folder / "recipes")
+    recipes = folder / "recipes"
+    shutil.rmtree(recipes, ignore_errors=True)  # a mixture that is no longer named leaves no recipe
+    write_recipes(mixture=rounded, optimum=optimum, folder=recipes, **settings["recipes"])
     say("drawing the figures and writing the page")
     draw_figures(folder, config, folder / "figures")
     page = folder / "report.html"

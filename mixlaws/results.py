@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 RUN_KEY = ("size", "mixture", "seed")
 BASELINE = "baseline"
 """Kind in mixtures.csv of a mixture that the optimum is compared with."""
+NAMED = "named"
+"""Kind in mixtures.csv of a baseline that the config names, or the table of the mixtures."""
 HELD_OUT = "held-out"
 """Kind in mixtures.csv of a mixture left out of every fit, and name of the fold that scores it."""
 LEAVE_ONE_MIXTURE_OUT = "leave-one-mixture-out"
@@ -161,8 +163,8 @@ class Results:
 
     @property
     def baselines(self) -> list[str]:
-        """Return the ids of the baselines in the order of mixtures.csv; there may be none."""
-        return list(self.mixtures.loc[self.mixtures["kind"] == BASELINE, "id"])
+        """Return the ids of the baselines, named ones too, in the order of mixtures.csv."""
+        return list(self.mixtures.loc[self.mixtures["kind"].isin([BASELINE, NAMED]), "id"])
 
     # Laws
 
@@ -251,9 +253,14 @@ class Results:
         return self._optional("confirmation.parquet", *RUN_KEY, *columns)
 
     def recipes(self) -> dict[str, str]:
-        """Return the recipes for trainers: the text of each file by name."""
-        paths = sorted((self.folder / "recipes").glob("[!.]*"))
-        return {path.name: path.read_text(encoding="utf-8") for path in paths}
+        """Return the recipes for trainers: the text of each file by its path in recipes/.
+
+        Those of a named mixture are in a folder of its name, after those of the optimum.
+        """
+        root = self.folder / "recipes"
+        paths = [path for path in root.rglob("[!.]*") if path.is_file()]
+        paths.sort(key=lambda path: (path.parent != root, path))
+        return {p.relative_to(root).as_posix(): p.read_text(encoding="utf-8") for p in paths}
 
     # Cost
 

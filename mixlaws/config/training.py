@@ -18,7 +18,6 @@ from mixlaws.config.section import (
     key,
     optional,
 )
-from mixlaws.mixtures.lattice import NATURAL, UNIFORM
 from mixlaws.runs.devices import PEAK_FLOPS
 from mixlaws.runs.run import RUN_DEFAULTS
 from mixlaws.runs.schedules import SCHEDULES
@@ -248,8 +247,8 @@ class Target(Section):
 class Confirmation(Section):
     """Train the target on the predicted optimum and on other mixtures."""
 
-    mixtures: Annotated[list[Annotated[str, OneOf((UNIFORM, NATURAL))]], Unique()] = key(
-        "Mixtures to train in addition to the optimum."
+    mixtures: Annotated[list[str], Unique()] = key(
+        "Mixtures to train in addition to the optimum: uniform, natural, names of mixtures.named."
     )
     seeds: Seeds = key("Seeds of the target's runs; the noise is measured between seeds.")
     devices: Integer | None = optional(

@@ -51,12 +51,13 @@ def find_optimum(
         available_tokens=available,
         baselines=experiment.baselines,
     )
+    decision |= experiment.record()
     support = _support(inputs, fitted, evidence, decision, experiment.target_options["size"])
     law = {"support": support, "pipeline": choice.pipeline, "mixing": choice.mixing, **uncertainty}
     write_replicates(evidence.laws.replicates, fitted, outputs["replicates"])
     write_table(surface_table(evidence, decision["proportions"]), outputs["surface"])
     write_table(interaction_table(evidence), outputs["interaction"])
-    write_json(decision | law | experiment.record(), outputs["optimum"])
+    write_json(decision | law, outputs["optimum"])
 
 
 def _support(

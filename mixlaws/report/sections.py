@@ -206,7 +206,8 @@ def recipes_section(found: PageData) -> Section | None:
     return Section(
         "recipes",
         "Recipes",
-        "The recommended mixture in the formats that trainers read.",
+        "The recommended mixture in the formats that trainers read, and every named mixture in a "
+        "folder of its name.",
         files=files,
     )
 

@@ -11,6 +11,7 @@ from mixlaws.scoring.joint_folds import FoldScore, choose_joint
 
 pytestmark = pytest.mark.slow
 
+
 @pytest.fixture(scope="module")
 def study(published):
     return read_logs(published, "redpajama")

@@ -14,6 +14,7 @@ from mixlaws.scoring.pipeline_choice import choose_pipeline
 
 pytestmark = pytest.mark.slow
 
+
 @pytest.fixture(scope="module", params=["5mix", "redpajama"])
 def swarm(request, published):
     """Return a swarm's training side, and its folds."""

@@ -79,6 +79,7 @@ rule write_recipes:
     input:
         optimum="results/{experiment}/optimum.json",
         mixture="results/{experiment}/target_mixture.json",
+        accounting=ACCOUNTING,
     output:
         directory("results/{experiment}/recipes"),
     log:
@@ -87,6 +88,7 @@ rule write_recipes:
     conda:
         "../../envs/analysis.yaml"
     params:
+        tokens_per_document=config["recipes"]["tokens_per_document"],
         source=source_of("write_recipes"),
     script:
         "../scripts/write_recipes.py"
