@@ -23,7 +23,10 @@ MIN_TOKENS = 3
 """Numbers of tokens at which losses must have been measured, for E, B and beta."""
 ANNEALING = JointSettings().annealing
 """Nats that full annealing gains (median, sd of the log), as the joint laws assume."""
-PRIORS = ChinchillaPriors()
+LEAST_NOISE = 1e-4
+"""Least noise of a loss that priors are weighed against, nats."""
+WEAK = ChinchillaPriors(noise=1e-3)
+"""Priors of the fits that the noise is estimated from."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,16 +129,17 @@ def fit_size_tokens(
         others = f"Choose one of {', '.join(usable)}" if usable else "Train more sizes"
         raise FitError(f"L(N, D) cannot be fitted to the mixture {mixture}: it has {words}. {others}")
     own = runs.select(runs.mixture == mixture)
-    law, _ = fit_chinchilla(own.params, own.tokens, own.unannealed(ANNEALING[0])[None])
-    pool = run_errors(runs)
+    pool = run_errors(runs, WEAK)
+    priors = replace(WEAK, noise=_root_mean_square(pool))
+    losses = own.unannealed(ANNEALING[0])
+    law, _ = fit_chinchilla(own.params, own.tokens, losses[None], priors=priors)
     generator = np.random.default_rng(seed)
     errors = np.stack([_draw_errors(own, pool, generator) for _ in range(replicates)])
     gain = ANNEALING[0] * np.exp(generator.normal(0, ANNEALING[1], replicates))
     shift = (gain - ANNEALING[0])[:, None] * own.annealing
     fitted = law.predict(own.params, own.tokens)
-    copies, _ = fit_chinchilla(
-        own.params, own.tokens, fitted + errors + shift, priors=_drawn_priors(replicates, generator)
-    )
+    drawn = _drawn_priors(priors, replicates, generator)
+    copies, _ = fit_chinchilla(own.params, own.tokens, fitted + errors + shift, priors=drawn)
     return SizeTokenFit(
         mixture,
         _at_end(law, ANNEALING[0], target),
@@ -145,14 +149,22 @@ def fit_size_tokens(
     )
 
 
-def _drawn_priors(count: int, generator: np.random.Generator) -> ChinchillaPriors:
+def _root_mean_square(pool: Sequence[RunError]) -> float:
+    """Return the size of the errors, nats; equal losses have a little noise too."""
+    squares = np.concatenate([each.errors**2 for each in pool])
+    return max(float(np.sqrt(squares.mean())), LEAST_NOISE)
+
+
+def _drawn_priors(
+    priors: ChinchillaPriors, count: int, generator: np.random.Generator
+) -> ChinchillaPriors:
     """Return priors whose means are drawn from the priors themselves, one for each copy."""
-    factors = np.exp(PRIORS.exponent_sd * generator.normal(size=(2, count)))
-    irreducible = generator.normal(PRIORS.irreducible, PRIORS.irreducible_sd, count)
+    factors = np.exp(priors.exponent_sd * generator.normal(size=(2, count)))
+    irreducible = generator.normal(priors.irreducible, priors.irreducible_sd, count)
     return replace(
-        PRIORS,
-        size_exponent=PRIORS.size_exponent * factors[0],
-        token_exponent=PRIORS.token_exponent * factors[1],
+        priors,
+        size_exponent=priors.size_exponent * factors[0],
+        token_exponent=priors.token_exponent * factors[1],
         irreducible=np.clip(irreducible, 0.0, 1.0),
     )
 
@@ -182,7 +194,7 @@ class RunError:
         return np.asarray(np.interp(np.log(tokens), self.log_tokens, self.errors))
 
 
-def run_errors(runs: Runs) -> list[RunError]:
+def run_errors(runs: Runs, priors: ChinchillaPriors) -> list[RunError]:
     """Return the errors of every run of the mixtures that the law can be fitted to.
 
     A fit takes up part of each run's noise, and a fit without the run misses it by more than its
@@ -195,10 +207,11 @@ def run_errors(runs: Runs) -> list[RunError]:
         masks = own.run_masks()
         losses = own.unannealed(ANNEALING[0])
         curves = np.stack([losses, *(np.where(mask, np.nan, losses) for mask in masks)])
-        laws, _ = fit_chinchilla(own.params, own.tokens, curves[_have_enough(curves)])
+        enough = _have_enough(curves)
+        laws, _ = fit_chinchilla(own.params, own.tokens, curves[enough], priors=priors)
         predicted = _predict_all(laws, own)
         residual = predicted[0] - losses
-        kept = [mask for mask, enough in zip(masks, _have_enough(curves)[1:], strict=True) if enough]
+        kept = [mask for mask, fits in zip(masks, enough[1:], strict=True) if fits]
         for mask, left_out in zip(kept, predicted[1:], strict=True):
             error = np.sqrt(np.abs(residual * (left_out - losses))) * np.sign(residual)
             order = np.flatnonzero(mask)[np.argsort(own.tokens[mask])]
