@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
+from mixlaws.config.budget import ComputeBudget
 from mixlaws.config.decision import Laws, Optimum, Uncertainty
 from mixlaws.config.section import (
     Integer,
@@ -19,6 +20,7 @@ from mixlaws.config.section import (
     Share,
     Unique,
     key,
+    optional,
 )
 from mixlaws.runs.schedules import schedule_options
 
@@ -179,6 +181,9 @@ class LossesExperiment(Root):
     optimum: Optimum = key(
         "The objective that the optimum minimises, and its limits.", default_factory=Optimum
     )
+    compute_budget: ComputeBudget | None = optional(
+        "Ask which size and tokens are best for a number of FLOPs. Absent means off."
+    )
 
     def problems(self) -> Iterator[Problem]:
         """Yield the contradictions between sections."""
@@ -212,5 +217,6 @@ def stage_settings(config: Mapping[str, Any]) -> dict[str, Any]:
         "decide": common
         | {name: config[name] for name in ("optimum", "uncertainty", "seed", "available_tokens")}
         | {"measured_factor": 0},
+        "budget": {"compute_budget": config.get("compute_budget")},
         "lattice": LATTICE,
     }

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from mixlaws.decision.counting import Sizes
+from mixlaws.decision.counting import COUNTED, Sizes
 from mixlaws.decision.intervals import central_interval
 from mixlaws.decision.size_token_fit import Runs, SizeTokenFit, fit_size_tokens, usable_mixtures
 from mixlaws.decision.support import MEASURED_FACTOR
@@ -66,7 +66,7 @@ def answer_budget(
     runs = Runs.of(
         observations,
         columns.overall(observations.losses),
-        counted=question.count != "6ND",
+        counted=question.count == COUNTED,
         early_cut=question.early_cut,
     )
     mixture = _choose_mixture(runs, question.mixture, baselines)
@@ -241,8 +241,3 @@ class _Answer:
             "upper": float(bounds.upper),
         }
 
-
-def budget_settings(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the settings of `divide_budget` that every kind of experiment has alike."""
-    names = ("compute_budget", "uncertainty", "seed")
-    return {name: config[name] for name in names}

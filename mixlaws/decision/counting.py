@@ -9,6 +9,7 @@ import numpy as np
 from mixlaws.laws.observations import Observations, Target
 
 RULE, COUNTED = "6ND", "counted"
+COUNTS = (RULE, COUNTED)
 SPAN = 1e6
 """Sizes are converted up to this factor beyond those that are known."""
 NUM_POINTS = 4001
