@@ -15,6 +15,7 @@ from mixlaws.fit_command import add_fit
 from mixlaws.runs.cost import check_plan, write_plan
 from mixlaws.runs.status import describe, find_runs
 from mixlaws.runs.watch import watch
+from mixlaws.size_command import add_size
 
 # What `pip install mixlaws[...]` must name for a package that is not there.
 _EXTRAS = {"torch": "train", "safetensors": "train", "tokenizers": "workflow"}
@@ -66,6 +67,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     _add_experiment(show)
     show.set_defaults(run=_show)
+    add_size(commands)
     add_fit(commands)
     export = commands.add_parser(
         "export", help="write a trained model as a folder that Hugging Face transformers loads"

@@ -240,4 +240,3 @@ class _Answer:
             "lower": float(bounds.lower),
             "upper": float(bounds.upper),
         }
-

@@ -46,7 +46,11 @@ def answer(
     choice, _ = read_choice(inputs["choice"])
     question = make_question(settings, choice.early_cut)
     record, curves = answer_budget(
-        experiment.fitted, experiment.columns, experiment.target, question, list(experiment.baselines)
+        experiment.fitted,
+        experiment.columns,
+        experiment.target,
+        question,
+        list(experiment.baselines),
     )
     replicates: Sequence[Law] = ()
     if choice.pipeline == Joint.name:
@@ -106,7 +110,9 @@ def answer_together(
         search, limits(available), observations, replicates=replicates, level=question.level
     )
     if any(count is not None for count in available.values()):
-        free = choose_together(search, limits({}), observations, replicates=(), level=question.level)
+        free = choose_together(
+            search, limits({}), observations, replicates=(), level=question.level
+        )
         found["unlimited"] = free
     return found
 

@@ -127,7 +127,9 @@ def fit_size_tokens(
     if words := _lacks(runs, mixture):
         usable = usable_mixtures(runs)
         others = f"Choose one of {', '.join(usable)}" if usable else "Train more sizes"
-        raise FitError(f"L(N, D) cannot be fitted to the mixture {mixture}: it has {words}. {others}")
+        raise FitError(
+            f"L(N, D) cannot be fitted to the mixture {mixture}: it has {words}. {others}"
+        )
     own = runs.select(runs.mixture == mixture)
     pool = run_errors(runs, WEAK)
     priors = replace(WEAK, noise=_root_mean_square(pool))
@@ -231,9 +233,7 @@ def _predict_all(laws: ChinchillaLaw, runs: Runs) -> np.ndarray:
     return np.stack([laws.predict(params, tokens) for params, tokens in parts], axis=1)
 
 
-def _draw_errors(
-    own: Runs, pool: Sequence[RunError], generator: np.random.Generator
-) -> np.ndarray:
+def _draw_errors(own: Runs, pool: Sequence[RunError], generator: np.random.Generator) -> np.ndarray:
     """Return errors (n,) for a mixture's losses: for each run those of a run of its size."""
     errors = np.zeros(len(own.losses))
     for mask in own.run_masks():

@@ -67,9 +67,7 @@ class ChinchillaLaw:
     reference_tokens: float
     """D0, geometric mean of the observed tokens."""
 
-    def predict(
-        self, num_params: float | np.ndarray, tokens: float | np.ndarray
-    ) -> np.ndarray:
+    def predict(self, num_params: float | np.ndarray, tokens: float | np.ndarray) -> np.ndarray:
         """Return losses (C,) at one point, or at a point for each curve."""
         size, token = self.terms(num_params, tokens)
         return np.asarray(self.E + size + token)
@@ -77,7 +75,7 @@ class ChinchillaLaw:
     def terms(
         self, num_params: float | np.ndarray, tokens: float | np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Return the terms of size and of tokens (C,), at one point or at a point for each curve."""
+        """Return the terms of size and of tokens (C,), at one point or one for each curve."""
         size = self.A * (num_params / self.reference_params) ** -self.alpha
         return size, self.B * (tokens / self.reference_tokens) ** -self.beta
 
