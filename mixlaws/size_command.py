@@ -65,7 +65,9 @@ def _asked(config: AnyExperiment, arguments: argparse.Namespace) -> dict[str, An
     asked = {"mixture": None, "count": RULE} | (stated.model_dump() if stated else {})
     asked |= {name: value for name, value in given.items() if value is not None}
     if "flops" not in asked:
-        raise ConfigError("no number of FLOPs is given. State --flops 1e21, or compute_budget.flops")
+        raise ConfigError(
+            "no number of FLOPs is given. State --flops 1e21, or compute_budget.flops"
+        )
     return asked
 
 
@@ -78,7 +80,9 @@ def _answer(config: AnyExperiment, folder: Path, asked: dict[str, Any]) -> dict[
 
     inputs = {name: str(folder / path) for name, path in FILES.items()}
     if missing := [path for path in inputs.values() if not Path(path).exists()]:
-        raise DataError(f"{missing[0]} does not exist. Run the experiment {config.experiment} first")
+        raise DataError(
+            f"{missing[0]} does not exist. Run the experiment {config.experiment} first"
+        )
     if (folder / ACCOUNTING).exists():
         inputs["accounting"] = str(folder / ACCOUNTING)
     return answer(inputs, _settings(config) | {"compute_budget": asked})[0]

@@ -90,8 +90,8 @@ def answer_together(
     """Return the best size, tokens and mixture by joint laws.
 
     `options` are the config's `optimum`; `limited` are the tokens of each domain that the target
-    may draw from (None: no limit) and the joint laws of the bootstrap, if there are any. Where text
-    is limited, `unlimited` is the answer without that limit.
+    may draw from (None: no limit) and the joint laws of the bootstrap, if there are any. Where a
+    limit binds, `unlimited` is the answer with as much text as wanted.
     """
     if not isinstance(pipeline, Joint):
         return {"reason": "The runs do not support joint laws in size, tokens and mixture."}
@@ -109,7 +109,7 @@ def answer_together(
     found = choose_together(
         search, limits(available), observations, replicates=replicates, level=question.level
     )
-    if any(count is not None for count in available.values()):
+    if found.get("uses_all_text") or found.get("at_limit"):
         free = choose_together(
             search, limits({}), observations, replicates=(), level=question.level
         )

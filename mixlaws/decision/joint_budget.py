@@ -20,8 +20,10 @@ from mixlaws.laws.law import Ensemble, Law, members
 from mixlaws.laws.observations import Observations, Target
 
 COARSE_POINTS = 17
-FINE_POINTS = 9
-"""Sizes at which a mixture is optimised: over all that are allowed, then about the best."""
+"""Sizes, over all that are allowed, at which a mixture is optimised."""
+FINE_POINTS = 7
+NUM_REFINEMENTS = 2
+"""How often so many sizes between the best one's neighbours follow."""
 BELOW_FACTOR = 10.0
 """How far below the smallest run a size or a number of tokens may lie."""
 
@@ -128,17 +130,18 @@ def _search(
     search: Search, limits_at: LimitsAt, observations: Observations
 ) -> tuple[list[Point], list[float]]:
     """Return the best mixture of every size that has one, and all sizes tried; smallest first."""
-    sizes = _allowed_sizes(search, observations)
-    coarse = _points(search, limits_at, sizes)
-    if not coarse:
-        return [], sizes.tolist()
-    best = min(coarse, key=lambda point: point.best.value).num_params
-    place = int(np.argmin(np.abs(np.log(sizes / best))))
-    ends = sizes[max(place - 1, 0)], sizes[min(place + 1, len(sizes) - 1)]
-    between = np.geomspace(*ends, FINE_POINTS)[1:-1]
-    points = coarse + _points(search, limits_at, between)
-    tried = sorted([*sizes.tolist(), *between.tolist()])
-    return sorted(points, key=lambda point: point.num_params), tried
+    tried = _allowed_sizes(search, observations)
+    points = _points(search, limits_at, tried)
+    if not points:
+        return [], tried.tolist()
+    for _ in range(NUM_REFINEMENTS):
+        best = min(points, key=lambda point: point.best.value)
+        place = int(np.searchsorted(tried, best.num_params))
+        ends = tried[max(place - 1, 0)], tried[min(place + 1, len(tried) - 1)]
+        between = np.geomspace(*ends, FINE_POINTS)[1:-1]
+        points += _points(search, limits_at, between)
+        tried = np.unique(np.concatenate([tried, between]))
+    return sorted(points, key=lambda point: point.num_params), tried.tolist()
 
 
 def _allowed_sizes(search: Search, observations: Observations) -> np.ndarray:

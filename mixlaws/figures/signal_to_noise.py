@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter
 
 from mixlaws.figures.spec import Drawn, FigureSpec
 from mixlaws.figures.style import DOMAIN_PALETTE, key, legend_below
@@ -104,7 +105,10 @@ def plot_ratios(table: pd.DataFrame) -> Figure:
         overall = rows["validation_domain"] == OVERALL
         axes.plot(at[~overall], rows["ratio"][~overall], "o", color=colour, alpha=0.35, ms=3)
         axes.plot(at[overall], rows["ratio"][overall], "D", color=colour, ms=6)
+    axes.margins(x=0.12)
     axes.set_yscale("log")
+    for formatter in (axes.yaxis.set_major_formatter, axes.yaxis.set_minor_formatter):
+        formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axes.set_xticks(range(len(sizes)), [f"size {size}" for size in sizes])
     axes.set_ylabel("spread between mixtures / noise")
     entries = [
