@@ -77,6 +77,9 @@ def _rows(found: PageData) -> Iterator[tuple[str, str]]:
         yield "fewer tokens", saved
     yield "verdict", _verdict(optimum, confirmation)
     yield "cost", _cost(found)
+    costs = measure_costs(found)
+    share = share_words(costs.proxy_flops, costs.target_flops)
+    yield "cost of the proxies", f"{share} of one run of the target, in FLOPs"
     yield "page", str(found.results.folder / "report.html")
 
 
@@ -138,10 +141,7 @@ def _cost(found: PageData) -> str:
         words[0] += f" (price {price * sum(hours):,.2f})"
     if "flops" in found.runs and (flops := found.runs["flops"].sum()) > 0:
         words.append(f"{flops:.2e} FLOPs")
-    spent = f"{' and '.join(words) or 'not recorded'} for {len(found.runs)} training runs"
-    costs = measure_costs(found)
-    share = share_words(costs.proxy_flops, costs.target_flops)
-    return f"{spent}; the proxies took {share} of one run of the target in FLOPs"
+    return f"{' and '.join(words) or 'not recorded'} for {len(found.runs)} training runs"
 
 
 def _files(found: PageData) -> Iterator[RunFiles]:

@@ -174,9 +174,7 @@ def test_two_sizes_are_too_few():
 
 
 def test_an_unknown_mixture_is_refused():
-    with pytest.raises(
-        ConfigError, match="no run was trained on the mixture web"
-    ):
+    with pytest.raises(ConfigError, match="no run was trained on the mixture web"):
         ask(planted(), mixture="web")
 
 
