@@ -125,7 +125,7 @@ def _joint_findings(joint: Record, level: float) -> Iterator[Finding]:
 
 
 def _number(value: float) -> str:
-    return f"{value:.3g}"
+    return f"{value:,.0f}" if value >= 1000 else f"{value:.3g}"
 
 
 def _interval(
