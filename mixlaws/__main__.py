@@ -6,6 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from mixlaws.compare_command import add_compare_laws
 from mixlaws.config.complete import read_config
 from mixlaws.config.given import check_given_files
 from mixlaws.config.losses import LossesExperiment
@@ -69,6 +70,7 @@ def _parser() -> argparse.ArgumentParser:
     show.set_defaults(run=_show)
     add_size(commands)
     add_fit(commands)
+    add_compare_laws(commands)
     export = commands.add_parser(
         "export", help="write a trained model as a folder that Hugging Face transformers loads"
     )

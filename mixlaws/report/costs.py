@@ -52,8 +52,8 @@ def measure_costs(found: PageData) -> Costs:
     flops = 6 * trained["num_params"] * trained["seen"]
     target_flops = 6.0 * target["num_params"] * target["tokens"]
     hours = [device_hours(found.results.run(*key)) for key in _keys(trained)]
-    recorded = bool(hours) and all(each is not None for each in hours)
-    spent = trained.assign(flops=flops, hours=hours if recorded else 0.0)
+    recorded = None not in hours
+    spent = trained.assign(flops=flops, hours=[each or 0.0 for each in hours])
     largest = spent[spent["num_params"] == spent["num_params"].max()]
     per_flop = float(largest["hours"].sum() / largest["flops"].sum())
     return Costs(
@@ -120,7 +120,7 @@ def cost_share_table(found: PageData) -> PageTable:
         hours = costs.proxy_hours, costs.target_hours
         rows.append(_cost_row("device-hours", *hours, _hours))
         if costs.price is not None:
-            prices = (costs.price * each for each in hours)
+            prices = costs.price * hours[0], costs.price * hours[1]
             rows.append(_cost_row("price", *prices, "{:,.2f}".format))
     caption = (
         "What the proxies cost beside one run of the target. Its device-hours are those at the "
