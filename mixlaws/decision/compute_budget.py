@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from mixlaws.decision.budget import Question, answer_budget
@@ -121,7 +120,6 @@ def make_search(
     experiment: Experiment, law: Law, question: Question, options: Mapping[str, Any]
 ) -> Search:
     """Return the search for the best size, tokens and mixture by joint laws."""
-    shares = {name: np.asarray(each) for name, each in experiment.baselines.items()}
     observations, target = experiment.fitted, experiment.target
     return Search(
         law,
@@ -129,5 +127,5 @@ def make_search(
         question.flops,
         Sizes.of(observations, target, question.count),
         Sizes.of(observations, target, COUNTED),
-        make_objective(experiment.columns, options, shares),
+        make_objective(experiment.columns, options, experiment.baselines),
     )
