@@ -17,6 +17,7 @@ from mixlaws.predict_command import add_predict
 from mixlaws.runs.cost import check_plan, write_plan
 from mixlaws.runs.status import describe, find_runs
 from mixlaws.runs.watch import watch
+from mixlaws.size_command import add_size
 
 # What `pip install mixlaws[...]` must name for a package that is not there.
 _EXTRAS = {"torch": "train", "safetensors": "train", "tokenizers": "workflow"}
@@ -68,6 +69,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     _add_experiment(show)
     show.set_defaults(run=_show)
+    add_size(commands)
     add_fit(commands)
     add_predict(commands)
     add_compare_laws(commands)

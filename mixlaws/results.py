@@ -252,6 +252,16 @@ class Results:
         columns = ("tokens", "validation_domain", "loss")
         return self._optional("confirmation.parquet", *RUN_KEY, *columns)
 
+    @cached_property
+    def budget(self) -> dict[str, Any] | None:
+        """Return the best size and tokens for a number of FLOPs; None if nobody asked."""
+        return self._optional_record("budget.json")
+
+    @cached_property
+    def isoflop(self) -> pd.DataFrame | None:
+        """Return the loss over N at several budgets; None if nobody asked."""
+        return self._optional("laws/isoflop.csv", "flops", "num_params", "loss", "is_optimum")
+
     def recipes(self) -> dict[str, str]:
         """Return the recipes for trainers: the text of each file by its path in recipes/.
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic import model_validator
 
+from mixlaws.config.budget import ComputeBudget
 from mixlaws.config.decision import Laws, Mixtures, Optimum, Uncertainty
 from mixlaws.config.foreseen import foresee
 from mixlaws.config.recipes import Recipes
@@ -66,6 +67,9 @@ class Experiment(Root):
     )
     optimum: Optimum = key(
         "The objective that the optimum minimises, and its limits.", default_factory=Optimum
+    )
+    compute_budget: ComputeBudget | None = optional(
+        "Ask which size and tokens are best for a number of FLOPs. Absent means off."
     )
     confirmation: Confirmation | None = optional(
         "Train the target on the predicted optimum and on other mixtures. Absent means off."

@@ -235,6 +235,10 @@ class Plan(Section):
         gt=0,
         le=1,
     )
+    price_per_device_hour: Number | None = optional(
+        "Price of one device for an hour, in your currency; the page then says what runs cost.",
+        gt=0,
+    )
 
 
 class Target(Section):
