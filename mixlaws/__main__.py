@@ -105,7 +105,7 @@ def _plan(arguments: argparse.Namespace) -> None:
     if isinstance(config, PublishedExperiment | LossesExperiment):
         print(_nothing_to_train(config.experiment))
         return
-    check_given_files(config)
+    check_given_files(config, arguments.directory / "results")
     print(write_plan(config, arguments.directory / "results" / config.experiment))
     check_plan(config)
 

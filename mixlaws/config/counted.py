@@ -49,10 +49,14 @@ def check_tokens(
 def planned_mixtures(manifests: Sequence[str | Path], plan: Mapping[str, Any]) -> list[Mixture]:
     """Return every mixture of the proxies, the natural one last; check the plan as `check_counts`.
 
+    Continual pre-training has no natural mixture.
+
     A changed plan retrains nothing that is trained, so it is checked here as well.
     """
     natural = check_counts(manifests, plan).natural
     chosen = [Mixture(**each) for each in plan["mixtures"]]
+    if plan.get("is_continual"):
+        return chosen
     return [*chosen, Mixture(NATURAL, "baseline", dict(natural))]
 
 
@@ -110,6 +114,8 @@ def _window_problems(counts: Counts, plan: Mapping[str, Any]) -> Iterator[str]:
 
 def _mixture_problems(counts: Counts, plan: Mapping[str, Any]) -> Iterator[str]:
     """Yield a problem if natural is a mixture that is there already, and too few are left."""
+    if plan.get("is_continual"):
+        return
     fitted = {
         tuple(mixture["proportions"].values())
         for mixture in plan["mixtures"]
@@ -126,7 +132,8 @@ def _mixture_problems(counts: Counts, plan: Mapping[str, Any]) -> Iterator[str]:
 def _supply_problems(counts: Counts, plan: Mapping[str, Any]) -> Iterator[str]:
     allowed = plan["max_epochs"]
     proportions = {each["id"]: each["proportions"] for each in plan["mixtures"]}
-    proportions[NATURAL] = counts.natural
+    if not plan.get("is_continual"):
+        proportions[NATURAL] = counts.natural
     confirmed = {name: proportions[name] for name in plan["confirmed"] or ()}
     kinds = {
         "a proxy": (proportions, plan["proxy_tokens"]),

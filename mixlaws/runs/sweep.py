@@ -11,11 +11,13 @@ from mixlaws.mixtures.lattice import NATURAL, OPTIMUM, Mixture
 from mixlaws.results import Results, RunFiles
 from mixlaws.runs.lengths import num_proxy_tokens, num_target_steps
 from mixlaws.runs.options import run_options
+from mixlaws.runs.replay import VERIFICATION, replay_mixtures
 from mixlaws.runs.run import RUN_DEFAULTS
 from mixlaws.runs.sections import Experiment, shape_of
 
-PROXY, CONFIRMATION = "proxy", "confirmation"
-"""Roles of a run: the laws are fitted to proxies; a confirmation trains the target."""
+PROXY, CONFIRMATION, VERIFICATION_ROLE = "proxy", "confirmation", "verification"
+"""Roles of a run: the laws are fitted to proxies; a confirmation trains the target on the optimum,
+and a verification continues a base at the critical proportion."""
 
 
 @dataclass(frozen=True)
@@ -23,7 +25,7 @@ class PlannedRun:
     """One run that the config asks for."""
 
     role: str
-    """PROXY or CONFIRMATION."""
+    """PROXY, CONFIRMATION or VERIFICATION_ROLE."""
     kind: str
     """Of its mixture: sample, held-out, baseline or optimum."""
     size: str
@@ -60,6 +62,11 @@ class Sweep:
         return [run for run in self.runs if run.role == CONFIRMATION]
 
     @property
+    def verifications(self) -> list[PlannedRun]:
+        """Return the runs at the critical proportion; none where they are not asked for."""
+        return [run for run in self.runs if run.role == VERIFICATION_ROLE]
+
+    @property
     def proportions(self) -> dict[str, dict[str, float]]:
         """Return the proportions by mixture id."""
         return {mixture.id: mixture.proportions for mixture in self.mixtures}
@@ -70,6 +77,8 @@ def list_runs(config: Experiment) -> Sweep:
 
     Raises ConfigError when the limits leave fewer mixtures than asked for.
     """
+    if config.continual is not None:
+        return _list_replays(config, config.continual.model_dump())
     mixtures = tuple(choose_mixtures(design_of(config)))
     kinds = {mixture.id: mixture.kind for mixture in mixtures} | {NATURAL: "baseline"}
     training, confirmation = config.training, config.confirmation
@@ -88,6 +97,29 @@ def list_runs(config: Experiment) -> Sweep:
             for seed in confirmation.seeds
         ]
     return Sweep(mixtures, tuple(PlannedRun(*run, run[-1] * training.batch_tokens) for run in runs))
+
+
+def _list_replays(config: Experiment, section: dict[str, Any]) -> Sweep:
+    """Return the runs of continual pre-training: every share at every size and seed.
+
+    A verification has the largest size. Its proportions are known once the share is found.
+    """
+    training = config.training
+    mixtures = tuple(replay_mixtures(section, list(config.domains)))
+    length = (training.num_steps, training.num_steps * training.batch_tokens)
+    runs = [
+        PlannedRun(PROXY, mixture.kind, size, mixture.id, seed, *length)
+        for size in training.sizes
+        for mixture in mixtures
+        for seed in training.seeds
+    ]
+    if section["verify"]:
+        largest = max(training.sizes, key=lambda size: shape_of(config, size).num_params)
+        runs += [
+            PlannedRun(VERIFICATION_ROLE, VERIFICATION, largest, VERIFICATION, seed, *length)
+            for seed in training.seeds
+        ]
+    return Sweep(mixtures, tuple(runs))
 
 
 def design_of(config: Experiment) -> Design:
@@ -115,6 +147,7 @@ def describe_target(config: Experiment) -> dict[str, Any]:
         "batch_tokens": training.batch_tokens,
         "warmup_steps": training.warmup_steps,
         **{name: options.get(name, RUN_DEFAULTS[name]) for name in names},
+        **{name: options[name] for name in ("initial_rate",) if name in options},
     }
 
 
@@ -135,7 +168,9 @@ def plan_of_tokens(config: Experiment, mixtures: Sequence[Mixture]) -> dict[str,
     `mixtures` are those of its sweep.
     """
     confirmation, sections = config.confirmation, config.model_dump()
-    return {
+    # A key that only continual pre-training has: a new param would rerun what is done.
+    replays = {} if config.continual is None else {"is_continual": True}
+    return replays | {
         "mixtures": [asdict(mixture) for mixture in mixtures],
         "num_windows": config.validation.num_windows,
         "sequence_length": config.training.sequence_length,
