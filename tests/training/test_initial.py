@@ -155,7 +155,7 @@ def test_damaged_or_unfit_weights_are_refused(tmp_path):
     train(replace(RUN, num_steps=1), corpus, checkpoints=tmp_path / "base", keep_weights=True)
     initial = read_initial(tmp_path / "base")
     wider = replace(RUN, model_width=32)
-    with pytest.raises(DataError, match=r"those of another model: \d+ tensors differ, such as blocks"):
+    with pytest.raises(DataError, match=r"of another model: \d+ tensors differ, such as blocks"):
         train(wider, corpus, checkpoints=tmp_path / "run", initial=initial)
     (tmp_path / "base/weights.safetensors").write_bytes(b"half")
     with pytest.raises(DataError, match=r"weights.safetensors is damaged"):
