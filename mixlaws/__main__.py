@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from mixlaws.config.complete import read_config
+from mixlaws.config.experiment import Experiment
 from mixlaws.config.given import check_given_files
 from mixlaws.config.losses import LossesExperiment
 from mixlaws.config.published import PublishedExperiment
@@ -128,6 +129,8 @@ def _show(arguments: argparse.Namespace) -> None:
     # Imported here: pandas takes a second, and the other commands do without.
     if isinstance(config, PublishedExperiment):
         from mixlaws.paper.summary import summarise_published as summarise
+    elif isinstance(config, Experiment) and config.continual is not None:
+        from mixlaws.report.continual_page import summarise_continual as summarise
     else:
         from mixlaws.report.summary import summarise
     print(summarise(folder, config.model_dump()))

@@ -6,7 +6,7 @@ windows before the first step. What differs between bases drops out of these exc
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -195,3 +195,17 @@ def knee(first: np.ndarray, second: np.ndarray) -> int:
     """
     scaled = [(loss - loss.min()) / max(np.ptp(loss), 1e-12) for loss in (first, second)]
     return int(np.argmin(scaled[0] + scaled[1]))
+
+
+def main_point(points: Sequence[Point]) -> Point:
+    """Return the point of the answer: the largest size after all its tokens."""
+    return max(points, key=lambda point: (point.num_params, point.tokens))
+
+
+def fitted(point: Point, kind: str) -> np.ndarray:
+    """Return the main law of a loss above the base's on the point's grid."""
+    if kind == "original":
+        return fit_share_law(MAIN_FORM, point.shares, point.excess.mean(axis=0))(point.grid)
+    above = (point.new - point.base_new[:, None]).mean(axis=0)
+    # The law of a domain is one of its own share.
+    return fit_share_law(MAIN_FORM, 1 - point.shares, above)(1 - point.grid)

@@ -48,9 +48,8 @@ def _columns(points: Sequence[Point]) -> tuple[np.ndarray, tuple[float, float], 
     tokens = np.array([point.tokens for point in points])
     params = np.array([point.num_params for point in points])
     scale = (float(np.exp(np.log(tokens).mean())), float(np.exp(np.log(params).mean())))
-    x = np.column_stack(
-        [np.ones(len(points)), np.log(tokens / scale[0]), np.log(params / scale[1])]
-    )
+    logs = [np.log(tokens / scale[0]), np.log(params / scale[1])]
+    x = np.column_stack([np.ones(len(points)), *logs])
     return x, scale, np.array([True, *(np.ptp(x[:, k]) > 0 for k in (1, 2))])
 
 

@@ -11,7 +11,6 @@ from typing import Any
 
 import lightning.pytorch as pl
 import torch
-from safetensors.torch import load_file, save_file
 
 from mixlaws.errors import DataError
 from mixlaws.files import atomic_path, file_sha256, read_json, write_json
@@ -49,6 +48,8 @@ def write_weights(
     weights: Mapping[str, torch.Tensor], folder: Path, identity: Mapping[str, Any]
 ) -> None:
     """Write weights.safetensors and, after it, weights.json with its sha256 and the run."""
+    from safetensors.torch import save_file  # a run that keeps no weights does without
+
     record = folder / WEIGHTS_RECORD
     record.unlink(missing_ok=True)  # without a record the weights do not count
     tensors = {name: value.detach().float().contiguous().cpu() for name, value in weights.items()}
@@ -62,6 +63,8 @@ def read_weights(folder: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]
 
     Raises DataError when there are none, or when they differ from their checksum.
     """
+    from safetensors.torch import load_file
+
     if not (folder / WEIGHTS_RECORD).exists():
         raise DataError(
             f"there are no weights in {folder}. Set training.keep_weights and train the run again"
