@@ -89,8 +89,8 @@ def critical_table(found: ContinualResults) -> PageTable:
         rows.append([row.size, format_count(row.tokens), _share(row.value), interval, *cells])
     header = ["size", "tokens", "critical share", "interval", *forms.values()]
     caption = (
-        "The least share of the original data whose predicted loss is at or below that of the base; "
-        "the interval holds all three forms."
+        "The least share of the original data whose predicted loss is at or below that of the "
+        "base; the interval holds all three forms."
     )
     return PageTable(caption, header, rows, 1)
 

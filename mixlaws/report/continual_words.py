@@ -95,7 +95,7 @@ def verification_finding(check: Answer | None, answer: Answer, asked: bool) -> F
         if not asked:
             return Finding("plain", "Not verified: continual.verify trains a run at this share.")
         return Finding(
-            "caution", f"Not verified: {headline(answer)[:1].lower()}{headline(answer)[1:]}"
+            "caution", f"Not verified, as there is no share to train at: {_case(answer)}."
         )
     share, loss = format_share(check["share"]), format_loss(check["original"])
     ends = f"{format_loss(check['lower'])} to {format_loss(check['upper'])}"
@@ -108,10 +108,15 @@ def verification_finding(check: Answer | None, answer: Answer, asked: bool) -> F
     return Finding("caution", f"Not confirmed. {words}, above the interval of the base's: {ends}.")
 
 
+def _case(answer: Answer) -> str:
+    return "every trained share keeps the loss" if answer["status"] == "every" else "none keeps it"
+
+
 def target_finding(answer: Answer) -> Finding:
     """Return the critical proportion of the target."""
     target = answer["target"]
-    where = f"{format_count(target['num_params'])} parameters and {format_count(target['tokens'])} tokens"
+    where = f"{format_count(target['num_params'])} parameters"
+    where += f" and {format_count(target['tokens'])} tokens"
     if target["reason"]:
         return Finding("caution", f"No answer for {where}: {target['reason']}.")
     if "status" not in target:
@@ -149,6 +154,6 @@ def seed_finding(answer: Answer) -> Finding:
         )
     return Finding(
         "plain",
-        f"The interval comes from redrawn runs and from {seeds} seeds, with the noise of the base's "
-        "loss and three forms of the law in it.",
+        f"The interval comes from redrawn runs and from {seeds} seeds, with the noise of the "
+        "base's loss and three forms of the law in it.",
     )
