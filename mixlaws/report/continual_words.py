@@ -94,9 +94,7 @@ def verification_finding(check: Answer | None, answer: Answer, asked: bool) -> F
     if check is None:
         if not asked:
             return Finding("plain", "Not verified: continual.verify trains a run at this share.")
-        return Finding(
-            "caution", f"Not verified, as there is no share to train at: {_case(answer)}."
-        )
+        return Finding("caution", f"Not verified: {_case(answer)}, so none was trained again.")
     share, loss = format_share(check["share"]), format_loss(check["original"])
     ends = f"{format_loss(check['lower'])} to {format_loss(check['upper'])}"
     count = "1 run" if check["num_runs"] == 1 else f"mean of {check['num_runs']} runs"
