@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
@@ -167,8 +167,9 @@ def draw_scale(view: ContinualView) -> Drawn | None:
 
 def _line(axes: Axes, part: pd.DataFrame, colour: str) -> None:
     """Draw a line over tokens; beyond the trained tokens, or for no trained size, it is dashed."""
-    part = part[part["value"].map(math.isfinite)].sort_values("tokens")
-    inside, beyond = part[~part["extrapolated"]], part[part["extrapolated"]]
+    part = part[np.isfinite(part["value"].astype(float))].sort_values("tokens")
+    is_beyond = part["extrapolated"].astype(bool)
+    inside, beyond = part[~is_beyond], part[is_beyond]
     axes.plot(inside["tokens"], 100 * inside["value"], "-", color=colour, linewidth=1.3)
     joined = pd.concat([inside.tail(1), beyond])
     axes.plot(joined["tokens"], 100 * joined["value"], "--", color=colour, linewidth=1.3)
