@@ -6,6 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from mixlaws.compare_command import add_compare_laws
 from mixlaws.config.complete import read_config
 from mixlaws.config.experiment import Experiment
 from mixlaws.config.given import check_given_files
@@ -68,6 +69,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_experiment(show)
     show.set_defaults(run=_show)
     add_fit(commands)
+    add_compare_laws(commands)
     export = commands.add_parser(
         "export", help="write a trained model as a folder that Hugging Face transformers loads"
     )

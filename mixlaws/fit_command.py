@@ -21,30 +21,39 @@ PROCESSES = 2
 def add_fit(commands: Any) -> None:
     """Add the command to the parsers of `mixlaws`."""
     fit = commands.add_parser("fit", help=SUMMARY, description=SUMMARY)
-    fit.add_argument("--losses", required=True, help="table of the losses (docs/own-runs.md)")
-    fit.add_argument("--mixtures", required=True, help="table of the mixtures: id, domains")
-    fit.add_argument("--reader", choices=READER_NAMES, default="auto")
+    add_tables(fit, required=True)
     fit.add_argument("--name", default="own_losses", help="results go to results/NAME")
     fit.add_argument("--directory", type=Path, default=Path(), help="the folder with results/")
     fit.add_argument("--target", help="SIZE or SIZE:TOKENS, as 1B:100B; by default the runs' own")
-    fit.add_argument("--size", help="size of all runs if the table does not state it, as 70M")
-    fit.add_argument("--tokens", type=_count, help="tokens of all losses, as 100B")
-    fit.add_argument("--tokens-per-step", type=_count, help="for a table with step alone")
-    fit.add_argument("--loss-columns", help="columns with losses, as 'metric/*_val_loss'")
-    fit.add_argument("--unit", choices=("nats", "bits", "perplexity"))
     fit.add_argument("--schedule", choices=("unknown", "constant", "cosine"))
     fit.add_argument("--warmup-steps", type=int, help="of the schedule")
     fit.add_argument("--horizon", type=int, help="step at which the cosine ends")
-    fit.add_argument("--weights", type=_numbers, help="of validation domains, as web=0.6,code=0.4")
     fit.add_argument("--natural", type=_numbers, help="shares of the text that you have")
     fit.add_argument("--available", type=_counts, help="tokens of domains, as web=60B,code=9B")
     fit.add_argument("--compute-params", type=_counts, help="FLOPs per token / 6, as 70M=95M,...")
-    fit.add_argument("--drop", nargs="+", choices=DROP_RULES, default=[])
-    fit.add_argument("--accept", nargs="+", choices=ACCEPT_RULES, default=[])
     fit.add_argument("--pipeline", help="the config's laws.pipeline; by default the folds choose")
     fit.add_argument("--mixing", help="the config's laws.mixing; by default the folds choose")
     fit.add_argument("--replicates", type=int, help="bootstrap refits; 100 by default")
     fit.set_defaults(run=_fit)
+
+
+def add_tables(command: argparse.ArgumentParser, *, required: bool) -> None:
+    """Add the options that name and read two tables of losses and mixtures."""
+    command.add_argument(
+        "--losses", required=required, help="table of the losses (docs/own-runs.md)"
+    )
+    command.add_argument("--mixtures", required=required, help="table of the mixtures: id, domains")
+    command.add_argument("--reader", choices=READER_NAMES, default="auto")
+    command.add_argument("--size", help="size of all runs if the table does not state it, as 70M")
+    command.add_argument("--tokens", type=_count, help="tokens of all losses, as 100B")
+    command.add_argument("--tokens-per-step", type=_count, help="for a table with step alone")
+    command.add_argument("--loss-columns", help="columns with losses, as 'metric/*_val_loss'")
+    command.add_argument("--unit", choices=("nats", "bits", "perplexity"))
+    command.add_argument("--drop", nargs="+", choices=DROP_RULES, default=[])
+    command.add_argument("--accept", nargs="+", choices=ACCEPT_RULES, default=[])
+    command.add_argument(
+        "--weights", type=_numbers, help="of validation domains, as web=0.6,code=0.4"
+    )
 
 
 def _count(text: str) -> float:
@@ -77,18 +86,9 @@ def config_of(arguments: argparse.Namespace) -> dict[str, Any]:
         "warmup_steps": arguments.warmup_steps,
         "horizon": arguments.horizon,
     }
-    losses = {
-        "files": {"losses": arguments.losses, "mixtures": arguments.mixtures},
-        "reader": arguments.reader,
-        "size": arguments.size,
-        "tokens": arguments.tokens,
-        "tokens_per_step": arguments.tokens_per_step,
-        "loss_columns": arguments.loss_columns,
-        "unit": arguments.unit,
+    losses = tables_of(arguments) | {
         "schedule": _stated(schedule),
         "compute_params": arguments.compute_params,
-        "drop": arguments.drop,
-        "accept": arguments.accept,
     }
     return {
         "experiment": arguments.name,
@@ -100,6 +100,16 @@ def config_of(arguments: argparse.Namespace) -> dict[str, Any]:
         "laws": _stated({"pipeline": arguments.pipeline, "mixing": arguments.mixing}),
         "uncertainty": _stated({"replicates": arguments.replicates}),
     }
+
+
+def tables_of(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Return the part of the config's `losses` that the options of `add_tables` state."""
+    names = (
+        *("reader", "size", "tokens", "tokens_per_step", "loss_columns", "unit"),
+        *("drop", "accept"),
+    )
+    files = {"losses": arguments.losses, "mixtures": arguments.mixtures}
+    return _stated({"files": files} | {name: getattr(arguments, name) for name in names})
 
 
 def _stated(options: dict[str, Any]) -> dict[str, Any]:

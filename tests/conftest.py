@@ -3,14 +3,17 @@
 With MIXLAWS_NO_SKIPS set (as .ci/run does) a skipped test fails the session.
 """
 
-import copy
+import hashlib
+import json
 import os
 import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 from fixture_truth import Planted
-from workflow_project import copy_project
+from workflow_project import Project, copy_project
 
 _skipped: list[str] = []
 
@@ -53,12 +56,23 @@ def root() -> Path:
     return Path(__file__).parent.parent
 
 
+def session_folder(tmp_path_factory) -> Path:
+    """Return the folder that all workers of a session share."""
+    own = tmp_path_factory.getbasetemp()
+    return own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+
+
 @pytest.fixture(scope="session")
 def smoke(tmp_path_factory):
     """Run the smoke experiment once for all tests, which must not change its results."""
-    project = copy_project(tmp_path_factory.mktemp("smoke"))
-    project.snakemake()
-    return project
+    made = session_folder(tmp_path_factory) / "smoke"
+    with FileLock(f"{made}.lock"):
+        if not made.with_suffix(".done").exists():
+            copy_project(made).snakemake()
+            made.with_suffix(".done").touch()
+    folder = tmp_path_factory.mktemp("smoke")
+    subprocess.run(["cp", "-a", f"{made}/.", str(folder)], check=True)
+    return Project(folder)
 
 
 @pytest.fixture
@@ -71,19 +85,20 @@ def fresh(tmp_path):
 def write_results(tmp_path_factory):
     """Return a function that writes the results of a planted truth, and its config, into a folder.
 
-    Each truth is computed once per session and then copied.
+    Each truth is computed once per session, by whichever worker is first, and then copied.
     """
     # Imported here: the results need torch, and most tests do without.
     from fixture_results import make_results
 
-    made, usual = {}, Planted()
+    usual, shared = Planted(), session_folder(tmp_path_factory)
 
     def write(folder, planted=usual):
-        if planted not in made:
-            results = tmp_path_factory.mktemp("results")
-            made[planted] = results, make_results(results, planted)
-        results, config = made[planted]
-        shutil.copytree(results, folder, dirs_exist_ok=True)
-        return copy.deepcopy(config)
+        made = shared / f"planted-{hashlib.sha256(repr(planted).encode()).hexdigest()[:16]}"
+        with FileLock(f"{made}.lock"):
+            if not made.with_suffix(".json").exists():
+                config = make_results(made, planted)
+                made.with_suffix(".json").write_text(json.dumps(config))
+        shutil.copytree(made, folder, dirs_exist_ok=True)
+        return json.loads(made.with_suffix(".json").read_text())
 
     return write

@@ -21,8 +21,9 @@ LAYERS = [  # a package imports only from lines above its own
     {"scoring", "figures"},
     {"decision", "report"},
     {"paper", "config"},
-    {"own_losses"},
+    {"own_losses", "comparison"},
     {"api", "fit_command"},
+    {"compare_command"},
 ]
 LEVEL = {package: level for level, packages in enumerate(LAYERS) for package in packages}
 PANDAS_FREE = {"laws", "mixtures", "runs", "config", "files", "provenance"}

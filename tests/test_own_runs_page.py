@@ -34,6 +34,12 @@ def test_its_commands_make_whole_configs(page):
     assert configs[2]["losses"]["reader"] == "regmix"
 
 
+def test_laws_are_compared_on_the_tables_that_fit_takes(page):
+    lines = [line.strip() for line in page.splitlines() if line.startswith("mixlaws ")]
+    (fit,) = [line for line in lines if line.startswith("mixlaws fit --reader regmix")]
+    assert fit.replace(" fit ", " compare-laws ") in lines
+
+
 def test_its_tables_name_what_there_is(page):
     for name in (*READER_NAMES, *DROP_RULES, *ACCEPT_RULES, *set(COLUMNS) - {"accuracy",
                  "bits_per_byte"}):  # fmt: skip

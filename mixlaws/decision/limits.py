@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.optimize import linprog
+import scipy
 
 from mixlaws.errors import ConfigError
 
@@ -55,7 +55,7 @@ class Limits:
 
     def furthest(self, direction: np.ndarray) -> np.ndarray:
         """Return the allowed mixture with the largest direction @ r, for a direction (K,)."""
-        result = linprog(
+        result = scipy.optimize.linprog(
             -direction,
             A_ub=np.concatenate([self.membership, -self.membership]),
             b_ub=np.concatenate([self.group_upper, -self.group_lower]),
@@ -104,7 +104,7 @@ class _Inequalities:
     def minimise(self, costs: np.ndarray, kept: Sequence[int] | None = None) -> np.ndarray | None:
         """Return the mixture of least costs @ r that meets the kept rows, None if none does."""
         chosen = list(range(len(self.bounds))) if kept is None else list(kept)
-        result = linprog(
+        result = scipy.optimize.linprog(
             costs,
             A_ub=self.rows[chosen],
             b_ub=self.bounds[chosen],

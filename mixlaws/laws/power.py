@@ -18,6 +18,8 @@ from mixlaws.laws.least_squares import Fit, flag_names, huber_weights
 EXPONENT_BOUNDS = (0.03, 2.0)
 GRID_SIZE = 33
 ZOOM_SIZE = 7
+PIECE_SIZE = 2**15
+"""Values per array while a grid of exponents is searched: small enough for a processor's cache."""
 NUM_ZOOMS = 9
 NUM_REWEIGHTINGS = 4
 FALLBACK_NOISE = 0.01
@@ -120,7 +122,7 @@ def fit_power_laws(
         curves = replace(curves, noise=_pooled_noise(curves))
     exponents = _search(curves)
     for _ in range(NUM_REWEIGHTINGS if robust else 0):
-        E, A, _ = _solve_linear(curves, exponents.best)
+        E, A, _ = _best_linear(curves, exponents.best)
         curves = replace(curves, weights=huber_weights(_residuals(curves, E, A, exponents.best)))
         exponents = _search(curves)
     return _law_and_evidence(curves, exponents, reference)
@@ -183,9 +185,14 @@ def _search(curves: _Curves) -> _Exponents:
 
 def _group_costs(curves: _Curves, grid: np.ndarray) -> np.ndarray:
     """Return the cost (num_groups, G) at ln alpha (num_groups, G), with the best E and A."""
-    per_curve = np.empty((len(curves.losses), grid.shape[1]))
-    for g in range(grid.shape[1]):
-        per_curve[:, g] = _solve_linear(curves, np.exp(grid[curves.groups, g]))[2]
+    pieces = -(-grid.size * curves.losses.size // (grid.shape[0] * PIECE_SIZE))
+    per_curve = np.concatenate(
+        [
+            _solve_linear(curves, np.exp(piece[curves.groups]))[2]
+            for piece in np.array_split(grid, min(pieces, grid.shape[1]), axis=1)
+        ],
+        axis=1,
+    )
     total = np.zeros(grid.shape)
     np.add.at(total, curves.groups, per_curve)
     priors = curves.priors
@@ -193,32 +200,45 @@ def _group_costs(curves: _Curves, grid: np.ndarray) -> np.ndarray:
     return total + 0.5 * (curves.noise * distance) ** 2
 
 
+def _best_linear(curves: _Curves, alpha: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return E, A and the cost (C,) that are best for one exponent per curve, alpha (C,)."""
+    E, A, cost = _solve_linear(curves, alpha[:, None])
+    return E[:, 0], A[:, 0], cost[:, 0]
+
+
 def _solve_linear(curves: _Curves, alpha: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return E, A and the cost (C,) that are best for the exponents alpha (C,)."""
-    w, y = curves.weights, curves.losses
-    basis = np.exp(-alpha[:, None] * curves.z)
-    mean, precision = curves.irreducible
-    total = w.sum(axis=1) + precision
-    level = ((w * y).sum(axis=1) + precision * mean) / total
-    centre = (w * basis).sum(axis=1) / total
+    """Return E, A and the cost (C, G) that are best for the exponents alpha (C, G)."""
+    w, y = curves.weights[:, None], curves.losses[:, None]
+    basis = np.exp(-alpha[:, :, None] * curves.z[:, None])
+    mean, precision = (each[:, None] for each in curves.irreducible)
+    total = w.sum(axis=2) + precision
+    level = ((w * y).sum(axis=2) + precision * mean) / total
+    centre = _dot(w, basis) / total
     # Centred on its weighted mean, so that a nearly constant basis (small alpha) loses no digits.
-    spread = (w * (basis - centre[:, None]) ** 2).sum(axis=1) + precision * centre**2
-    slope = (w * (basis - centre[:, None]) * (y - level[:, None])).sum(axis=1)
-    slope -= precision * centre * (mean - level)
+    centred = basis - centre[:, :, None]
+    weighted = w * centred
+    spread = _dot(weighted, centred) + precision * centre**2
+    slope = _dot(weighted, y - level[:, :, None]) - precision * centre * (mean - level)
     A = np.maximum(slope / np.maximum(spread, 1e-300), 0.0)
     E = level - A * centre
-    through_zero = (w * basis * y).sum(axis=1) / (w * basis**2).sum(axis=1)
-    A = np.where(E < 0, through_zero, A)
-    E = np.maximum(E, 0.0)
-    residuals = E[:, None] + A[:, None] * basis - y
-    cost = 0.5 * (w * residuals**2).sum(axis=1) + 0.5 * precision * (E - mean) ** 2
+    if (E < 0).any():
+        weighted = w * basis
+        A = np.where(E < 0, _dot(weighted, y) / _dot(weighted, basis), A)
+        E = np.maximum(E, 0.0)
+    residuals = E[:, :, None] + A[:, :, None] * basis - y
+    cost = 0.5 * _dot(w * residuals, residuals) + 0.5 * precision * (E - mean) ** 2
     return E, A, cost
+
+
+def _dot(left: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """Return the sums (C, G) over the points of two arrays (C, G, P), or (C, 1, P), multiplied."""
+    return np.einsum("cgp,cgp->cg", left, right)
 
 
 def _pooled_noise(curves: _Curves) -> float:
     """Estimate the sd of one loss about its curve from the residuals of a fit without priors."""
     alpha = _search(curves).best
-    E, A, _ = _solve_linear(curves, alpha)
+    E, A, _ = _best_linear(curves, alpha)
     residuals = _residuals(curves, E, A, alpha)
     num_free = curves.weights.sum() - 2 * len(E) - (curves.groups.max() + 1)
     if num_free < 1:
@@ -236,7 +256,7 @@ def _law_and_evidence(
     curves: _Curves, exponents: _Exponents, reference: float
 ) -> tuple[PowerLaw, Fit]:
     alpha = exponents.best
-    E, A, cost = _solve_linear(curves, alpha)
+    E, A, cost = _best_linear(curves, alpha)
     low, high = curves.priors.bounds
     at_limit = (alpha <= low * (1 + 1e-6)) | (alpha >= high * (1 - 1e-6))
     fit = Fit(

@@ -24,7 +24,7 @@ from functools import cached_property
 from typing import Literal
 
 import numpy as np
-from scipy import stats
+import scipy
 
 LENGTH = 1.2
 NOISE_SHARE = 0.02
@@ -154,7 +154,7 @@ class DifferenceVariance:
 
         The bootstrap is left out: leave-one-out errors hold what it would add.
         """
-        quantile = stats.t.ppf(0.5 + level / 2, len(self.trained) - 1)
+        quantile = scipy.stats.t.ppf(0.5 + level / 2, len(self.trained) - 1)
         variance = self.variance(first, second, kind, num_seeds=num_seeds)
         return np.asarray(quantile * np.sqrt(variance))
 

@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import optimize, stats
+import scipy
 
 from mixlaws.scoring.distance_folds import Distance, FoldPrediction
 
@@ -74,7 +74,7 @@ class DistanceErrors:
         pooled = parts[:, 1:] @ ~np.array(self.measured)
         share = pooled / np.maximum(parts.sum(axis=1), 1e-300)
         degrees = 1 / ((1 - share) / known + share / (1 + self.num_swarms))
-        return np.asarray(stats.t.ppf(0.5 + level / 2, degrees))
+        return np.asarray(scipy.stats.t.ppf(0.5 + level / 2, degrees))
 
     def _parts(self, distance: Distance) -> np.ndarray:
         """Return the parts (V + 1, 3) of the variance at a distance over scale squared."""
@@ -172,7 +172,7 @@ def fit_shape(
     for _ in range(_ITERATIONS):
         # A floor keeps a fold that happens to be hit exactly from deciding alone.
         root = np.sqrt(weights) / np.maximum(fitted, 0.05 * squares.mean())
-        shape, _ = optimize.nnls(root[:, None] * features, root * squares)
+        shape, _ = scipy.optimize.nnls(root[:, None] * features, root * squares)
         fitted = features @ shape
     return (float(shape[0]), float(shape[1]), float(shape[2]))
 

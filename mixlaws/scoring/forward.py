@@ -164,7 +164,7 @@ def check_single_point(observations: Observations, target: Target, pinned: str |
             f"{have}: they do not show how losses go on to the target, {np.exp(reach.size):.3g} "
             f"times the largest size and {np.exp(reach.tokens):.3g} times its tokens. Add runs of "
             "further sizes (training.sizes, if this workflow trains them), measure them at more "
-            "tokens (training.num_evaluations), or set the target to the size and tokens of the runs"
+            "tokens (training.num_evaluations), or set the target to the runs' own size and tokens"
         )
     if pinned not in (None, Nested.name):
         raise FitError(

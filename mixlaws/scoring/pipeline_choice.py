@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
+import scipy
 
 from mixlaws.errors import FitError
 from mixlaws.scoring.distance_errors import DistanceErrors, measure_distance_errors
@@ -207,4 +207,4 @@ def _log_ratio_margin(
         return float("inf")
     number = len(ratios)
     error = np.sqrt((number - 1) * np.var(ratios))
-    return float(stats.t.ppf(0.5 + LEVEL / 2, number - 1) * error)
+    return float(scipy.stats.t.ppf(0.5 + LEVEL / 2, number - 1) * error)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy import stats
+import scipy
 
 from mixlaws.laws.overall import Columns
 from mixlaws.scoring.folds import FoldResult
@@ -61,7 +61,7 @@ def _scores(observed: np.ndarray, predicted: np.ndarray, *, ranks: bool) -> dict
     if len(observed) >= MIN_RANKED and spread > 0:
         scores["r2"] = float(1 - ((predicted - observed) ** 2).sum() / spread)
         if ranks and np.ptp(predicted) > 0:
-            scores["spearman"] = float(stats.spearmanr(observed, predicted).statistic)
+            scores["spearman"] = float(scipy.stats.spearmanr(observed, predicted).statistic)
     return scores
 
 

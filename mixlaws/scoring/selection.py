@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
+import scipy
 
 from mixlaws.errors import ConfigError
 from mixlaws.laws.overall import Columns
@@ -85,7 +85,7 @@ def _paired_p_value(default: np.ndarray, other: np.ndarray) -> float:
     lead = default - other
     if len(lead) < MIN_RANKED or np.ptp(lead) == 0:
         return 1.0
-    return float(stats.ttest_1samp(lead, 0.0, alternative="greater").pvalue)
+    return float(scipy.stats.ttest_1samp(lead, 0.0, alternative="greater").pvalue)
 
 
 def _kept_reason(default: np.ndarray, others: Mapping[str, np.ndarray], level: float) -> str:

@@ -47,7 +47,8 @@ ALWAYS = {
 TWO_DOMAINS = Planted(num_domains=2, num_sizes=2, confirmed=False)
 MANY_DOMAINS = Planted(num_domains=12, num_sizes=2, confirmed=False)
 """More than a figure has room to write numbers for."""
-SIXTY_MEASURED = Planted(num_domains=2, num_sizes=2, confirmed=False, num_extra=56)
+MANY_MEASURED = Planted(num_domains=2, num_sizes=2, confirmed=False, num_extra=32)
+"""More than the palette has colours."""
 UNIFORM = [1 / 3, 1 / 3, 1 / 3]
 TARGET_POINT = Target(TARGET, SIZES[TARGET], TARGET_TOKENS)
 
@@ -181,7 +182,11 @@ def test_scores_in_a_panel_count_only_what_was_kept_out_of_the_fit():
     assert len({line.get_marker() for line in axes.lines} - {"None"}) == 3
 
 
-@pytest.mark.parametrize("planted", [TWO_DOMAINS, MANY_DOMAINS], ids=["two", "many"])
+@pytest.mark.parametrize(
+    "planted",
+    [TWO_DOMAINS, pytest.param(MANY_DOMAINS, marks=pytest.mark.slow)],
+    ids=["two", "many"],
+)
 def test_a_path_varies_one_share_and_keeps_the_others_ratios(tmp_path, write_results, planted):
     write_results(tmp_path, planted)
     optimum = read_json(tmp_path / "optimum.json")
@@ -243,10 +248,10 @@ def test_training_curves_span_the_mixtures(folder):
     [
         (TWO_DOMAINS, {"size_law"}),
         (Planted(), {"size_law", "confirmation"}),
-        (MANY_DOMAINS, {"size_law"}),
-        (SIXTY_MEASURED, {"size_law"}),
+        pytest.param(MANY_DOMAINS, {"size_law"}, marks=pytest.mark.slow),
+        pytest.param(MANY_MEASURED, {"size_law"}, marks=pytest.mark.slow),
     ],
-    ids=["two-domains", "three-domains", "many-domains", "sixty-measured"],
+    ids=["two-domains", "three-domains", "many-domains", "many-measured"],
 )
 def test_every_figure_is_drawn_with_its_table(tmp_path, write_results, planted, optional):
     config = write_results(tmp_path, planted)

@@ -1,12 +1,16 @@
+import ast
 import csv
 import json
 import math
+import re
+import subprocess
 from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 import pytest
 import yaml
+from doc_pages import blocks
 from scipy import stats
 
 from mixlaws.errors import ConfigError
@@ -15,6 +19,8 @@ from mixlaws.recipes import RECIPES
 from mixlaws.recipes.mixture import LATTICE, DecidedMixture, count_parts
 from mixlaws.recipes.write import write_recipes
 
+ROOT = Path(__file__).parents[2]
+NUM_DRAWS = 200_000
 OPTIMUM = {
     "proportions": {"python": 0.1406, "docs": 0.6874, "cpp": 0.171995, "books": 0.0, "wiki": 5e-6},
     "target": {"size": "332K", "num_params": 331_776, "tokens": 65_536_000},
@@ -51,9 +57,8 @@ def test_hugging_face_draws_the_shares(recipes) -> None:
     """200,000 draws by the real loader follow the recipe (chi-square)."""
     datasets = pytest.importorskip("datasets")
     recipe = json.loads((recipes / "hugging_face.json").read_text())
-    num_draws = 200_000
     data = [
-        datasets.Dataset.from_dict({"domain": [name] * math.ceil(1.02 * share * num_draws + 50)})
+        datasets.Dataset.from_dict({"domain": [name] * math.ceil(1.02 * share * NUM_DRAWS + 50)})
         for name, share in zip(recipe["domains"], recipe["probabilities"], strict=True)
     ]
     mixed = datasets.interleave_datasets(
@@ -62,15 +67,51 @@ def test_hugging_face_draws_the_shares(recipes) -> None:
         stopping_strategy=recipe["stopping_strategy"],
         seed=0,
     )
-    assert len(mixed) >= num_draws
-    drawn = np.array(mixed.select(range(num_draws)).with_format("arrow")[:]["domain"])
-    counts = np.array([(drawn == name).sum() for name in recipe["domains"]])
-    expected = num_draws * np.array(recipe["probabilities"])
+    assert len(mixed) >= NUM_DRAWS
+    drawn = np.array(mixed.select(range(NUM_DRAWS)).with_format("arrow")[:]["domain"])
+    counts = [(drawn == name).sum() for name in recipe["domains"]]
     assert dict(zip(recipe["domains"], recipe["probabilities"], strict=True)) == EXPECTED
+    assert_shares_hold(counts, recipe["probabilities"])
+
+
+def assert_shares_hold(counts, shares, num_draws=NUM_DRAWS) -> None:
+    """Compare realised counts with shares by chi-square; tiny shares apart."""
+    counts, shares = np.array(counts), np.array(shares)
+    assert counts.sum() == num_draws
+    expected = num_draws * shares
     large = expected >= 5  # the chi-square distribution needs this
-    assert stats.chisquare(counts[large], expected[large] * counts[large].sum()
-                           / expected[large].sum()).pvalue > 1e-3  # fmt: skip
+    assert large.sum() == 3
+    fair = expected[large] * counts[large].sum() / expected[large].sum()
+    assert stats.chisquare(counts[large], fair).pvalue > 1e-3
     assert counts[~large].sum() <= 20
+
+
+def draw(name, recipe, folder):
+    """Return how often the loader of that name draws each domain, in its own environment."""
+    python = ROOT / f".venv-{name}/bin/python"
+    assert python.exists(), f"there is no {python}. Run make test-recipes"
+    script = ROOT / f"tests/recipes/draw_{name}.py"
+    found = subprocess.run(
+        [python, script, recipe, str(NUM_DRAWS)], cwd=folder, capture_output=True, text=True
+    )
+    assert found.returncode == 0, found.stderr
+    return json.loads(found.stdout.splitlines()[-1])
+
+
+@pytest.mark.loaders
+def test_litdata_draws_the_shares(recipes, tmp_path) -> None:
+    counts = draw("litdata", recipes / "litgpt.json", tmp_path)
+    assert_shares_hold(counts, list(EXPECTED.values()))
+
+
+@pytest.mark.loaders
+def test_mosaicml_streaming_draws_the_shares(recipes, tmp_path) -> None:
+    """The shares of an epoch are exact; domains are repeated as often as that takes."""
+    counts = draw("streaming", recipes / "mosaicml_streaming.yaml", tmp_path)
+    assert_shares_hold(counts["half"], list(EXPECTED.values()), NUM_DRAWS // 2)
+    assert_shares_hold(counts["epoch"], list(EXPECTED.values()))
+    exact = [NUM_DRAWS * share for share in EXPECTED.values()]
+    assert np.abs(np.subtract(counts["epoch"], exact)).max() < 1
 
 
 def test_megatron_reads_weight_prefix_pairs(recipes) -> None:
@@ -115,6 +156,14 @@ def test_litgpt_has_one_weight_per_folder(recipes) -> None:
     record = json.loads((recipes / "litgpt.json").read_text())
     assert record["input_dirs"] == [f"DATA/{domain}" for domain in EXPECTED]
     assert record["weights"] == list(EXPECTED.values())
+    assert record["iterate_over_all"] is False
+
+
+def test_streaming_has_one_stream_per_domain(recipes) -> None:
+    """The arguments of Stream, by name, as LLM Foundry has them."""
+    streams = yaml.safe_load((recipes / "mosaicml_streaming.yaml").read_text())["streams"]
+    assert {name: stream.pop("proportion") for name, stream in streams.items()} == EXPECTED
+    assert streams["cpp"] == {"local": "DATA/cpp"}
 
 
 def test_plain_files_count_tokens(recipes) -> None:
@@ -137,7 +186,7 @@ def test_guide_says_what_a_weight_is_and_names_every_file(recipes) -> None:
     assert "1/64, which a confirmation trains on; no share of\nit differs from" in guide
     files = {path.name for path in recipes.iterdir()} - {"README.md"}
     assert files == {recipe.file_name for recipe in RECIPES}
-    assert len(files) == 8
+    assert len(files) == 9
     assert all(f"`{name}`" in guide for name in files)
 
 
@@ -185,3 +234,23 @@ def test_the_readme_says_when_the_mixture_is_no_recommendation(tmp_path, recipes
 def test_the_page_names_every_recipe(root) -> None:
     page = (root / "docs/recipes.md").read_text()
     assert all(f"`{recipe.file_name}`" in page for recipe in RECIPES)
+
+
+def test_the_examples_of_the_page_read_the_recipes(root, recipes) -> None:
+    """Each takes keys that its recipe has, and arguments that the drawing scripts take too."""
+    examples = [block for block in blocks(root / "docs/recipes.md") if block.language == "python"]
+    assert len(examples) == 2
+    scripts = {"litgpt.json": "litdata", "mosaicml_streaming.yaml": "streaming"}
+    for example in examples:
+        (file,) = re.findall(r"recipes/(\S+)\"", example.text)
+        recipe = yaml.safe_load((recipes / file).read_text())
+        keys = re.findall(r"recipe\[\"(\w+)\"\]", example.text)
+        assert keys
+        assert set(keys) <= set(recipe)
+        script = (root / f"tests/recipes/draw_{scripts[file]}.py").read_text()
+        assert arguments(example.text) <= arguments(script)
+
+
+def arguments(code) -> set[str]:
+    """Return the names of the keyword arguments in code."""
+    return {node.arg for node in ast.walk(ast.parse(code)) if isinstance(node, ast.keyword)}

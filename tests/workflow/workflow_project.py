@@ -60,12 +60,12 @@ class Project:
 
 
 def copy_project(folder):
-    """Copy what a run needs."""
+    """Copy what a run needs, the compiled modules included."""
     for part in PARTS:
         source, copy = ROOT / part, folder / part
         copy.parent.mkdir(parents=True, exist_ok=True)
         if source.is_dir():
-            shutil.copytree(source, copy, ignore=shutil.ignore_patterns("__pycache__"))
+            shutil.copytree(source, copy)
         else:
             shutil.copy(source, copy)
     return Project(folder)
