@@ -25,7 +25,7 @@ demo: .venv/.installed
 	@$(BIN)/mixlaws show
 
 # Continual pre-training on the demo's text: the base, then the runs that continue it.
-BASES := $(foreach s,25K 99K,$(foreach n,0 1,results/continual_base/runs/$(s)/uniform/seed-$(n)/losses.csv))
+BASES := $(foreach s,25K 56K,$(foreach n,0 1,results/continual_base/runs/$(s)/uniform/seed-$(n)/losses.csv))
 continual: .venv/.installed
 	@$(SNAKEMAKE) --configfile experiments/continual_base.yaml -- $(BASES)
 	@$(SNAKEMAKE) --no-hooks --configfile experiments/continual.yaml

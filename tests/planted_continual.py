@@ -16,6 +16,8 @@ from mixlaws.runs.sweep import describe_target, list_runs
 from mixlaws.tables import write_table
 
 BEND, SLOPE = 4.0, 0.5
+PARAMS = Shape(2, 48, 2).num_params
+"""Of 56K, the largest size."""
 STEPS = (100, 200, 300)
 BASES = {"docs": 4.0, "cpp": 3.0, "python": 4.5}
 
@@ -23,7 +25,7 @@ BASES = {"docs": 4.0, "cpp": 3.0, "python": 4.5}
 def continual_config(**section):
     path = Path(__file__).parents[1] / "experiments/continual.yaml"
     config = copy.deepcopy(yaml.safe_load(path.read_text()))
-    config["continual"] |= section
+    config["continual"] |= {"shares": [0.05, 0.1, 0.2, 0.4, 0.7]} | section
     config["training"]["seeds"] = [0, 1, 2]
     config["uncertainty"] = {"replicates": 20}
     return config
@@ -36,14 +38,14 @@ def num_params(sections, size):
 def planted_critical(size_params, tokens, critical):
     """Return the planted share: it falls with tokens, and rises with size."""
     level = -SLOPE * np.exp(-BEND * critical)
-    level += -0.01 * np.log(tokens / 3e5) + 0.005 * np.log(size_params / 98_496)
+    level += -0.01 * np.log(tokens / 3e5) + 0.005 * np.log(size_params / PARAMS)
     return float(-np.log(-level / SLOPE) / BEND)
 
 
 def planted_losses(share, size_params, tokens, critical):
     """Return the losses above the base's by domain. docs keeps its loss at a larger share."""
     level = -SLOPE * np.exp(-BEND * critical)
-    level += -0.01 * np.log(tokens / 3e5) + 0.005 * np.log(size_params / 98_496)
+    level += -0.01 * np.log(tokens / 3e5) + 0.005 * np.log(size_params / PARAMS)
     original = level + SLOPE * np.exp(-BEND * share)
     return {"docs": original + 0.02, "cpp": original - 0.02, "python": -0.8 + 0.6 * share**2}
 
@@ -109,7 +111,7 @@ def _check(folder, config, above):
     paths = []
     for seed in (0, 1, 2) if found else ():
         rows = [
-            {"size": "99K", "mixture": "critical", "seed": seed, "step": 300, "tokens": 307_200}
+            {"size": "56K", "mixture": "critical", "seed": seed, "step": 300, "tokens": 307_200}
             | {"validation_domain": name, "loss": loss + 0.1 * seed + above}
             for name, loss in BASES.items()
         ]

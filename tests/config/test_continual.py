@@ -36,13 +36,13 @@ def changed(**keys):
 def test_the_shipped_experiment_lists_a_run_per_share_size_and_seed():
     sections = read_sections(CONFIG)
     sweep = list_runs(sections)
-    ids = ["replay-050", "replay-100", "replay-200", "replay-400", "replay-700"]
+    ids = ["replay-100", "replay-300", "replay-600", "replay-900"]
     assert [mixture.id for mixture in sweep.mixtures] == ids
-    assert len(sweep.proxies) == 5 * 2 * 2
+    assert len(sweep.proxies) == 4 * 2 * 2
     assert [(run.size, run.mixture, run.seed) for run in sweep.verifications] == [
-        ("99K", "critical", seed) for seed in (0, 1)
+        ("56K", "critical", seed) for seed in (0, 1)
     ]
-    assert sweep.proportions["replay-200"] == {"docs": 0.1, "cpp": 0.1, "python": 0.8}
+    assert sweep.proportions["replay-600"] == {"docs": 0.3, "cpp": 0.3, "python": 0.4}
     assert plan_of_tokens(sections, sweep.mixtures)["is_continual"] is True
     assert sections.tokenizer.file == "results/continual_base/tokens/tokenizer.json"
 
@@ -76,7 +76,7 @@ def test_nothing_changes_for_an_experiment_without_a_model():
         ),
         (
             {"training__initial": {"folder": "m", "learning_rate": 1e-4}},
-            "and target.size must be one size, found 25K, 99K, 332K",
+            "and target.size must be one size, found 25K, 56K, 332K",
         ),
         (
             {"training__initial": {"experiment": "a", "mixture": "b", "learning_rate": 1e-4}},
@@ -125,11 +125,11 @@ def write_base(root, *, size="25K", seed=0, **run):
 
 
 def test_the_base_must_have_kept_its_weights(tmp_path):
-    sections = read_sections(changed(training__seeds=[0, 1], training__sizes=["25K", "99K"]))
+    sections = read_sections(changed(training__seeds=[0, 1], training__sizes=["25K", "56K"]))
     write_base(tmp_path)
     words = (
-        r"training.initial: continual_base has kept no weights of uniform at 25K seed 1, 99K seed "
-        r"0, 99K seed 1. Set training.keep_weights: true in that experiment"
+        r"training.initial: continual_base has kept no weights of uniform at 25K seed 1, 56K seed "
+        r"0, 56K seed 1. Set training.keep_weights: true in that experiment"
     )
     with pytest.raises(DataError, match=words):
         check_given_files(sections, tmp_path)
@@ -192,6 +192,6 @@ def test_the_complete_config_is_plain():
         "new": {},
         "preserve": {},
         "learn": {},
-        "shares": [0.05, 0.1, 0.2, 0.4, 0.7],
+        "shares": [0.1, 0.3, 0.6, 0.9],
         "verify": True,
     }

@@ -4,7 +4,7 @@ import json
 import re
 
 import pytest
-from planted_continual import planted_critical, write_continual
+from planted_continual import PARAMS, planted_critical, write_continual
 
 from mixlaws.figures import draw_continual
 from mixlaws.files import read_json
@@ -25,7 +25,7 @@ def found(tmp_path_factory):
 def test_the_planted_proportion_is_found_and_extrapolated(found):
     folder, _ = found
     record = read_json(folder / "continual/critical.json")
-    truth = planted_critical(98_496, 307_200, 0.25)
+    truth = planted_critical(PARAMS, 307_200, 0.25)
     assert record["status"] == "found"
     assert record["value"] == pytest.approx(truth, abs=3e-3)
     assert record["lower"] <= truth <= record["upper"]
