@@ -8,6 +8,7 @@ from pathlib import Path
 
 from mixlaws.compare_command import add_compare_laws
 from mixlaws.config.complete import read_config
+from mixlaws.config.experiment import Experiment
 from mixlaws.config.given import check_given_files
 from mixlaws.config.losses import LossesExperiment
 from mixlaws.config.published import PublishedExperiment
@@ -111,7 +112,7 @@ def _plan(arguments: argparse.Namespace) -> None:
     if isinstance(config, PublishedExperiment | LossesExperiment):
         print(_nothing_to_train(config.experiment))
         return
-    check_given_files(config)
+    check_given_files(config, arguments.directory / "results")
     print(write_plan(config, arguments.directory / "results" / config.experiment))
     check_plan(config)
 
@@ -134,6 +135,8 @@ def _show(arguments: argparse.Namespace) -> None:
     # Imported here: pandas takes a second, and the other commands do without.
     if isinstance(config, PublishedExperiment):
         from mixlaws.paper.summary import summarise_published as summarise
+    elif isinstance(config, Experiment) and config.continual is not None:
+        from mixlaws.report.continual_page import summarise_continual as summarise
     else:
         from mixlaws.report.summary import summarise
     print(summarise(folder, config.model_dump()))

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 RUN_KEY = ("size", "mixture", "seed")
+WEIGHTS, WEIGHTS_RECORD = "weights.safetensors", "weights.json"
+"""The kept weights of a finished run, beside its states, and their record."""
 BASELINE = "baseline"
 """Kind in mixtures.csv of a mixture that the optimum is compared with."""
 NAMED = "named"
@@ -64,6 +66,16 @@ class RunFiles:
     def timing(self) -> Path:
         """Return the path of the timing, which a complete run has. Equal runs differ in it."""
         return self.folder / "timing.json"
+
+    @property
+    def weights(self) -> Path:
+        """Return the path of the weights, if the run keeps them."""
+        return self.checkpoints / WEIGHTS
+
+    @property
+    def weights_record(self) -> Path:
+        """Return the path of the record of the weights, which is written after them."""
+        return self.checkpoints / WEIGHTS_RECORD
 
     @property
     def progress(self) -> Path:

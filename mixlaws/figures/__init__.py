@@ -23,6 +23,7 @@ from mixlaws.figures import (
     tokens_per_domain,
     training_curves,
 )
+from mixlaws.figures.continual import CONTINUAL_FIGURES, ContinualView
 from mixlaws.figures.spec import draw_all
 from mixlaws.figures.view import View
 from mixlaws.results import Results
@@ -57,3 +58,8 @@ def draw_figures(results: str | Path, config: Mapping[str, Any], output: str | P
     has.
     """
     draw_all(FIGURES, View(Results(results), config), output)
+
+
+def draw_continual(results: str | Path, output: str | Path) -> None:
+    """Draw the figures of continual pre-training into the folder `output`, each with its table."""
+    draw_all(CONTINUAL_FIGURES, ContinualView(Results(results)), output)

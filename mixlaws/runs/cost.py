@@ -17,9 +17,10 @@ from mixlaws.files import atomic_path
 from mixlaws.mixtures.lattice import NATURAL
 from mixlaws.runs.devices import PEAK_FLOPS, assumed_mfu, runs_to_fill
 from mixlaws.runs.lengths import num_proxy_tokens
+from mixlaws.runs.replay import VERIFICATION
 from mixlaws.runs.sections import Experiment, shape_of
 from mixlaws.runs.supply import matched_repetition
-from mixlaws.runs.sweep import CONFIRMATION, Sweep, list_runs
+from mixlaws.runs.sweep import CONFIRMATION, VERIFICATION_ROLE, Sweep, list_runs
 from mixlaws.runs.text_cost import text_rows, text_tokens
 
 Row = dict[str, Any]
@@ -29,6 +30,7 @@ _ROLES = {
     "baseline": "baselines",
     "named": "named mixtures",
     CONFIRMATION: CONFIRMATION,
+    VERIFICATION: VERIFICATION_ROLE,
 }
 
 

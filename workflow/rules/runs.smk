@@ -45,6 +45,7 @@ rule write_mixtures:
 rule train_proxy:
     input:
         **training_inputs(),
+        **initial_inputs(),
         checked="results/{experiment}/tokens/checked.json",
     output:
         losses="results/{experiment}/runs/{size}/{mixture}/seed-{seed}/losses.csv",
@@ -78,6 +79,7 @@ rule train_proxy:
 use rule train_proxy as train_confirmation with:
     input:
         **training_inputs(),
+        **initial_inputs(),
         checked="results/{experiment}/tokens/checked.json",
         optimum=found_optimum,
     output:
