@@ -5,7 +5,6 @@ from functools import cache
 from mixlaws.text.sources import SOURCES as SOURCE_KINDS
 from mixlaws.text.sources.paths import modified_at, plain_path, watched
 from mixlaws.text.sources.token_files import given_files
-from mixlaws.config.initial_files import initial_files
 from mixlaws.mixtures.lattice import NATURAL, OPTIMUM
 from mixlaws.text.division import division_of, plan_parts, plan_shards
 from mixlaws.results import Results
@@ -191,28 +190,6 @@ def training_inputs():
         for split in domains
         for name, suffix in suffixes.items()
     }
-
-
-def initial_inputs():
-    """Return the model that a run starts from as an input by name; no input for random weights.
-
-    An input, not a param: it changes no run of an experiment without such a model.
-    """
-    if SECTIONS.training.initial is None:
-        return {}
-    return {"initial": initial_of}
-
-
-def initial_of(wildcards):
-    """Return the files of the model that a run starts from. They are there before any job."""
-    size = wildcards.get("size", config["target"]["size"])
-    return initial_files(SECTIONS, size, int(wildcards.seed), Path("results"))
-
-
-def initial_losses():
-    """Return the table of losses before the first step as an output by name, if there are any."""
-    table = "results/{experiment}/initial.parquet"
-    return {} if SECTIONS.training.initial is None else {"initial": table}
 
 
 def run_files(name):
