@@ -14,9 +14,11 @@ from mixlaws.config.losses import LossesExperiment
 from mixlaws.config.published import PublishedExperiment
 from mixlaws.errors import ConfigError, DataError, FitError, TrainingError
 from mixlaws.fit_command import add_fit
+from mixlaws.predict_command import add_predict
 from mixlaws.runs.cost import check_plan, write_plan
 from mixlaws.runs.status import describe, find_runs
 from mixlaws.runs.watch import watch
+from mixlaws.size_command import add_size
 
 # What `pip install mixlaws[...]` must name for a package that is not there.
 _EXTRAS = {"torch": "train", "safetensors": "train", "tokenizers": "workflow"}
@@ -68,7 +70,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     _add_experiment(show)
     show.set_defaults(run=_show)
+    add_size(commands)
     add_fit(commands)
+    add_predict(commands)
     add_compare_laws(commands)
     export = commands.add_parser(
         "export", help="write a trained model as a folder that Hugging Face transformers loads"

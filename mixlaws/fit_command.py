@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from mixlaws.config.losses import ACCEPT_RULES, DROP_RULES, READER_NAMES
-from mixlaws.losses.keys import parse_count, parse_target
+from mixlaws.losses.counts import parse_count, parse_target
 from mixlaws.provenance import COMMAND
 
 SUMMARY = "fit laws to losses that you have, and write the results and the page"
@@ -28,7 +28,10 @@ def add_fit(commands: Any) -> None:
     fit.add_argument("--schedule", choices=("unknown", "constant", "cosine"))
     fit.add_argument("--warmup-steps", type=int, help="of the schedule")
     fit.add_argument("--horizon", type=int, help="step at which the cosine ends")
-    fit.add_argument("--natural", type=_numbers, help="shares of the text that you have")
+    fit.add_argument("--natural", type=parse_shares, help="shares of the text that you have")
+    own = "a mixture to compare, as ours:web=0.6,code=0.4; may be repeated"
+    fit.add_argument("--named", action="append", type=_mixture, default=[], help=own)
+    fit.add_argument("--tokens-per-document", type=_counts, help="for recipes, as web=812,...")
     fit.add_argument("--available", type=_counts, help="tokens of domains, as web=60B,code=9B")
     fit.add_argument("--compute-params", type=_counts, help="FLOPs per token / 6, as 70M=95M,...")
     fit.add_argument("--pipeline", help="the config's laws.pipeline; by default the folds choose")
@@ -45,25 +48,28 @@ def add_tables(command: argparse.ArgumentParser, *, required: bool) -> None:
     command.add_argument("--mixtures", required=required, help="table of the mixtures: id, domains")
     command.add_argument("--reader", choices=READER_NAMES, default="auto")
     command.add_argument("--size", help="size of all runs if the table does not state it, as 70M")
-    command.add_argument("--tokens", type=_count, help="tokens of all losses, as 100B")
-    command.add_argument("--tokens-per-step", type=_count, help="for a table with step alone")
+    command.add_argument("--tokens", type=parse_positive, help="tokens of all losses, as 100B")
+    command.add_argument(
+        "--tokens-per-step", type=parse_positive, help="for a table with step alone"
+    )
     command.add_argument("--loss-columns", help="columns with losses, as 'metric/*_val_loss'")
     command.add_argument("--unit", choices=("nats", "bits", "perplexity"))
     command.add_argument("--drop", nargs="+", choices=DROP_RULES, default=[])
     command.add_argument("--accept", nargs="+", choices=ACCEPT_RULES, default=[])
     command.add_argument(
-        "--weights", type=_numbers, help="of validation domains, as web=0.6,code=0.4"
+        "--weights", type=parse_shares, help="of validation domains, as web=0.6,code=0.4"
     )
 
 
-def _count(text: str) -> float:
+def parse_positive(text: str) -> float:
+    """Return the count above 0 that a text such as 100B states; for argparse."""
     number = parse_count(text)
     if number is None or number <= 0:
         raise argparse.ArgumentTypeError(f"{text!r} is no count such as 100B")
     return int(number) if number.is_integer() else number
 
 
-def _named(convert: Callable[[str], float], text: str) -> dict[str, float]:
+def _by_name(convert: Callable[[str], float], text: str) -> dict[str, float]:
     parts = [part.partition("=") for part in text.split(",")]
     try:
         return {name.strip(): convert(value) for name, _, value in parts}
@@ -71,12 +77,20 @@ def _named(convert: Callable[[str], float], text: str) -> dict[str, float]:
         raise argparse.ArgumentTypeError(f"{text!r} is not NAME=NUMBER,NAME=NUMBER") from None
 
 
-def _numbers(text: str) -> dict[str, float]:
-    return _named(float, text)
+def parse_shares(text: str) -> dict[str, float]:
+    """Return the numbers by name that NAME=NUMBER,NAME=NUMBER states; for argparse."""
+    return _by_name(float, text)
 
 
 def _counts(text: str) -> dict[str, float]:
-    return _named(_count, text)
+    return _by_name(parse_positive, text)
+
+
+def _mixture(text: str) -> tuple[str, dict[str, float]]:
+    name, colon, shares = text.partition(":")
+    if not colon:
+        raise argparse.ArgumentTypeError(f"{text!r} is not NAME:DOMAIN=SHARE,DOMAIN=SHARE")
+    return name.strip(), parse_shares(shares)
 
 
 def config_of(arguments: argparse.Namespace) -> dict[str, Any]:
@@ -95,7 +109,8 @@ def config_of(arguments: argparse.Namespace) -> dict[str, Any]:
         "losses": _stated(losses),
         "validation": {"weights": arguments.weights},
         "target": parse_target(arguments.target),
-        "natural": arguments.natural,
+        "mixtures": {"natural": arguments.natural, "named": dict(arguments.named)},
+        "recipes": _stated({"tokens_per_document": arguments.tokens_per_document}),
         "available_tokens": arguments.available or {},
         "laws": _stated({"pipeline": arguments.pipeline, "mixing": arguments.mixing}),
         "uncertainty": _stated({"replicates": arguments.replicates}),

@@ -24,6 +24,8 @@ WEIGHTS, WEIGHTS_RECORD = "weights.safetensors", "weights.json"
 """The kept weights of a finished run, beside its states, and their record."""
 BASELINE = "baseline"
 """Kind in mixtures.csv of a mixture that the optimum is compared with."""
+NAMED = "named"
+"""Kind in mixtures.csv of a baseline that the config names, or the table of the mixtures."""
 HELD_OUT = "held-out"
 """Kind in mixtures.csv of a mixture left out of every fit, and name of the fold that scores it."""
 LEAVE_ONE_MIXTURE_OUT = "leave-one-mixture-out"
@@ -173,8 +175,8 @@ class Results:
 
     @property
     def baselines(self) -> list[str]:
-        """Return the ids of the baselines in the order of mixtures.csv; there may be none."""
-        return list(self.mixtures.loc[self.mixtures["kind"] == BASELINE, "id"])
+        """Return the ids of the baselines, named ones too, in the order of mixtures.csv."""
+        return list(self.mixtures.loc[self.mixtures["kind"].isin([BASELINE, NAMED]), "id"])
 
     # Laws
 
@@ -262,10 +264,25 @@ class Results:
         columns = ("tokens", "validation_domain", "loss")
         return self._optional("confirmation.parquet", *RUN_KEY, *columns)
 
+    @cached_property
+    def budget(self) -> dict[str, Any] | None:
+        """Return the best size and tokens for a number of FLOPs; None if nobody asked."""
+        return self._optional_record("budget.json")
+
+    @cached_property
+    def isoflop(self) -> pd.DataFrame | None:
+        """Return the loss over N at several budgets; None if nobody asked."""
+        return self._optional("laws/isoflop.csv", "flops", "num_params", "loss", "is_optimum")
+
     def recipes(self) -> dict[str, str]:
-        """Return the recipes for trainers: the text of each file by name."""
-        paths = sorted((self.folder / "recipes").glob("[!.]*"))
-        return {path.name: path.read_text(encoding="utf-8") for path in paths}
+        """Return the recipes for trainers: the text of each file by its path in recipes/.
+
+        Those of a named mixture are in a folder of its name, after those of the optimum.
+        """
+        root = self.folder / "recipes"
+        paths = [path for path in root.rglob("[!.]*") if path.is_file()]
+        paths.sort(key=lambda path: (path.parent != root, path))
+        return {p.relative_to(root).as_posix(): p.read_text(encoding="utf-8") for p in paths}
 
     # Cost
 

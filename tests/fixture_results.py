@@ -20,14 +20,13 @@ from mixlaws.decision.rounding import round_optimum
 from mixlaws.files import file_sha256, read_json, write_json
 from mixlaws.losses.collect import collect_losses
 from mixlaws.losses.tables import mixture_table
-from mixlaws.mixtures.designs import choose_mixtures
 from mixlaws.mixtures.lattice import Mixture
 from mixlaws.provenance import cost_file, record_cost
 from mixlaws.recipes.write import write_recipes
 from mixlaws.runs.lengths import evaluation_steps, num_target_steps
 from mixlaws.runs.options import run_options
 from mixlaws.runs.run import make_run
-from mixlaws.runs.sweep import describe_target, design_of, measured_factor
+from mixlaws.runs.sweep import describe_target, list_runs, measured_factor
 from mixlaws.scoring.fitting import fit_laws
 from mixlaws.scoring.record import score_laws
 from mixlaws.tables import write_table
@@ -117,9 +116,11 @@ class PlantedSweep:
     def __init__(self, folder, config, planted, corpus, natural):
         self.folder, self.config, self.planted = folder, config, planted
         self.sections, self.corpus = read_sections(config, is_checked=True), corpus
-        mixtures = choose_mixtures(design_of(self.sections))
-        self.mixtures = [*mixtures, Mixture("natural", "baseline", natural)]
-        write_table(mixture_table(self.mixtures), folder / "mixtures.csv")
+        sweep = list_runs(self.sections)
+        counted = [] if natural is None else [Mixture("natural", "baseline", natural)]
+        self.mixtures = [*sweep.mixtures, *counted]
+        self.known = [*self.mixtures, *sweep.predicted]
+        write_table(mixture_table(self.known), folder / "mixtures.csv")
 
     def run_proxies(self):
         training, folder = self.config["training"], self.folder / "runs"
@@ -134,7 +135,7 @@ class PlantedSweep:
     def confirm(self):
         """Write the target's runs and their comparison with the prediction."""
         settings, folder = self.config["confirmation"], self.folder
-        named = {m.id: m.proportions for m in self.mixtures if m.id in settings["mixtures"]}
+        named = {m.id: m.proportions for m in self.known if m.id in settings["mixtures"]}
         named["optimum"] = read_json(folder / "target_mixture.json")["proportions"]
         options = {"size": self.config["target"]["size"], "is_target": True}
         options["num_steps"] = num_target_steps(self.sections)
@@ -215,6 +216,8 @@ def decide(folder, config):
         mixture=folder / "target_mixture.json",
         optimum=folder / "optimum.json",
         folder=folder / "recipes",
+        tokens_per_document=config["recipes"]["tokens_per_document"],
+        accounting=files["accounting"],
     )
 
 

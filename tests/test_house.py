@@ -22,8 +22,8 @@ LAYERS = [  # a package imports only from lines above its own
     {"decision", "report"},
     {"paper", "config"},
     {"own_losses", "comparison"},
-    {"api", "fit_command"},
-    {"compare_command"},
+    {"api", "fit_command", "size_command"},
+    {"predict_command", "compare_command"},
 ]
 LEVEL = {package: level for level, packages in enumerate(LAYERS) for package in packages}
 PANDAS_FREE = {"laws", "mixtures", "runs", "config", "files", "provenance"}

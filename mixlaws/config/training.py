@@ -20,7 +20,6 @@ from mixlaws.config.section import (
     key,
     optional,
 )
-from mixlaws.mixtures.lattice import NATURAL, UNIFORM
 from mixlaws.runs.devices import PEAK_FLOPS
 from mixlaws.runs.run import RUN_DEFAULTS
 from mixlaws.runs.schedules import SCHEDULES
@@ -248,6 +247,10 @@ class Plan(Section):
         gt=0,
         le=1,
     )
+    price_per_device_hour: Number | None = optional(
+        "Price of one device for an hour, in your currency; the page then says what runs cost.",
+        gt=0,
+    )
 
 
 class Target(Section):
@@ -260,8 +263,8 @@ class Target(Section):
 class Confirmation(Section):
     """Train the target on the predicted optimum and on other mixtures."""
 
-    mixtures: Annotated[list[Annotated[str, OneOf((UNIFORM, NATURAL))]], Unique()] = key(
-        "Mixtures to train in addition to the optimum."
+    mixtures: Annotated[list[str], Unique()] = key(
+        "Mixtures to train in addition to the optimum: uniform, natural, names of mixtures.named."
     )
     seeds: Seeds = key("Seeds of the target's runs; the noise is measured between seeds.")
     devices: Integer | None = optional(

@@ -10,10 +10,12 @@ from mixlaws.figures import (
     confirmation,
     cost,
     interaction_matrix,
+    isoflop,
     law_curves,
     optimum,
     predicted_vs_observed,
     residuals,
+    signal_to_noise,
     simplex,
     size_law,
     slopes,
@@ -31,6 +33,7 @@ FIGURES = (
     predicted_vs_observed.SPEC,
     tokens_per_domain.SPEC,
     training_curves.SPEC,
+    signal_to_noise.SPEC,
     law_curves.TOKENS_SPEC,
     law_curves.SIZES_SPEC,
     slopes.SPEC,
@@ -40,6 +43,7 @@ FIGURES = (
     interaction_matrix.SPEC,
     simplex.SPEC,
     optimum.SPEC,
+    isoflop.SPEC,
     cost.SPEC,
 )
 """All figures; each section of the page shows its own in this order."""

@@ -13,7 +13,7 @@ def _text(mixture: DecidedMixture) -> str:
     # order of the datasets, whose TokensLoader cuts blocks of one length. LitData 0.2.76 refuses
     # weights with iterate_over_all, its default: shares would not hold once a domain has ended.
     record = {
-        "unit": "share of training tokens",
+        "unit": LITGPT.unit(mixture),
         "input_dirs": [f"{DATA}/{domain}" for domain in mixture.used],
         "weights": list(mixture.used.values()),
         "iterate_over_all": False,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import yaml
 
 from mixlaws.recipes.mixture import DATA, DecidedMixture
@@ -13,11 +15,23 @@ def _text(mixture: DecidedMixture) -> str:
     # that share of each stream, rounded to whole samples by the same seed in every epoch.
     # mosaicml/llm-foundry at 801db4c2, llmfoundry/data/text_data.py, build_text_dataloader:
     # dataset.streams.NAME holds the arguments of one Stream.
-    streams = {
-        name: {"local": f"{DATA}/{name}", "proportion": share}
-        for name, share in mixture.used.items()
+    record = {"streams": _streams(mixture.used)}
+    head = "# streams: shares of training tokens, for packed sequences of one length.\n"
+    if mixture.documents is None:
+        listed = ", ".join(mixture.unmeasured)
+        head += f"# Not for whole documents: the tokens per document of {listed} are not known.\n"
+    else:
+        head += (
+            "# streams_of_documents: shares of documents, for samples that are whole documents.\n"
+        )
+        record["streams_of_documents"] = _streams(mixture.documents)
+    return head + yaml.safe_dump(record, sort_keys=False)
+
+
+def _streams(shares: Mapping[str, float]) -> dict[str, dict[str, str | float]]:
+    return {
+        name: {"local": f"{DATA}/{name}", "proportion": share} for name, share in shares.items()
     }
-    return "# Shares of training tokens.\n" + yaml.safe_dump({"streams": streams}, sort_keys=False)
 
 
 STREAMING = Recipe(
@@ -25,9 +39,9 @@ STREAMING = Recipe(
     "MosaicML Streaming and LLM Foundry",
     "`StreamingDataset(streams=[Stream(**stream) for stream in recipe['streams'].values()], "
     "epoch_size=..., batch_size=..., shuffle=True)`, or `train_loader.dataset.streams` of LLM "
-    "Foundry. It draws samples: give it packed sequences of one length. State an `epoch_size` of "
-    "65,536 sequences or more, as those of the whole run: in a shorter epoch the smallest shares "
-    "can be 0. Without `shuffle` the streams come one after the other. A domain is repeated if it "
-    "has fewer sequences than its share.",
+    "Foundry. It draws samples: packed sequences of one length, or with `streams_of_documents` "
+    "whole documents. State an `epoch_size` of 65,536 sequences or more, as those of the whole "
+    "run: in a shorter epoch the smallest shares can be 0. Without `shuffle` the streams come one after "
+    "the other. A domain is repeated if it has fewer sequences than its share.",
     _text,
 )

@@ -28,6 +28,7 @@ _ROLES = {
     "sample": "sampled mixtures",
     "held-out": "held-out mixtures",
     "baseline": "baselines",
+    "named": "named mixtures",
     CONFIRMATION: CONFIRMATION,
     VERIFICATION: VERIFICATION_ROLE,
 }
@@ -122,7 +123,8 @@ def vocabulary_size(config: Experiment) -> int:
 
 def domain_rows(config: Experiment, sweep: Sweep) -> list[Row]:
     """Return one row per domain: the text at hand, what the largest runs need, their epochs."""
-    mixtures, proxy = sweep.proportions, num_proxy_tokens(config)
+    mixtures = {mixture.id: mixture.proportions for mixture in sweep.mixtures}
+    proxy = num_proxy_tokens(config)
     target, optimum = config.target.tokens, config.optimum
     cuts = {cut.domain: cut for cut in matched_repetition(config)}
     known = {
@@ -172,7 +174,7 @@ def _confirmed(sweep: Sweep, at_hand: Mapping[str, int | None]) -> dict[str, dic
     """
     counts = {domain: tokens or 0 for domain, tokens in at_hand.items()}
     known = sweep.proportions
-    if all(counts.values()):
+    if NATURAL not in known and all(counts.values()):
         known |= {NATURAL: {d: tokens / sum(counts.values()) for d, tokens in counts.items()}}
     chosen = dict.fromkeys(run.mixture for run in sweep.confirmations)
     return {mixture: known[mixture] for mixture in chosen if mixture in known}

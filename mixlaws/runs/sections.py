@@ -37,13 +37,17 @@ class Size(Protocol):
 
 
 class Mixtures(Protocol):
-    """Which mixtures the proxies are trained on."""
+    """Which mixtures the proxies are trained on, and which are stated."""
 
     design: str
     count: int | None
     held_out: int
     lattice: int
     limits: dict[str, list[float]]
+    natural: dict[str, float] | None
+    named: dict[str, dict[str, float]]
+    train_natural: bool
+    train_named: list[str]
 
 
 class Initial(Protocol):

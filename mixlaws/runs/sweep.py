@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from mixlaws.mixtures.designs import Design, choose_mixtures, default_count
-from mixlaws.mixtures.lattice import NATURAL, OPTIMUM, Mixture
-from mixlaws.results import Results, RunFiles
+from mixlaws.mixtures.lattice import NATURAL, OPTIMUM, Mixture, whole_shares
+from mixlaws.results import BASELINE, NAMED, Results, RunFiles
 from mixlaws.runs.lengths import num_proxy_tokens, num_target_steps
 from mixlaws.runs.options import run_options
 from mixlaws.runs.replay import VERIFICATION, replay_mixtures
@@ -27,7 +26,7 @@ class PlannedRun:
     role: str
     """PROXY, CONFIRMATION or VERIFICATION_ROLE."""
     kind: str
-    """Of its mixture: sample, held-out, baseline or optimum."""
+    """Of its mixture: sample, held-out, baseline, named or optimum."""
     size: str
     mixture: str
     seed: int
@@ -44,11 +43,16 @@ class PlannedRun:
 
 @dataclass(frozen=True)
 class Sweep:
-    """Every run of an experiment, and the mixtures whose proportions the config decides."""
+    """Every run of an experiment, and the mixtures whose proportions the config decides.
+
+    The shares of natural may be known only once the text is counted, those of the optimum are known
+    once it is found.
+    """
 
     mixtures: tuple[Mixture, ...]
-    """Sampled, held-out and uniform. The shares of natural are known once the text is counted,
-    those of the optimum once it is found."""
+    """Those that proxies are trained on: sampled, held-out, uniform, and stated ones if asked."""
+    predicted: tuple[Mixture, ...]
+    """The other stated mixtures, with which the optimum is compared."""
     runs: tuple[PlannedRun, ...]
 
     @property
@@ -68,8 +72,8 @@ class Sweep:
 
     @property
     def proportions(self) -> dict[str, dict[str, float]]:
-        """Return the proportions by mixture id."""
-        return {mixture.id: mixture.proportions for mixture in self.mixtures}
+        """Return the proportions by mixture id, trained or not."""
+        return {each.id: each.proportions for each in (*self.mixtures, *self.predicted)}
 
 
 def list_runs(config: Experiment) -> Sweep:
@@ -79,8 +83,11 @@ def list_runs(config: Experiment) -> Sweep:
     """
     if config.continual is not None:
         return _list_replays(config, config.continual.model_dump())
-    mixtures = tuple(choose_mixtures(design_of(config)))
-    kinds = {mixture.id: mixture.kind for mixture in mixtures} | {NATURAL: "baseline"}
+    trained, predicted = _stated_mixtures(config)
+    mixtures = (*choose_mixtures(design_of(config)), *trained)
+    kinds = {mixture.id: mixture.kind for mixture in mixtures}
+    if counts_natural(config):
+        kinds[NATURAL] = BASELINE
     training, confirmation = config.training, config.confirmation
     runs = [
         (PROXY, kind, size, mixture, seed, training.num_steps)
@@ -88,7 +95,7 @@ def list_runs(config: Experiment) -> Sweep:
         for mixture, kind in kinds.items()
         for seed in training.seeds
     ]
-    kinds[OPTIMUM] = OPTIMUM
+    kinds |= {mixture.id: mixture.kind for mixture in predicted} | {OPTIMUM: OPTIMUM}
     if confirmation:
         steps = num_target_steps(config)
         runs += [
@@ -96,7 +103,31 @@ def list_runs(config: Experiment) -> Sweep:
             for mixture in [OPTIMUM, *confirmation.mixtures]
             for seed in confirmation.seeds
         ]
-    return Sweep(mixtures, tuple(PlannedRun(*run, run[-1] * training.batch_tokens) for run in runs))
+    planned = tuple(PlannedRun(*run, run[-1] * training.batch_tokens) for run in runs)
+    return Sweep(mixtures, predicted, planned)
+
+
+def counts_natural(config: Experiment) -> bool:
+    """Return whether the shares of the natural mixture come from the text.
+
+    Continual pre-training has no natural mixture.
+    """
+    mixtures = config.mixtures
+    return config.continual is None and mixtures.natural is None and mixtures.train_natural
+
+
+def _stated_mixtures(config: Experiment) -> tuple[tuple[Mixture, ...], tuple[Mixture, ...]]:
+    """Return the mixtures that the config states: those to train proxies on, and the others."""
+    mixtures, domains = config.mixtures, list(config.domains)
+    stated = []
+    if mixtures.natural is not None:
+        natural = whole_shares(mixtures.natural, domains)
+        stated.append((mixtures.train_natural, Mixture(NATURAL, BASELINE, natural)))
+    for name, shares in mixtures.named.items():
+        named = Mixture(name, NAMED, whole_shares(shares, domains))
+        stated.append((name in mixtures.train_named, named))
+    trained = tuple(mixture for is_trained, mixture in stated if is_trained)
+    return trained, tuple(mixture for is_trained, mixture in stated if not is_trained)
 
 
 def _list_replays(config: Experiment, section: dict[str, Any]) -> Sweep:
@@ -119,7 +150,7 @@ def _list_replays(config: Experiment, section: dict[str, Any]) -> Sweep:
             PlannedRun(VERIFICATION_ROLE, VERIFICATION, largest, VERIFICATION, seed, *length)
             for seed in training.seeds
         ]
-    return Sweep(mixtures, tuple(runs))
+    return Sweep(mixtures, (), tuple(runs))
 
 
 def design_of(config: Experiment) -> Design:
@@ -162,16 +193,16 @@ def measured_factor(config: Experiment) -> float:
     return config.training.max_epochs / config.optimum.max_epochs
 
 
-def plan_of_tokens(config: Experiment, mixtures: Sequence[Mixture]) -> dict[str, Any]:
-    """Return what the experiment needs of its tokens, as plain built-ins (config.counted).
+def plan_of_tokens(config: Experiment, sweep: Sweep) -> dict[str, Any]:
+    """Return what an experiment with this sweep needs of its tokens, as plain built-ins.
 
-    `mixtures` are those of its sweep.
+    `mixlaws.config.counted` checks it.
     """
     confirmation, sections = config.confirmation, config.model_dump()
-    # A key that only continual pre-training has: a new param would rerun what is done.
-    replays = {} if config.continual is None else {"is_continual": True}
-    return replays | {
-        "mixtures": [asdict(mixture) for mixture in mixtures],
+    return {
+        "mixtures": [asdict(mixture) for mixture in sweep.mixtures],
+        "predicted": [asdict(mixture) for mixture in sweep.predicted],
+        "counts_natural": counts_natural(config),
         "num_windows": config.validation.num_windows,
         "sequence_length": config.training.sequence_length,
         "proxy_tokens": num_proxy_tokens(config),

@@ -43,7 +43,7 @@ def test_the_shipped_experiment_lists_a_run_per_share_size_and_seed():
         ("56K", "critical", seed) for seed in (0, 1)
     ]
     assert sweep.proportions["replay-600"] == {"docs": 0.3, "cpp": 0.3, "python": 0.4}
-    assert plan_of_tokens(sections, sweep.mixtures)["is_continual"] is True
+    assert plan_of_tokens(sections, sweep)["counts_natural"] is False
     assert sections.tokenizer.file == "results/continual_base/tokens/tokenizer.json"
 
 
@@ -55,7 +55,7 @@ def test_nothing_changes_for_an_experiment_without_a_model():
     assert "continual" not in sections.model_dump()
     assert {"initial_rate", "initial_weights"} & set(run_options(sections)) == set()
     assert "initial_rate" not in describe_target(sections)
-    assert "is_continual" not in plan_of_tokens(sections, list_runs(sections).mixtures)
+    assert plan_of_tokens(sections, list_runs(sections))["counts_natural"] is True
     assert initial_files(sections, "25K", 0, Path("results")) == []
 
 
