@@ -10,7 +10,7 @@ ifneq ($(CACHE),kept)
 export XDG_CACHE_HOME := $(CURDIR)/.snakemake/cache
 endif
 
-.PHONY: demo resume test test-browser test-recipes trials test-faults test-cluster test-full fault-table lint clean
+.PHONY: demo continual resume test test-browser test-recipes trials test-faults test-cluster test-full fault-table lint clean
 
 # In a terminal one bar per rule. Elsewhere, or where the plugin does not load, a short plain log, in
 # which a failed job says itself what was wrong.
@@ -23,6 +23,13 @@ SNAKEMAKE = log="--quiet rules host"; \
 demo: .venv/.installed
 	@$(SNAKEMAKE) --no-hooks
 	@$(BIN)/mixlaws show
+
+# Continual pre-training on the demo's text: the base, then the runs that continue it.
+BASES := $(foreach s,25K 56K,$(foreach n,0 1,results/continual_base/runs/$(s)/uniform/seed-$(n)/losses.csv))
+continual: .venv/.installed
+	@$(SNAKEMAKE) --configfile experiments/continual_base.yaml -- $(BASES)
+	@$(SNAKEMAKE) --no-hooks --configfile experiments/continual.yaml
+	@$(BIN)/mixlaws show --configfile experiments/continual.yaml
 
 # After anything died: make resume ARGS="--configfile experiments/NAME.yaml" (on a cluster add
 # --profile slurm). What is whole is kept, what was interrupted goes on from its last state.

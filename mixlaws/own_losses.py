@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from mixlaws.config.losses import stage_settings
+from mixlaws.decision.compute_budget import divide_budget
 from mixlaws.decision.outcome import find_optimum
 from mixlaws.decision.rounding import round_optimum
 from mixlaws.figures import draw_figures
@@ -87,6 +88,14 @@ def analyse(
         settings["decide"],
         processes=processes,
     )
+    if "compute_budget" in config:
+        say("dividing the compute budget")
+        names = {"replicates": outputs["replicates"], "choice": LAWS["choice"], "law": LAWS["law"]}
+        divide_budget(
+            swarm | _paths(folder, names),
+            _paths(folder, {"budget": "budget.json", "isoflop": "laws/isoflop.csv"}),
+            settings["decide"] | settings["budget"],
+        )
     optimum, rounded = folder / "optimum.json", folder / "target_mixture.json"
     round_optimum(optimum, rounded, lattice=settings["lattice"])
     recipes = folder / "recipes"

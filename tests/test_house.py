@@ -13,7 +13,7 @@ LAYERS = [  # a package imports only from lines above its own
     {"errors"},
     {"files", "presentation"},
     {"tables", "provenance", "laws", "recipes"},
-    {"figure_folder"},
+    {"figure_folder", "run_files"},
     {"text", "results"},
     {"mixtures"},
     {"runs"},
@@ -22,7 +22,7 @@ LAYERS = [  # a package imports only from lines above its own
     {"decision", "report"},
     {"paper", "config"},
     {"own_losses", "comparison"},
-    {"api", "fit_command"},
+    {"api", "fit_command", "size_command"},
     {"predict_command", "compare_command"},
 ]
 LEVEL = {package: level for level, packages in enumerate(LAYERS) for package in packages}

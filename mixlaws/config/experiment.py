@@ -7,6 +7,9 @@ from typing import Any
 
 from pydantic import model_validator
 
+from mixlaws.config.budget import ComputeBudget
+from mixlaws.config.continual import Continual
+from mixlaws.config.continual_checks import continual_problems, tokenizer_of
 from mixlaws.config.decision import Laws, Mixtures, Optimum, Uncertainty
 from mixlaws.config.foreseen import foresee
 from mixlaws.config.recipes import Recipes
@@ -67,12 +70,30 @@ class Experiment(Root):
     optimum: Optimum = key(
         "The objective that the optimum minimises, and its limits.", default_factory=Optimum
     )
+    compute_budget: ComputeBudget | None = optional(
+        "Ask which size and tokens are best for a number of FLOPs. Absent means off."
+    )
     confirmation: Confirmation | None = optional(
         "Train the target on the predicted optimum and on other mixtures. Absent means off."
     )
     recipes: Recipes = key(
         "What the recipes for trainers must know of the text.", default_factory=Recipes
     )
+    continual: Continual | None = optional(
+        "Find the share of the original data that keeps a continued model's loss on them. Absent "
+        "means off."
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_tokenizer(cls, config: Any) -> Any:
+        """Add the tokenizer of the model that the runs start from."""
+        if not isinstance(config, dict) or "tokenizer" in config:
+            return config
+        training = config.get("training")
+        initial = training.get("initial") if isinstance(training, dict) else None
+        file = tokenizer_of(initial) if isinstance(initial, dict) else None
+        return config if file is None else config | {"tokenizer": {"file": file}}
 
     @model_validator(mode="before")
     @classmethod
@@ -106,6 +127,7 @@ class Experiment(Root):
         yield from self._target_problems()
         yield from self._schedule_problems()
         yield from self._process_problems()
+        yield from continual_problems(self)
         yield from foresee(self)
 
     def _text_problems(self) -> Iterator[Problem]:
@@ -176,6 +198,8 @@ class Experiment(Root):
     def _extrapolation_problems(self) -> Iterator[Problem]:
         """Yield a problem if the only proxy size is not the target's: no law can extrapolate."""
         proxies, target = self.training.sizes, self.target.size
+        if self.continual is not None:
+            return  # without more sizes there is no answer for the target, and the page says so
         if not {*proxies, target} <= self.sizes.keys():
             return
         num_params = {

@@ -28,7 +28,12 @@ _ROUNDING = 1e-9
 
 
 def foresee(config: Experiment) -> Iterator[Problem]:
-    """Yield what the mixtures, the laws and the decision would refuse after the training."""
+    """Yield what the mixtures, the laws and the decision would refuse after the training.
+
+    Continual pre-training has shares instead, with checks of their own.
+    """
+    if config.continual is not None:
+        return
     if _knows_domains(config):
         yield from _mixture_problems(config)
         yield from _decision_problems(config)

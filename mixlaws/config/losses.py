@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
+from mixlaws.config.budget import ComputeBudget
 from mixlaws.config.decision import Laws, Optimum, StatedMixtures, Uncertainty
 from mixlaws.config.recipes import Recipes
 from mixlaws.config.section import (
@@ -19,6 +20,7 @@ from mixlaws.config.section import (
     Section,
     Unique,
     key,
+    optional,
 )
 from mixlaws.config.stated import prior_problems, share_problems
 from mixlaws.runs.schedules import schedule_options
@@ -181,6 +183,9 @@ class LossesExperiment(Root):
     recipes: Recipes = key(
         "What the recipes for trainers must know of the text.", default_factory=Recipes
     )
+    compute_budget: ComputeBudget | None = optional(
+        "Ask which size and tokens are best for a number of FLOPs. Absent means off."
+    )
 
     def problems(self) -> Iterator[Problem]:
         """Yield the contradictions between sections."""
@@ -213,6 +218,7 @@ def stage_settings(config: Mapping[str, Any]) -> dict[str, Any]:
         "decide": common
         | {name: config[name] for name in ("optimum", "uncertainty", "seed", "available_tokens")}
         | {"measured_factor": 0},
+        "budget": {"compute_budget": config.get("compute_budget")},
         "lattice": LATTICE,
         "recipes": config["recipes"],
     }

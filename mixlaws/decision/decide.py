@@ -51,7 +51,7 @@ def gather_evidence(fitted: FittedLaw, observations: Observations, sampling: Sam
     return Evidence(observations, laws, bounds)
 
 
-def _objective(
+def make_objective(
     columns: Columns, options: Mapping[str, Any], baselines: Mapping[str, Sequence[float]]
 ) -> Objective:
     """Return the objective of the config's `optimum` section."""
@@ -79,7 +79,7 @@ def decide_mixture(
     """
     domains = evidence.observations.domains
     limits = make_decision_limits(domains, options, available_tokens, target_tokens)
-    goal = _objective(evidence.bounds.columns, options, baselines)
+    goal = make_objective(evidence.bounds.columns, options, baselines)
     best = minimise_objective(evidence.law, goal, limits)
     free = minimise_objective(evidence.law, goal, make_limits(limits.domains, 1.0))
     shares = predict_shares(evidence.laws, goal, limits, best, level=evidence.bounds.level)

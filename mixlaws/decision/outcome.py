@@ -12,6 +12,7 @@ from mixlaws.decision.bootstrap import Sampling
 from mixlaws.decision.decide import Evidence, decide_mixture, gather_evidence
 from mixlaws.decision.reducible import reducible_loss
 from mixlaws.decision.replicates import write_replicates
+from mixlaws.decision.savings import saved_tokens, token_curve
 from mixlaws.decision.support import Reach, assess_support
 from mixlaws.decision.surface import interaction_table, surface_table
 from mixlaws.files import write_json
@@ -52,6 +53,10 @@ def find_optimum(
         baselines=experiment.baselines,
     )
     decision |= experiment.record()
+    best = np.array(list(decision["proportions"].values()))
+    curve = token_curve(fitted, experiment.fitted, best)
+    for name, saved in saved_tokens(curve, decision["baselines"]).items():
+        decision["baselines"][name]["saved_tokens"] = saved
     support = _support(inputs, fitted, evidence, decision, experiment.target_options["size"])
     law = {"support": support, "pipeline": choice.pipeline, "mixing": choice.mixing, **uncertainty}
     write_replicates(evidence.laws.replicates, fitted, outputs["replicates"])

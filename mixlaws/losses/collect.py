@@ -11,6 +11,7 @@ from mixlaws.errors import DataError
 from mixlaws.files import file_sha256, read_json
 from mixlaws.losses.fingerprints import check_records, text_fingerprint
 from mixlaws.losses.tables import LOSS_COLUMNS, LOSS_KEY, RUN_COLUMNS, RUN_KEY, read_losses
+from mixlaws.runs.run import RUN_DEFAULTS
 from mixlaws.tables import write_table
 
 
@@ -21,13 +22,20 @@ def collect_losses(
     *,
     to_losses: str | Path,
     to_runs: str | Path,
+    to_initial: str | Path | None = None,
 ) -> None:
     """Join losses.csv, run.json and timing.json of many runs into a loss table and a run table.
 
-    Raises DataError if a loss file changed after its run, or if the runs saw different text.
+    Losses at step 0 are those of the model that a run started from. They go to a table of their
+    own, because they lie on no curve of the run. Raises DataError if a loss file changed after its
+    run, or if the runs saw different text.
     """
     verify_losses(losses, records)
-    write_table(join_losses(losses), to_losses)
+    table = join_losses(losses)
+    is_initial = table["step"] == 0
+    if to_initial is not None:
+        write_table(table[is_initial].reset_index(drop=True), to_initial)
+    write_table(table[~is_initial].reset_index(drop=True), to_losses)
     write_table(join_runs(records, timings), to_runs)
 
 
@@ -62,8 +70,9 @@ def join_runs(records: Sequence[str | Path], timings: Sequence[str | Path]) -> p
     found = [read_json(path) for path in records]
     check_records(found)
     for record, timing in zip(found, map(read_json, timings), strict=True):
-        row = {column: record[column] for column in RUN_COLUMNS}
+        # The record of an earlier version lacks the options that came later.
+        row = {column: (RUN_DEFAULTS | record)[column] for column in RUN_COLUMNS}
         row |= {name: timing[name] for name in ("seconds", "tokens_per_second")}
-        # Our own runs never start from another model.
-        rows.append(row | {"initial": "", "text_fingerprint": text_fingerprint(record)})
+        initial = record.get("initial_weights", "")[:12]
+        rows.append(row | {"initial": initial, "text_fingerprint": text_fingerprint(record)})
     return pd.DataFrame(rows).sort_values(RUN_KEY, ignore_index=True)

@@ -17,9 +17,10 @@ from mixlaws.files import atomic_path
 from mixlaws.mixtures.lattice import NATURAL
 from mixlaws.runs.devices import PEAK_FLOPS, assumed_mfu, runs_to_fill
 from mixlaws.runs.lengths import num_proxy_tokens
+from mixlaws.runs.replay import VERIFICATION
 from mixlaws.runs.sections import Experiment, shape_of
 from mixlaws.runs.supply import matched_repetition
-from mixlaws.runs.sweep import CONFIRMATION, Sweep, list_runs
+from mixlaws.runs.sweep import CONFIRMATION, VERIFICATION_ROLE, Sweep, list_runs
 from mixlaws.runs.text_cost import text_rows, text_tokens
 
 Row = dict[str, Any]
@@ -29,6 +30,7 @@ _ROLES = {
     "baseline": "baselines",
     "named": "named mixtures",
     CONFIRMATION: CONFIRMATION,
+    VERIFICATION: VERIFICATION_ROLE,
 }
 
 
@@ -109,10 +111,19 @@ def _flops_per_token(config: Experiment, size: str) -> int:
 
 
 def vocabulary_size(config: Experiment) -> int:
-    """Return the vocabulary of the tokenizer that a config trains or names."""
-    tokenizer = config.tokenizer.model_dump()
+    """Return the vocabulary of the tokenizer that a config trains or names.
+
+    Raises ConfigError if it cannot be opened: that of a base is there once the base is trained.
+    """
+    tokenizer, initial = config.tokenizer.model_dump(), config.training.initial
     if "train" in tokenizer:
         return int(tokenizer["train"]["vocabulary_size"])
+    base = None if initial is None else initial.experiment
+    if base and not Path(tokenizer["file"]).exists():
+        raise ConfigError(
+            f"training.initial: {base} has no tokenizer yet, {tokenizer['file']} is missing. Run "
+            f"the experiment {base} first"
+        )
     # Imported here: only a tokenizer that is given needs the library.
     from mixlaws.text.tokenizer import open_tokenizer
 

@@ -7,14 +7,17 @@ from typing import Any
 
 from mixlaws.mixtures.designs import Design, choose_mixtures, default_count
 from mixlaws.mixtures.lattice import NATURAL, OPTIMUM, Mixture, whole_shares
-from mixlaws.results import BASELINE, NAMED, Results, RunFiles
+from mixlaws.results import BASELINE, NAMED, Results
+from mixlaws.run_files import RunFiles
 from mixlaws.runs.lengths import num_proxy_tokens, num_target_steps
 from mixlaws.runs.options import run_options
+from mixlaws.runs.replay import VERIFICATION, replay_mixtures
 from mixlaws.runs.run import RUN_DEFAULTS
 from mixlaws.runs.sections import Experiment, shape_of
 
-PROXY, CONFIRMATION = "proxy", "confirmation"
-"""Roles of a run: the laws are fitted to proxies; a confirmation trains the target."""
+PROXY, CONFIRMATION, VERIFICATION_ROLE = "proxy", "confirmation", "verification"
+"""Roles of a run: the laws are fitted to proxies; a confirmation trains the target on the optimum,
+and a verification continues a base at the critical proportion."""
 
 
 @dataclass(frozen=True)
@@ -22,7 +25,7 @@ class PlannedRun:
     """One run that the config asks for."""
 
     role: str
-    """PROXY or CONFIRMATION."""
+    """PROXY, CONFIRMATION or VERIFICATION_ROLE."""
     kind: str
     """Of its mixture: sample, held-out, baseline, named or optimum."""
     size: str
@@ -64,6 +67,11 @@ class Sweep:
         return [run for run in self.runs if run.role == CONFIRMATION]
 
     @property
+    def verifications(self) -> list[PlannedRun]:
+        """Return the runs at the critical proportion; none where they are not asked for."""
+        return [run for run in self.runs if run.role == VERIFICATION_ROLE]
+
+    @property
     def proportions(self) -> dict[str, dict[str, float]]:
         """Return the proportions by mixture id, trained or not."""
         return {each.id: each.proportions for each in (*self.mixtures, *self.predicted)}
@@ -74,6 +82,8 @@ def list_runs(config: Experiment) -> Sweep:
 
     Raises ConfigError when the limits leave fewer mixtures than asked for.
     """
+    if config.continual is not None:
+        return _list_replays(config, config.continual.model_dump())
     trained, predicted = _stated_mixtures(config)
     mixtures = (*choose_mixtures(design_of(config)), *trained)
     kinds = {mixture.id: mixture.kind for mixture in mixtures}
@@ -99,8 +109,12 @@ def list_runs(config: Experiment) -> Sweep:
 
 
 def counts_natural(config: Experiment) -> bool:
-    """Return whether the shares of the natural mixture come from the text."""
-    return config.mixtures.natural is None and config.mixtures.train_natural
+    """Return whether the shares of the natural mixture come from the text.
+
+    Continual pre-training has no natural mixture.
+    """
+    mixtures = config.mixtures
+    return config.continual is None and mixtures.natural is None and mixtures.train_natural
 
 
 def _stated_mixtures(config: Experiment) -> tuple[tuple[Mixture, ...], tuple[Mixture, ...]]:
@@ -115,6 +129,29 @@ def _stated_mixtures(config: Experiment) -> tuple[tuple[Mixture, ...], tuple[Mix
         stated.append((name in mixtures.train_named, named))
     trained = tuple(mixture for is_trained, mixture in stated if is_trained)
     return trained, tuple(mixture for is_trained, mixture in stated if not is_trained)
+
+
+def _list_replays(config: Experiment, section: dict[str, Any]) -> Sweep:
+    """Return the runs of continual pre-training: every share at every size and seed.
+
+    A verification has the largest size. Its proportions are known once the share is found.
+    """
+    training = config.training
+    mixtures = tuple(replay_mixtures(section, list(config.domains)))
+    length = (training.num_steps, training.num_steps * training.batch_tokens)
+    runs = [
+        PlannedRun(PROXY, mixture.kind, size, mixture.id, seed, *length)
+        for size in training.sizes
+        for mixture in mixtures
+        for seed in training.seeds
+    ]
+    if section["verify"]:
+        largest = max(training.sizes, key=lambda size: shape_of(config, size).num_params)
+        runs += [
+            PlannedRun(VERIFICATION_ROLE, VERIFICATION, largest, VERIFICATION, seed, *length)
+            for seed in training.seeds
+        ]
+    return Sweep(mixtures, (), tuple(runs))
 
 
 def design_of(config: Experiment) -> Design:
@@ -142,6 +179,7 @@ def describe_target(config: Experiment) -> dict[str, Any]:
         "batch_tokens": training.batch_tokens,
         "warmup_steps": training.warmup_steps,
         **{name: options.get(name, RUN_DEFAULTS[name]) for name in names},
+        **{name: options[name] for name in ("initial_rate",) if name in options},
     }
 
 

@@ -285,4 +285,6 @@ def report_inputs(wildcards):
     names += ["laws/law.json", "laws/targets.json", "laws/replicates.parquet"]
     if CONFIRMED:
         names += ["confirmation.parquet", "confirmation_runs.csv", "confirmation.json"]
+    if "compute_budget" in config:
+        names += ["budget.json", "laws/isoflop.csv"]
     return [f"results/{wildcards.experiment}/{name}" for name in names]

@@ -16,4 +16,5 @@ collect_losses(
     snakemake.input.timings,
     to_losses=snakemake.output.losses,
     to_runs=snakemake.output.runs,
+    to_initial=dict(snakemake.output).get("initial"),
 )
