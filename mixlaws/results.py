@@ -8,20 +8,18 @@ first table is read.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mixlaws.figure_folder import FigureFolder
 from mixlaws.files import read_json
+from mixlaws.run_files import RunFiles
 
 if TYPE_CHECKING:
     import pandas as pd
 
 RUN_KEY = ("size", "mixture", "seed")
-WEIGHTS, WEIGHTS_RECORD = "weights.safetensors", "weights.json"
-"""The kept weights of a finished run, beside its states, and their record."""
 BASELINE = "baseline"
 """Kind in mixtures.csv of a mixture that the optimum is compared with."""
 NAMED = "named"
@@ -40,47 +38,6 @@ BEST_OBSERVED = "best_observed"
 """Key of the best trained mixture among the baselines of optimum.json."""
 NOISE_FACTOR = 2.0
 """A gain in confirmation.json is real if it exceeds its noise by this factor."""
-
-
-@dataclass(frozen=True)
-class RunFiles:
-    """The files of one run."""
-
-    folder: Path
-    checkpoints: Path
-    """Folder of saved states, outside `folder` because Snakemake deletes a failed job's outputs."""
-    log: Path
-    """What the last attempt printed; its last line is the error of a run that failed."""
-
-    @property
-    def losses(self) -> Path:
-        """Return the path of the measured losses."""
-        return self.folder / "losses.csv"
-
-    @property
-    def record(self) -> Path:
-        """Return the path of the record, which is the same for equal runs."""
-        return self.folder / "run.json"
-
-    @property
-    def timing(self) -> Path:
-        """Return the path of the timing, which a complete run has. Equal runs differ in it."""
-        return self.folder / "timing.json"
-
-    @property
-    def weights(self) -> Path:
-        """Return the path of the weights, if the run keeps them."""
-        return self.checkpoints / WEIGHTS
-
-    @property
-    def weights_record(self) -> Path:
-        """Return the path of the record of the weights, which is written after them."""
-        return self.checkpoints / WEIGHTS_RECORD
-
-    @property
-    def progress(self) -> Path:
-        """Return the path of the progress of all attempts (JSON lines)."""
-        return self.checkpoints / "progress.jsonl"
 
 
 class Results:

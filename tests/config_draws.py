@@ -34,7 +34,10 @@ NEAR = {
     "training.max_epochs": 4,
     "validation.weights.*": 1,
     "recipes.tokens_per_document.*": 500,
+    "compute_budget.flops": 1e14,
 }
+NEVER = {"training.initial", "continual"}
+"""They need the weights of a model, and no file is read here: tests/config/test_continual.py."""
 DOMAINS = ["web", "code", "books", "prose", "maths"]
 TRAINED = {"vocabulary_size": 512}
 MEASURED = ["tests", "news", "talk"]
@@ -52,6 +55,7 @@ NAMES = {
     "mixtures.named.*": DOMAINS[:2],
     "mixtures.train_named": ["ours"],
     "recipes.tokens_per_document": DOMAINS[:2],
+    "compute_budget.mixture": ["uniform", "natural", "ours"],
     "optimum.prior.mixture": ["uniform", "natural", "ours"],
     "confirmation.mixtures": ["uniform", "natural", "ours"],
     "optimum.limits": DOMAINS[:3],
@@ -99,6 +103,7 @@ class _Drawing:
         return {
             key: self.value(each, f"{path}.{key}" if path else key)
             for key, each in schema["properties"].items()
+            if (f"{path}.{key}" if path else key) not in NEVER
             if key in [*required, *ALWAYS] or self.draw.random() < _part(each)
         }
 

@@ -39,7 +39,7 @@ from mixlaws.text.tokenization import tokenize_shard
 from mixlaws.text.tokenizer import make_tokenizer
 from mixlaws.text.tokens import read_manifest
 from mixlaws.training.corpus import read_corpus, resolve_proportions
-from mixlaws.training.record import make_record
+from mixlaws.training.record import count, make_record
 from mixlaws.training.train import plan_batches
 
 RULES = Path(__file__).parents[1] / "workflow" / "rules"
@@ -163,7 +163,9 @@ class PlantedSweep:
             folder.mkdir(parents=True)
             noise = rng.normal(0, self.planted.noise, len(self.planted.validation_domains))
             write_table(pd.DataFrame(self._rows(run, noise)), folder / "losses.csv")
-            record = make_record(run, self.corpus, plan_batches(run, self.corpus))
+            record = make_record(
+                run, self.corpus, plan_batches(run, self.corpus), count(run, self.corpus, None)
+            )
             digest = {"losses_sha256": file_sha256(folder / "losses.csv")}
             write_json(record | digest, folder / "run.json")
             timing = {"seconds": SECONDS, "tokens_per_second": record["tokens"] / SECONDS}

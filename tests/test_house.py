@@ -13,7 +13,7 @@ LAYERS = [  # a package imports only from lines above its own
     {"errors"},
     {"files", "presentation"},
     {"tables", "provenance", "laws", "recipes"},
-    {"figure_folder"},
+    {"figure_folder", "run_files"},
     {"text", "results"},
     {"mixtures"},
     {"runs"},

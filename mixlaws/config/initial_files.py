@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from mixlaws.errors import DataError
 from mixlaws.files import read_json
-from mixlaws.results import Results, RunFiles
+from mixlaws.results import Results
+from mixlaws.run_files import RunFiles
 from mixlaws.runs.run import RUN_DEFAULTS
 from mixlaws.runs.sweep import PlannedRun, list_runs
 from mixlaws.text.sources.paths import expand_path

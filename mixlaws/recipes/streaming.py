@@ -41,7 +41,7 @@ STREAMING = Recipe(
     "epoch_size=..., batch_size=..., shuffle=True)`, or `train_loader.dataset.streams` of LLM "
     "Foundry. It draws samples: packed sequences of one length, or with `streams_of_documents` "
     "whole documents. State an `epoch_size` of 65,536 sequences or more, as those of the whole "
-    "run: in a shorter epoch the smallest shares can be 0. Without `shuffle` the streams come one after "
-    "the other. A domain is repeated if it has fewer sequences than its share.",
+    "run: in a shorter epoch the smallest shares can be 0. Without `shuffle` the streams come one "
+    "after the other. A domain is repeated if it has fewer sequences than its share.",
     _text,
 )

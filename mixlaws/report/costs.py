@@ -19,7 +19,8 @@ from mixlaws.presentation import (
 )
 from mixlaws.report.blocks import Finding, PageTable
 from mixlaws.report.data import PageData
-from mixlaws.results import BEST_OBSERVED, RunFiles
+from mixlaws.results import BEST_OBSERVED
+from mixlaws.run_files import RunFiles
 
 RUN_KEYS = ["size", "mixture", "seed"]
 LEAST_SHARE = 0.001

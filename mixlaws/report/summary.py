@@ -22,7 +22,8 @@ from mixlaws.presentation import (
 from mixlaws.report.budget import budget_line
 from mixlaws.report.costs import device_hours, measure_costs, saving_words, share_words
 from mixlaws.report.data import PageData
-from mixlaws.results import BEST_OBSERVED, NOISE_FACTOR, Results, RunFiles
+from mixlaws.results import BEST_OBSERVED, NOISE_FACTOR, Results
+from mixlaws.run_files import RunFiles
 
 
 def summarise(folder: str | Path, config: Mapping[str, Any]) -> str:

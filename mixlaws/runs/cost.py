@@ -111,10 +111,19 @@ def _flops_per_token(config: Experiment, size: str) -> int:
 
 
 def vocabulary_size(config: Experiment) -> int:
-    """Return the vocabulary of the tokenizer that a config trains or names."""
-    tokenizer = config.tokenizer.model_dump()
+    """Return the vocabulary of the tokenizer that a config trains or names.
+
+    Raises ConfigError if it cannot be opened: that of a base is there once the base is trained.
+    """
+    tokenizer, initial = config.tokenizer.model_dump(), config.training.initial
     if "train" in tokenizer:
         return int(tokenizer["train"]["vocabulary_size"])
+    base = None if initial is None else initial.experiment
+    if base and not Path(tokenizer["file"]).exists():
+        raise ConfigError(
+            f"training.initial: {base} has no tokenizer yet, {tokenizer['file']} is missing. Run "
+            f"the experiment {base} first"
+        )
     # Imported here: only a tokenizer that is given needs the library.
     from mixlaws.text.tokenizer import open_tokenizer
 

@@ -7,7 +7,8 @@ from typing import Any
 
 from mixlaws.mixtures.designs import Design, choose_mixtures, default_count
 from mixlaws.mixtures.lattice import NATURAL, OPTIMUM, Mixture, whole_shares
-from mixlaws.results import BASELINE, NAMED, Results, RunFiles
+from mixlaws.results import BASELINE, NAMED, Results
+from mixlaws.run_files import RunFiles
 from mixlaws.runs.lengths import num_proxy_tokens, num_target_steps
 from mixlaws.runs.options import run_options
 from mixlaws.runs.replay import VERIFICATION, replay_mixtures

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from mixlaws.errors import DataError
 from mixlaws.files import read_json
-from mixlaws.results import WEIGHTS, WEIGHTS_RECORD
+from mixlaws.run_files import WEIGHTS, WEIGHTS_RECORD
 from mixlaws.runs.run import Run
 from mixlaws.training.model import Transformer
 from mixlaws.training.pretrained import Pretrained, folder_digest

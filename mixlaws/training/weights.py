@@ -14,7 +14,7 @@ import torch
 
 from mixlaws.errors import DataError
 from mixlaws.files import atomic_path, file_sha256, read_json, write_json
-from mixlaws.results import WEIGHTS, WEIGHTS_RECORD
+from mixlaws.run_files import WEIGHTS, WEIGHTS_RECORD
 from mixlaws.training.pretrained import Pretrained
 
 MODEL_FOLDER = "model"
