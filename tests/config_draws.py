@@ -18,7 +18,7 @@ DEMO = yaml.safe_load((Path(__file__).parent / "config" / "whole.yaml").read_tex
 SCHEMA = Experiment.model_json_schema()
 OPTIONAL_PART = 0.25
 SECTION_PART = 0.6
-LINKED_PART = 0.93
+LINKED_PART = 0.96
 SPREAD = 3.0
 """Numbers without an upper limit are drawn within this factor of their scale."""
 NEAR = {
@@ -191,6 +191,8 @@ def _link(draw, config):
         config["validation"]["weights"] = {k: w / total for k, w in weights.items()}
     if draw.random() < LINKED_PART:
         _link_mixtures(config)
+    if len(training["sizes"]) == 1 and draw.random() < LINKED_PART:
+        target["size"] = training["sizes"][0]
     proxy = training["num_steps"] * training["batch_size"] * training["sequence_length"]
     if draw.random() < LINKED_PART:
         target["tokens"] = proxy * draw.choice([1, 1, 2, 3, 10, 100])
