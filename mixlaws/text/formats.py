@@ -176,11 +176,15 @@ def _read_parquet(path: Path, columns: list[str]) -> Iterator[Record]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    with pq.ParquetFile(path, buffer_size=_BUFFER_BYTES) as file:
+    from mixlaws.text.parquet import check_rows
+
+    with pq.ParquetFile(path, buffer_size=_BUFFER_BYTES, page_checksum_verification=True) as file:
+        check_rows(file.metadata)
         _check_columns(path, columns, file.schema_arrow.names)
         units = path.stat().st_size / max(1, file.metadata.num_rows)
         count, number = file.num_row_groups, 0
         for group in range(count):
+            before = number
             try:
                 for batch in file.iter_batches(
                     columns=columns, batch_size=BATCH_ROWS, row_groups=[group]
@@ -188,6 +192,9 @@ def _read_parquet(path: Path, columns: list[str]) -> Iterator[Record]:
                     for row in rows_of(batch):
                         number += 1
                         yield f"{path}, row {number:,}", units, row
+                found, stated = number - before, file.metadata.row_group(group).num_rows
+                if found != stated:
+                    raise pa.ArrowInvalid(f"its footer states {stated:,} rows in it, not {found:,}")
             except (OSError, pa.ArrowException) as error:
                 raise DataError(
                     f"{path}, row group {group + 1:,} of {count:,} (after row {number:,}), "
