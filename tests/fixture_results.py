@@ -27,7 +27,7 @@ from mixlaws.recipes.write import write_recipes
 from mixlaws.runs.lengths import evaluation_steps, num_target_steps
 from mixlaws.runs.options import run_options
 from mixlaws.runs.run import make_run
-from mixlaws.runs.sweep import describe_target, design_of, measured_factor
+from mixlaws.runs.sweep import describe_target, design_of, list_runs, measured_factor
 from mixlaws.scoring.fitting import fit_laws
 from mixlaws.scoring.record import score_laws
 from mixlaws.tables import write_table
@@ -172,6 +172,7 @@ class PlantedSweep:
             [run / name for run in runs] for name in ("losses.csv", "run.json", "timing.json")
         )
         outputs = {"to_losses": self.folder / losses, "to_runs": self.folder / table}
+        outputs |= {"planned": [(run.size, run.mixture, run.seed) for run in runs.values()]}
         collect_losses(paths, records, timings, **outputs)
 
     def _rows(self, run, noise):
@@ -201,7 +202,7 @@ def decide(folder, config):
     files |= {"accounting": folder / "accounting.csv", "optimum": folder / "optimum.json"}
     sections = read_sections(config, is_checked=True)
     settings = {name: config[name] for name in ("laws", "optimum", "uncertainty", "seed")}
-    settings |= {"target": describe_target(sections)}
+    settings |= {"target": describe_target(sections), "planned": list_runs(sections).keys()}
     settings |= {"weights": config["validation"]["weights"]}
     settings |= {"level": config["uncertainty"]["level"]}
     stated = {domain: source.available_tokens for domain, source in sections.domains.items()}

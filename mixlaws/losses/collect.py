@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
 from mixlaws.errors import DataError
 from mixlaws.files import file_sha256, read_json
 from mixlaws.losses.fingerprints import check_records, text_fingerprint
+from mixlaws.losses.planned import check_runs_planned
 from mixlaws.losses.tables import LOSS_COLUMNS, LOSS_KEY, RUN_COLUMNS, RUN_KEY, read_losses
 from mixlaws.tables import write_table
 
@@ -19,16 +21,22 @@ def collect_losses(
     records: Sequence[str | Path],
     timings: Sequence[str | Path],
     *,
+    planned: Sequence[Sequence[Any]],
     to_losses: str | Path,
     to_runs: str | Path,
 ) -> None:
     """Join losses.csv, run.json and timing.json of many runs into a loss table and a run table.
 
-    Raises DataError if a loss file changed after its run, or if the runs saw different text.
+    `planned` holds the size, mixture and seed of each run in the sweep. Raises DataError if a loss
+    file changed after its run, if the runs saw different text, or if the records or the losses are
+    of other runs than the planned ones.
     """
     verify_losses(losses, records)
-    write_table(join_losses(losses), to_losses)
-    write_table(join_runs(records, timings), to_runs)
+    runs, table = join_runs(records, timings), join_losses(losses)
+    check_runs_planned(runs, planned, "the run.json files")
+    check_runs_planned(table.drop_duplicates(RUN_KEY), planned, "the losses.csv files")
+    write_table(table, to_losses)
+    write_table(runs, to_runs)
 
 
 def verify_losses(paths: Sequence[str | Path], records: Sequence[str | Path]) -> None:

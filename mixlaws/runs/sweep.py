@@ -33,6 +33,11 @@ class PlannedRun:
     tokens: int
     """Training tokens of the whole run."""
 
+    @property
+    def key(self) -> tuple[str, str, int]:
+        """Return size, mixture and seed."""
+        return self.size, self.mixture, self.seed
+
     def files(self, results: Results) -> RunFiles:
         """Return its files in the results of the experiment."""
         if self.role == CONFIRMATION:
@@ -63,6 +68,11 @@ class Sweep:
     def proportions(self) -> dict[str, dict[str, float]]:
         """Return the proportions by mixture id."""
         return {mixture.id: mixture.proportions for mixture in self.mixtures}
+
+    def keys(self) -> dict[str, Any]:
+        """Return the key of every proxy, and the kind of each of their mixtures by id, as lists."""
+        kinds = {run.mixture: run.kind for run in self.proxies}
+        return {"runs": [list(run.key) for run in self.proxies], "mixtures": kinds}
 
 
 def list_runs(config: Experiment) -> Sweep:

@@ -51,6 +51,7 @@ TEXT_OPTIONS = {
 # Every run, and the proportions by mixture id. Those of natural come from the text, inside the job.
 SWEEP = list_runs(SECTIONS)
 PROPORTIONS = SWEEP.proportions | {NATURAL: NATURAL}
+PLANNED = SWEEP.keys()
 TRAINING = config["training"]
 SETTINGS = {key: TRAINING[key] for key in TRAINING_KEYS} | {
     "num_validation_windows": config["validation"]["num_windows"]

@@ -25,6 +25,7 @@ rule find_optimum:
     threads: 2
     params:
         target=TARGET,
+        planned=PLANNED,
         weights=config["validation"]["weights"],
         optimum=config["optimum"],
         available_tokens=AVAILABLE_TOKENS,

@@ -14,6 +14,7 @@ collect_losses(
     snakemake.input.losses,
     snakemake.input.records,
     snakemake.input.timings,
+    planned=snakemake.params.planned,
     to_losses=snakemake.output.losses,
     to_runs=snakemake.output.runs,
 )
