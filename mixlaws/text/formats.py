@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import os
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -65,6 +66,11 @@ def read_records(file: SourceFile, columns: list[str]) -> Iterator[Record]:
     with _explained(path):
         before = path.stat()
         _check_unchanged(path, file.num_bytes, before.st_size)
+        if file.stamp not in (None, stamp_of(before)):
+            raise DataError(
+                f"{path} was replaced or written to since the run was planned, although its size "
+                "is the same. Wait until nothing writes to it, and run again"
+            )
         if before.st_size == 0:
             print(f"{path} has 0 bytes, and so no text")
         with path.open("rb") as opened:
@@ -72,11 +78,16 @@ def read_records(file: SourceFile, columns: list[str]) -> Iterator[Record]:
         yield from _READERS[suffix](path, columns)
         after = path.stat()
         _check_unchanged(path, file.num_bytes, after.st_size)
-        if after.st_mtime_ns != before.st_mtime_ns:
+        if stamp_of(after) != stamp_of(before):
             raise DataError(
                 f"{path} was written to while it was read. Wait until nothing writes to it, and "
                 "run again"
             )
+
+
+def stamp_of(found: os.stat_result) -> tuple[int, int]:
+    """Return what differs between a file and one that replaced it: last change (ns) and inode."""
+    return found.st_mtime_ns, found.st_ino
 
 
 @contextmanager

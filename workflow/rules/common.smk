@@ -119,6 +119,11 @@ def part_of(wildcards):
     return parts_of(wildcards.domain)[int(wildcards.part)].as_param()
 
 
+def unrecorded_stamps(wildcards, resources):
+    """Return the stamps of the files of a part as planned. Snakemake does not record them."""
+    return parts_of(wildcards.domain)[int(wildcards.part)].stamps()
+
+
 def files_of(wildcards):
     """Return the files of a part; none if the source does not consist of files."""
     return parts_of(wildcards.domain)[int(wildcards.part)].files
