@@ -1,4 +1,4 @@
-"""The footer of a Parquet file that we write has a sha256 of its own: pages have checksums, it has none.
+"""The footer of a Parquet file that we write has a sha256; Parquet has checksums of pages alone.
 
 The sha256 stands in the footer itself, as a value of its metadata, and is taken of the footer with
 zeros in its place. Other programs read such a file as any other.
@@ -12,6 +12,7 @@ from pathlib import Path
 SEAL = {b"mixlaws.footer": b"0" * 64}
 """The entry of a file's metadata that `seal` replaces; write it before the file is closed."""
 _MAGIC = b"PAR1"
+_CUT = "its end is not that of a Parquet file: it was cut off or overwritten"
 ((_KEY, _BLANK),) = SEAL.items()
 # Between key and value Thrift's compact protocol writes the type of a text and its length, 64.
 _MARK = _KEY + b"\x18\x40"
@@ -46,6 +47,6 @@ def _footer(path: Path) -> tuple[int, bytes]:
         end = file.read()
         length = int.from_bytes(end[:4], "little") + 8
         if end[4:] != _MAGIC or length > size - 4:
-            raise ValueError("its end is not that of a Parquet file: it was cut off or overwritten")
+            raise ValueError(_CUT)
         start = file.seek(size - length)
         return start, file.read()

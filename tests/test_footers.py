@@ -1,4 +1,4 @@
-"""Footers of Parquet files: whatever is changed in one of ours is noticed, and in others what can be."""
+"""Footers of Parquet files: what is changed in ours is noticed, and in others what can be."""
 
 import random
 
@@ -52,7 +52,7 @@ def test_every_flipped_bit_of_a_footer_is_named(tmp_path):
     [
         (lambda data: data[:-1], "its end is not that of a Parquet file: it was cut off or "
          "overwritten"),
-        (lambda data: b"", "its end is not that of a Parquet file: it was cut off or overwritten"),
+        (lambda _: b"", "its end is not that of a Parquet file: it was cut off or overwritten"),
         (lambda data: data.replace(b"loss", b"lost"), "its footer differs from its checksum"),
         (lambda data: data.replace(b"mixlaws.footer", b"mixlaws.f00ter"), "its footer has no "
          "checksum, so this program did not write it as it is"),

@@ -44,6 +44,8 @@ def add_keys(raw: Raw, options: Mapping[str, Any]) -> pd.DataFrame:
     Raises DataError that lists every missing column and unknown size.
     """
     table, problems = raw.losses.copy(deep=False), list(raw.problems)
+    if table.empty:
+        problems.append(f"{raw.losses_name}: there is no row below the header. Add the losses")
     if unknown := [name for name in map(str, table) if name not in COLUMNS]:
         problems.append(_unknown_columns(raw, unknown))
     if "mixture" not in table:

@@ -118,7 +118,8 @@ def _cause(path: Path, error: Exception) -> str:
         return f"cannot be read: {error}. Write it again with zstd or snappy compression"
     if "encrypted" in str(error).lower() or "decryption" in str(error).lower():
         return f"is encrypted: {error}. Decrypt it first"
-    return f"cannot be read: {error}. Check the file and its permissions, or copy it again"
+    told = str(error).rstrip(".")
+    return f"cannot be read: {told}. Check the file and its permissions, or copy it again"
 
 
 def _check_unchanged(path: Path, planned: int, found: int) -> None:
