@@ -10,7 +10,7 @@ import hashlib
 from pathlib import Path
 
 SEAL = {b"mixlaws.footer": b"0" * 64}
-"""The entry of a file's metadata that `seal` replaces; write it before the file is closed."""
+"""The entry of a file's metadata that `seal` fills in; to be written before the file is closed."""
 _MAGIC = b"PAR1"
 _CUT = "its end is not that of a Parquet file: it was cut off or overwritten"
 ((_KEY, _BLANK),) = SEAL.items()

@@ -159,17 +159,27 @@ def _add_tokens(table: pd.DataFrame, raw: Raw, options: Mapping[str, Any]) -> li
     return []
 
 
+_MOST = 2.0**62
+"""Larger counts fit into no integer."""
+
+
 def _blank_cells(table: pd.DataFrame, raw: Raw) -> list[str]:
     named = ["mixture", "size", "validation_domain", "seed", "tokens", "num_params"]
     if table["tokens"].notna().all():  # else the step is perhaps made of the tokens
         named.append("step")
     found = [(name, table.index[table[name].isna()]) for name in named]
     found += [
-        (name, table.index[~(table[name] > 0) & table[name].notna()])
+        (name, table.index[~((table[name] > 0) & (table[name] <= _MOST)) & table[name].notna()])
         for name in ("tokens", "num_params")
     ]
+    found += [
+        (name, table.index[(table[name].abs() > _MOST)])
+        for name in ("step", "seed")
+        if name in named
+    ]
     return [
-        f"{raw.losses_name}: {name} is missing or not above 0 ({places(rows)})"
+        f"{raw.losses_name}: {name} is missing, not above 0 or not finite ({places(rows)}). "
+        "Correct the cells"
         for name, rows in found
         if len(rows)
     ]

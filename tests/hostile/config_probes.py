@@ -1,12 +1,12 @@
 """Single wrong or extreme values for every place of a config, made from the models' JSON schema.
 
-`probes` walks a schema: each key, each branch of a key, each limit and one step beyond it, each kind
-of value that the key does not take, an unknown key and a missing one. `place` puts a probe into a
-config. A name of the user's choice is "*" in a path, a place in a list is 0.
+`probes` walks a schema: each key, each branch of a key, each limit and one step beyond it, values
+of other kinds, an unknown key and a missing one. `place` puts a probe into a config. A name of the
+user's choice is "*" in a path, a place in a list is 0.
 """
 
 import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 WRONG = (
@@ -47,8 +47,11 @@ def _probes(schema, definitions, path):
     if "$ref" in schema:
         schema = definitions[schema["$ref"].rsplit("/", 1)[1]]
     for branch in ("anyOf", "oneOf"):
-        for each in schema.get(branch, ()):
-            yield from _probes(each, definitions, path)
+        options = [each for each in schema.get(branch, ()) if each.get("type") != "null"]
+        for each in options:
+            for probe in _probes(each, definitions, path):
+                # What one branch refuses another may take.
+                yield probe if len(options) == 1 else replace(probe, is_wrong=None)
     if path:
         yield from (Probe(path, value) for value in WRONG)
     if "const" in schema or "enum" in schema:
@@ -67,11 +70,12 @@ def _limits(schema, path):
     """Yield a value at each limit and one a step beyond it."""
     step = 1 if schema.get("type") == "integer" else 1e-9
     for name, sign, at in (("minimum", -1, False), ("maximum", 1, False),
-                           ("exclusiveMinimum", -1, True), ("exclusiveMaximum", 1, True)):  # fmt: skip
+                           ("exclusiveMinimum", -1, True), ("exclusiveMaximum", 1, True)):  # fmt: skip  # noqa: E501
         if name in schema:
             limit = schema[name]
             yield Probe(path, limit, at)
-            yield Probe(path, limit + sign * step if at is False else limit - sign * step, not at)
+            inside = limit - sign * step
+            yield Probe(path, inside if at else limit + sign * step, not at)
     for name, sign in (("minItems", -1), ("maxItems", 1)):
         if schema.get(name):
             yield Probe(path, [0.5] * schema[name])
