@@ -19,7 +19,7 @@ _MARK = _KEY + b"\x18\x40"
 
 
 def seal(path: str | Path) -> None:
-    """Write the sha256 of a Parquet file's footer into it; its metadata must have the blank SEAL."""
+    """Write the sha256 of a Parquet file's footer into it, in place of the blank SEAL."""
     start, footer = _footer(Path(path))
     place = footer.index(_MARK + _BLANK) + len(_MARK)
     with open(path, "r+b") as file:

@@ -26,6 +26,13 @@ WRONG = (
 )
 NAMES = ("", "..", "<b>", "a b", "\n", "x" * 300)
 MISSING = object()
+LIMITS = (
+    ("minimum", -1, False),
+    ("maximum", 1, False),
+    ("exclusiveMinimum", -1, True),
+    ("exclusiveMaximum", 1, True),
+)
+"""Name of a limit, the sign of a step beyond it, and whether the limit itself is refused."""
 
 
 @dataclass(frozen=True)
@@ -69,8 +76,7 @@ def _probes(schema, definitions, path):
 def _limits(schema, path):
     """Yield a value at each limit and one a step beyond it."""
     step = 1 if schema.get("type") == "integer" else 1e-9
-    for name, sign, at in (("minimum", -1, False), ("maximum", 1, False),
-                           ("exclusiveMinimum", -1, True), ("exclusiveMaximum", 1, True)):  # fmt: skip  # noqa: E501
+    for name, sign, at in LIMITS:
         if name in schema:
             limit = schema[name]
             yield Probe(path, limit, at)

@@ -95,8 +95,10 @@ def hostile_configs(draw):
     return config
 
 
-CELLS = ["", "nan", "inf", "-1", "0", "1e999", "1e-400", "a", "..", "web", "٣", "1,5", '"', "'",
-         "\x00", "\ufeff", "9" * 400, "=1+1", "True", "1e9", "70M", "uniform", "natural"]  # fmt: skip  # noqa: E501
+CELLS = [
+    *("", "nan", "inf", "-1", "0", "1e999", "1e-400", "9" * 400, "1,5", "1e9", "70M", "٣"),
+    *("a", "..", "web", "uniform", "natural", "True", "=1+1", '"', "'", "\x00", "\ufeff"),
+]
 READERS = ("auto", "long", "wide", "regmix", "csv_logger", "olmix", "wandb")
 TABLES = {
     "long": long_table().to_csv(index=False),

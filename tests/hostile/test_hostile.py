@@ -40,6 +40,9 @@ class _Blank(ast.NodeTransformer):
     def visit_Constant(self, _node):
         return ast.Constant(0)
 
+    def visit_JoinedStr(self, _node):
+        return ast.Constant(0)
+
 
 def test_no_two_cases_differ_in_a_literal_only():
     tree = ast.parse(Path(hostile_cases.__file__).read_text())
