@@ -82,7 +82,7 @@ def main(python, *names):
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder)
         listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True)
-        for name in listed.stdout.splitlines():
+        for name in filter(lambda name: (ROOT / name).is_file(), listed.stdout.splitlines()):
             (copy / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(ROOT / name, copy / name)
         for path in files_of(names or MODULES):

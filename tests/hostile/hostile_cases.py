@@ -2,6 +2,7 @@
 
 import copy
 import functools
+import gzip
 import json
 import random
 import re
@@ -132,7 +133,7 @@ def _(place):
 
 @case("damaged", "config")
 def _(place):
-    path = place.write("config.yaml", b"experiment: a\nseed: \x00\xff\n")
+    path = place.write("config.yaml", gzip.compress(b"experiment: a\n", mtime=0))
     return lambda: read_config(path)
 
 
@@ -167,7 +168,8 @@ def _(place):
 
 @case("empty", "read")
 def _(place):
-    return _read(place, place.write("a.jsonl", ""))
+    pq.write_table(pa.table({"text": pa.array([], pa.string())}), place.folder / "a.parquet")
+    return _read(place, place.folder / "a.parquet")
 
 
 @case("damaged", "read")
