@@ -10,7 +10,7 @@ ifneq ($(CACHE),kept)
 export XDG_CACHE_HOME := $(CURDIR)/.snakemake/cache
 endif
 
-.PHONY: demo resume test test-browser trials mutants test-faults test-cluster test-full fault-table lint clean
+.PHONY: demo continual resume test test-browser test-recipes trials mutants test-faults test-cluster test-full fault-table lint clean
 
 # In a terminal one bar per rule. Elsewhere, or where the plugin does not load, a short plain log, in
 # which a failed job says itself what was wrong.
@@ -24,6 +24,13 @@ demo: .venv/.installed
 	@$(SNAKEMAKE) --no-hooks
 	@$(BIN)/mixlaws show
 
+# Continual pre-training on the demo's text: the base, then the runs that continue it.
+BASES := $(foreach s,25K 56K,$(foreach n,0 1,results/continual_base/runs/$(s)/uniform/seed-$(n)/losses.csv))
+continual: .venv/.installed
+	@$(SNAKEMAKE) --configfile experiments/continual_base.yaml -- $(BASES)
+	@$(SNAKEMAKE) --no-hooks --configfile experiments/continual.yaml
+	@$(BIN)/mixlaws show --configfile experiments/continual.yaml
+
 # After anything died: make resume ARGS="--configfile experiments/NAME.yaml" (on a cluster add
 # --profile slurm). What is whole is kept, what was interrupted goes on from its last state.
 resume:
@@ -31,13 +38,19 @@ resume:
 	@$(SNAKEMAKE) --rerun-incomplete $(ARGS)
 
 test: .venv/.installed-tests
-	$(BIN)/python -m pytest -n auto --dist loadfile -m "not slow and not full and not cluster and not browser and not trials"
+	$(BIN)/python -m pytest -n auto --dist loadfile -m "not slow and not full and not cluster and not browser and not trials and not loaders"
 
 # The page in chromium (Debian's package): what its script computes, keyboard, contrast, policy.
 test-browser: .venv/.installed-tests
 	$(BIN)/python -m pytest -m browser tests/browser --durations=5
 
-# A hundred random configs that pass the gate, to the page, on planted losses, random input, mutants and fresh machines: hours.
+# Recipes drawn from by the loaders of other projects, each in an environment of its own: they need
+# torchvision, an older numpy, an older transformers.
+test-recipes: .venv/.installed-tests .venv-litdata/.installed .venv-streaming/.installed
+	$(BIN)/python -m pytest -m loaders tests/recipes
+
+# A hundred random configs that pass the gate, to the page, on planted losses, hostile input by chance,
+# mutants and fresh machines: some hours.
 trials: .venv/.installed-tests
 	$(BIN)/python -m pytest -m trials tests/config tests/hostile
 	$(MAKE) mutants
@@ -62,8 +75,9 @@ test-cluster: .venv/.installed-tests .venv-cluster/.installed
 	$(BIN)/python -m pytest -m "cluster and not full" tests/cluster --durations=5
 
 test-full: .venv/.installed-tests .venv-cluster/.installed
-	$(BIN)/python -m pytest -m "not cluster"
+	$(BIN)/python -m pytest -m "not cluster and not loaders"
 	$(BIN)/python -m pytest -m cluster
+	$(MAKE) test-recipes
 
 # Every fault, an hour or two: rewrites the table in docs/reliability.md.
 fault-table: .venv/.installed-tests .venv-cluster/.installed
@@ -121,6 +135,12 @@ install = $(BIN)/python -m pip install --quiet --disable-pip-version-check --edi
 	  --no-deps $$($(BIN)/python -m pip freeze | grep ^snakemake==)
 	$(BIN)/python -m pip --python .venv-cluster/bin/python install --quiet \
 	  $$(sed -n 's/^cluster = \["\(.*\)"\]/\1/p' pyproject.toml)
+	@touch $@
+
+.venv-litdata/.installed .venv-streaming/.installed: .venv-%/.installed: \
+  tests/recipes/requirements-%.txt | .venv/bin/python
+	$(BIN)/python -m venv .venv-$*
+	.venv-$*/bin/python -m pip install --quiet --requirement $<
 	@touch $@
 
 # The documentation's site, in docs/_build/html. Warnings are errors: a link that leads nowhere is one.

@@ -64,6 +64,14 @@ with ending_with_one_message():
         include: "workflow/rules/decision.smk"
         include: "workflow/rules/report.smk"
 
+    elif "continual" in config:
+
+        include: "workflow/rules/common.smk"
+        include: "workflow/rules/text.smk"
+        include: "workflow/rules/runs.smk"
+        include: "workflow/rules/losses.smk"
+        include: "workflow/rules/continual.smk"
+
     else:
 
         include: "workflow/rules/common.smk"

@@ -6,15 +6,19 @@ import argparse
 import sys
 from pathlib import Path
 
+from mixlaws.compare_command import add_compare_laws
 from mixlaws.config.complete import read_config
+from mixlaws.config.experiment import Experiment
 from mixlaws.config.given import check_given_files
 from mixlaws.config.losses import LossesExperiment
 from mixlaws.config.published import PublishedExperiment
 from mixlaws.errors import ConfigError, DataError, FitError, TrainingError
 from mixlaws.fit_command import add_fit
+from mixlaws.predict_command import add_predict
 from mixlaws.runs.cost import check_plan, write_plan
 from mixlaws.runs.status import describe, find_runs
 from mixlaws.runs.watch import watch
+from mixlaws.size_command import add_size
 
 # What `pip install mixlaws[...]` must name for a package that is not there.
 _EXTRAS = {"torch": "train", "safetensors": "train", "tokenizers": "workflow"}
@@ -66,7 +70,10 @@ def _parser() -> argparse.ArgumentParser:
     )
     _add_experiment(show)
     show.set_defaults(run=_show)
+    add_size(commands)
     add_fit(commands)
+    add_predict(commands)
+    add_compare_laws(commands)
     export = commands.add_parser(
         "export", help="write a trained model as a folder that Hugging Face transformers loads"
     )
@@ -105,7 +112,7 @@ def _plan(arguments: argparse.Namespace) -> None:
     if isinstance(config, PublishedExperiment | LossesExperiment):
         print(_nothing_to_train(config.experiment))
         return
-    check_given_files(config)
+    check_given_files(config, arguments.directory / "results")
     print(write_plan(config, arguments.directory / "results" / config.experiment))
     check_plan(config)
 
@@ -128,6 +135,8 @@ def _show(arguments: argparse.Namespace) -> None:
     # Imported here: pandas takes a second, and the other commands do without.
     if isinstance(config, PublishedExperiment):
         from mixlaws.paper.summary import summarise_published as summarise
+    elif isinstance(config, Experiment) and config.continual is not None:
+        from mixlaws.report.continual_page import summarise_continual as summarise
     else:
         from mixlaws.report.summary import summarise
     print(summarise(folder, config.model_dump()))

@@ -21,23 +21,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from mixlaws.config.complete import complete_config
 from mixlaws.decision.bootstrap import Sampling
 from mixlaws.decision.decide import decide_mixture, gather_evidence
-from mixlaws.decision.estimates import KINDS, estimate
-from mixlaws.decision.intervals import Bounds, predict_losses
-from mixlaws.errors import ConfigError
+from mixlaws.decision.prediction import mixture_shares, predict_mixture
 from mixlaws.laws.files import FittedLaw
 from mixlaws.losses import stage
+from mixlaws.losses.counts import parse_target
 from mixlaws.losses.experiment import Experiment, make_experiment
-from mixlaws.losses.keys import parse_target
 from mixlaws.losses.swarm import Swarm
 from mixlaws.own_losses import fit_losses
 from mixlaws.scoring.choice import LawChoice, choose_laws
 from mixlaws.scoring.fitting import fit_all
-from mixlaws.scoring.uncertainty import read_uncertainty
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,16 +89,7 @@ def predict(law: OwnLaw, mixture: Mapping[str, float]) -> dict[str, dict[str, An
     Each is a value with lower and upper of the expected loss, and `one_run`, the interval of a
     new run. Raises ConfigError if the mixture names an unknown domain or does not sum to 1.
     """
-    domains, fitted = law.fitted.domains, law.fitted
-    unknown = sorted(set(mixture) - set(domains))
-    if unknown or abs(sum(mixture.values()) - 1) > 1e-6:
-        raise ConfigError(
-            f"the mixture {dict(mixture)} must have shares of {', '.join(domains)} that sum to 1"
-        )
-    shares = np.array([[mixture.get(domain, 0.0) for domain in domains]])
-    bounds = Bounds(fitted.columns, read_uncertainty(fitted.uncertainty), fitted.level)
-    expected, one_run = (predict_losses(fitted.law, shares, bounds, kind) for kind in KINDS)
-    return {name: estimate(expected, one_run, i) for i, name in enumerate(fitted.columns.names)}
+    return predict_mixture(law.fitted, mixture)
 
 
 def decide(
@@ -111,22 +97,26 @@ def decide(
     *,
     optimum: Mapping[str, Any] | None = None,
     available_tokens: Mapping[str, float] | None = None,
+    named: Mapping[str, Mapping[str, float]] | None = None,
     replicates: int = 100,
     seed: int = 0,
 ) -> dict[str, Any]:
     """Return the best mixture at the target with its intervals, as in optimum.json.
 
-    `optimum` are keys of the config's `optimum`. Raises ConfigError if no mixture meets the limits.
+    `optimum` are keys of the config's `optimum`; `named` are mixtures of your own by name, which
+    are compared with the best one. Raises ConfigError if no mixture meets the limits.
     """
+    own = {name: list(mixture_shares(law.fitted, r).values()) for name, r in (named or {}).items()}
+    complete = _complete(NO_FILES, optimum=dict(optimum or {}), mixtures={"named": named or {}})
     evidence = gather_evidence(law.fitted, law.experiment.fitted, Sampling(replicates, seed))
     decision = decide_mixture(
         evidence,
-        _complete(NO_FILES, optimum=dict(optimum or {}))["optimum"],
+        complete["optimum"],
         target_tokens=law.experiment.target.tokens,
         available_tokens=dict(available_tokens or {}),
-        baselines=law.experiment.baselines,
+        baselines=law.experiment.baselines | own,
     )
-    return decision | law.experiment.record()
+    return decision | law.experiment.record() | {"named": [*law.experiment.named, *own]}
 
 
 def write_report(

@@ -6,11 +6,13 @@ bytes (tests/workflow/test_own_losses.py).
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from mixlaws.config.losses import stage_settings
+from mixlaws.decision.compute_budget import divide_budget
 from mixlaws.decision.outcome import find_optimum
 from mixlaws.decision.rounding import round_optimum
 from mixlaws.figures import draw_figures
@@ -86,9 +88,19 @@ def analyse(
         settings["decide"],
         processes=processes,
     )
+    if "compute_budget" in config:
+        say("dividing the compute budget")
+        names = {"replicates": outputs["replicates"], "choice": LAWS["choice"], "law": LAWS["law"]}
+        divide_budget(
+            swarm | _paths(folder, names),
+            _paths(folder, {"budget": "budget.json", "isoflop": "laws/isoflop.csv"}),
+            settings["decide"] | settings["budget"],
+        )
     optimum, rounded = folder / "optimum.json", folder / "target_mixture.json"
     round_optimum(optimum, rounded, lattice=settings["lattice"])
-    write_recipes(mixture=rounded, optimum=optimum, folder=folder / "recipes")
+    recipes = folder / "recipes"
+    shutil.rmtree(recipes, ignore_errors=True)  # a mixture that is no longer named leaves no recipe
+    write_recipes(mixture=rounded, optimum=optimum, folder=recipes, **settings["recipes"])
     say("drawing the figures and writing the page")
     draw_figures(folder, config, folder / "figures")
     page = folder / "report.html"

@@ -8,13 +8,13 @@ first table is read.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mixlaws.figure_folder import FigureFolder
 from mixlaws.files import read_json
+from mixlaws.run_files import RunFiles
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 RUN_KEY = ("size", "mixture", "seed")
 BASELINE = "baseline"
 """Kind in mixtures.csv of a mixture that the optimum is compared with."""
+NAMED = "named"
+"""Kind in mixtures.csv of a baseline that the config names, or the table of the mixtures."""
 HELD_OUT = "held-out"
 """Kind in mixtures.csv of a mixture left out of every fit, and name of the fold that scores it."""
 LEAVE_ONE_MIXTURE_OUT = "leave-one-mixture-out"
@@ -36,37 +38,6 @@ BEST_OBSERVED = "best_observed"
 """Key of the best trained mixture among the baselines of optimum.json."""
 NOISE_FACTOR = 2.0
 """A gain in confirmation.json is real if it exceeds its noise by this factor."""
-
-
-@dataclass(frozen=True)
-class RunFiles:
-    """The files of one run."""
-
-    folder: Path
-    checkpoints: Path
-    """Folder of saved states, outside `folder` because Snakemake deletes a failed job's outputs."""
-    log: Path
-    """What the last attempt printed; its last line is the error of a run that failed."""
-
-    @property
-    def losses(self) -> Path:
-        """Return the path of the measured losses."""
-        return self.folder / "losses.csv"
-
-    @property
-    def record(self) -> Path:
-        """Return the path of the record, which is the same for equal runs."""
-        return self.folder / "run.json"
-
-    @property
-    def timing(self) -> Path:
-        """Return the path of the timing, which a complete run has. Equal runs differ in it."""
-        return self.folder / "timing.json"
-
-    @property
-    def progress(self) -> Path:
-        """Return the path of the progress of all attempts (JSON lines)."""
-        return self.checkpoints / "progress.jsonl"
 
 
 class Results:
@@ -161,8 +132,8 @@ class Results:
 
     @property
     def baselines(self) -> list[str]:
-        """Return the ids of the baselines in the order of mixtures.csv; there may be none."""
-        return list(self.mixtures.loc[self.mixtures["kind"] == BASELINE, "id"])
+        """Return the ids of the baselines, named ones too, in the order of mixtures.csv."""
+        return list(self.mixtures.loc[self.mixtures["kind"].isin([BASELINE, NAMED]), "id"])
 
     # Laws
 
@@ -250,10 +221,25 @@ class Results:
         columns = ("tokens", "validation_domain", "loss")
         return self._optional("confirmation.parquet", *RUN_KEY, *columns)
 
+    @cached_property
+    def budget(self) -> dict[str, Any] | None:
+        """Return the best size and tokens for a number of FLOPs; None if nobody asked."""
+        return self._optional_record("budget.json")
+
+    @cached_property
+    def isoflop(self) -> pd.DataFrame | None:
+        """Return the loss over N at several budgets; None if nobody asked."""
+        return self._optional("laws/isoflop.csv", "flops", "num_params", "loss", "is_optimum")
+
     def recipes(self) -> dict[str, str]:
-        """Return the recipes for trainers: the text of each file by name."""
-        paths = sorted((self.folder / "recipes").glob("[!.]*"))
-        return {path.name: path.read_text(encoding="utf-8") for path in paths}
+        """Return the recipes for trainers: the text of each file by its path in recipes/.
+
+        Those of a named mixture are in a folder of its name, after those of the optimum.
+        """
+        root = self.folder / "recipes"
+        paths = [path for path in root.rglob("[!.]*") if path.is_file()]
+        paths.sort(key=lambda path: (path.parent != root, path))
+        return {p.relative_to(root).as_posix(): p.read_text(encoding="utf-8") for p in paths}
 
     # Cost
 

@@ -33,7 +33,11 @@ NEAR = {
     "confirmation.seeds": 1,
     "training.max_epochs": 4,
     "validation.weights.*": 1,
+    "recipes.tokens_per_document.*": 500,
+    "compute_budget.flops": 1e14,
 }
+NEVER = {"training.initial", "continual"}
+"""They need the weights of a model, and no file is read here: tests/config/test_continual.py."""
 DOMAINS = ["web", "code", "books", "prose", "maths"]
 TRAINED = {"vocabulary_size": 512}
 MEASURED = ["tests", "news", "talk"]
@@ -44,6 +48,16 @@ NAMES = {
     "validation.domains": MEASURED,
     "validation.weights": DOMAINS[:2],
     "mixtures.limits": DOMAINS[:3],
+    "domains.*.clean": ["nfc", "control_characters"],
+    "validation.domains.*.clean": ["nfc", "control_characters"],
+    "mixtures.natural": DOMAINS[:2],
+    "mixtures.named": ["ours", "theirs"],
+    "mixtures.named.*": DOMAINS[:2],
+    "mixtures.train_named": ["ours"],
+    "recipes.tokens_per_document": DOMAINS[:2],
+    "compute_budget.mixture": ["uniform", "natural", "ours"],
+    "optimum.prior.mixture": ["uniform", "natural", "ours"],
+    "confirmation.mixtures": ["uniform", "natural", "ours"],
     "optimum.limits": DOMAINS[:3],
     "optimum.groups": ["group", "code"],
     "optimum.groups.*.domains": DOMAINS[:3],
@@ -89,6 +103,7 @@ class _Drawing:
         return {
             key: self.value(each, f"{path}.{key}" if path else key)
             for key, each in schema["properties"].items()
+            if (f"{path}.{key}" if path else key) not in NEVER
             if key in [*required, *ALWAYS] or self.draw.random() < _part(each)
         }
 
@@ -174,6 +189,8 @@ def _link(draw, config):
         total = sum(config["validation"]["weights"].values()) or 1
         weights = config["validation"]["weights"]
         config["validation"]["weights"] = {k: w / total for k, w in weights.items()}
+    if draw.random() < LINKED_PART:
+        _link_mixtures(config)
     proxy = training["num_steps"] * training["batch_size"] * training["sequence_length"]
     if draw.random() < LINKED_PART:
         target["tokens"] = proxy * draw.choice([1, 1, 2, 3, 10, 100])
@@ -182,6 +199,21 @@ def _link(draw, config):
     if draw.random() < LINKED_PART:
         _link_training(training, config.get("confirmation") or {})
     return config
+
+
+def _link_mixtures(config):
+    """Let stated shares sum to 1, and a mixture that is asked for have a name."""
+    mixtures = config.setdefault("mixtures", {})
+    prior, confirmation = config.get("optimum", {}).get("prior"), config.get("confirmation") or {}
+    named = [prior["mixture"]] if prior else []
+    named += confirmation.get("mixtures", []) + mixtures.get("train_named", [])
+    if "ours" in named:
+        mixtures.setdefault("named", {})["ours"] = {"web": 0.25, "code": 0.75}
+    if "natural" in named:
+        mixtures.pop("train_natural", None)
+    for shares in [mixtures.get("natural") or {}, *mixtures.get("named", {}).values()]:
+        total, equal = sum(shares.values()), 1 / max(len(shares), 1)
+        shares |= {name: each / total if total else equal for name, each in shares.items()}
 
 
 def _link_tokenizer(config):

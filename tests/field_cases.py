@@ -131,7 +131,7 @@ def run(path, folder):
     sections = read_case(path)
     config = sections.model_dump()
     sources = config["domains"] | config["validation"]["domains"]
-    plan_of_tokens(sections, list_runs(sections).mixtures)
+    plan_of_tokens(sections, list_runs(sections))
     parts = {
         name: plan_parts(name, source, part_bytes=config["tokenization"]["part_bytes"])
         for name, source in sources.items()
@@ -156,7 +156,7 @@ def run(path, folder):
     output = {"accounting": folder / "accounting.csv", "contamination": folder / "overlap.csv"}
     account_tokens(files, duplicates, Roles(list(config["domains"])), **output)
     manifests = [manifest for _, manifest in files]
-    plan = plan_of_tokens(sections, list_runs(sections).mixtures)
+    plan = plan_of_tokens(sections, list_runs(sections))
     check_tokens(manifests, plan, folder / "counts.json")
     return tuple(pd.read_csv(each) for each in output.values())
 

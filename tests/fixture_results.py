@@ -20,14 +20,13 @@ from mixlaws.decision.rounding import round_optimum
 from mixlaws.files import file_sha256, read_json, write_json
 from mixlaws.losses.collect import collect_losses
 from mixlaws.losses.tables import mixture_table
-from mixlaws.mixtures.designs import choose_mixtures
 from mixlaws.mixtures.lattice import Mixture
 from mixlaws.provenance import cost_file, record_cost
 from mixlaws.recipes.write import write_recipes
 from mixlaws.runs.lengths import evaluation_steps, num_target_steps
 from mixlaws.runs.options import run_options
 from mixlaws.runs.run import make_run
-from mixlaws.runs.sweep import describe_target, design_of, list_runs, measured_factor
+from mixlaws.runs.sweep import describe_target, list_runs, measured_factor
 from mixlaws.scoring.fitting import fit_laws
 from mixlaws.scoring.record import score_laws
 from mixlaws.tables import write_table
@@ -40,7 +39,7 @@ from mixlaws.text.tokenization import tokenize_shard
 from mixlaws.text.tokenizer import make_tokenizer
 from mixlaws.text.tokens import read_manifest
 from mixlaws.training.corpus import read_corpus, resolve_proportions
-from mixlaws.training.record import make_record
+from mixlaws.training.record import count, make_record
 from mixlaws.training.train import plan_batches
 
 RULES = Path(__file__).parents[1] / "workflow" / "rules"
@@ -117,9 +116,11 @@ class PlantedSweep:
     def __init__(self, folder, config, planted, corpus, natural):
         self.folder, self.config, self.planted = folder, config, planted
         self.sections, self.corpus = read_sections(config, is_checked=True), corpus
-        mixtures = choose_mixtures(design_of(self.sections))
-        self.mixtures = [*mixtures, Mixture("natural", "baseline", natural)]
-        write_table(mixture_table(self.mixtures), folder / "mixtures.csv")
+        sweep = list_runs(self.sections)
+        counted = [] if natural is None else [Mixture("natural", "baseline", natural)]
+        self.mixtures = [*sweep.mixtures, *counted]
+        self.known = [*self.mixtures, *sweep.predicted]
+        write_table(mixture_table(self.known), folder / "mixtures.csv")
 
     def run_proxies(self):
         training, folder = self.config["training"], self.folder / "runs"
@@ -134,7 +135,7 @@ class PlantedSweep:
     def confirm(self):
         """Write the target's runs and their comparison with the prediction."""
         settings, folder = self.config["confirmation"], self.folder
-        named = {m.id: m.proportions for m in self.mixtures if m.id in settings["mixtures"]}
+        named = {m.id: m.proportions for m in self.known if m.id in settings["mixtures"]}
         named["optimum"] = read_json(folder / "target_mixture.json")["proportions"]
         options = {"size": self.config["target"]["size"], "is_target": True}
         options["num_steps"] = num_target_steps(self.sections)
@@ -162,7 +163,9 @@ class PlantedSweep:
             folder.mkdir(parents=True)
             noise = rng.normal(0, self.planted.noise, len(self.planted.validation_domains))
             write_table(pd.DataFrame(self._rows(run, noise)), folder / "losses.csv")
-            record = make_record(run, self.corpus, plan_batches(run, self.corpus))
+            record = make_record(
+                run, self.corpus, plan_batches(run, self.corpus), count(run, self.corpus, None)
+            )
             digest = {"losses_sha256": file_sha256(folder / "losses.csv")}
             write_json(record | digest, folder / "run.json")
             timing = {"seconds": SECONDS, "tokens_per_second": record["tokens"] / SECONDS}
@@ -171,9 +174,9 @@ class PlantedSweep:
         paths, records, timings = (
             [run / name for run in runs] for name in ("losses.csv", "run.json", "timing.json")
         )
-        outputs = {"to_losses": self.folder / losses, "to_runs": self.folder / table}
-        outputs |= {"planned": [(run.size, run.mixture, run.seed) for run in runs.values()]}
-        collect_losses(paths, records, timings, **outputs)
+        outputs = {"losses": self.folder / losses, "runs": self.folder / table}
+        planned = [(run.size, run.mixture, run.seed) for run in runs.values()]
+        collect_losses(paths, records, timings, outputs, planned=planned)
 
     def _rows(self, run, noise):
         """Yield what a run's evaluations would measure."""
@@ -216,6 +219,8 @@ def decide(folder, config):
         mixture=folder / "target_mixture.json",
         optimum=folder / "optimum.json",
         folder=folder / "recipes",
+        tokens_per_document=config["recipes"]["tokens_per_document"],
+        accounting=files["accounting"],
     )
 
 

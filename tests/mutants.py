@@ -44,7 +44,12 @@ def files_of(names):
 def sample(python, path):
     """Return the mutants of a module that are drawn."""
     command = [python, "-c", LIST, str(path)]
-    found = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+    with (
+        tempfile.TemporaryDirectory() as folder
+    ):  # mutmut looks for its configuration when imported
+        (Path(folder) / "setup.cfg").write_text("[mutmut]\nsource_paths=.\n")
+        told = subprocess.run(command, check=True, capture_output=True, text=True, cwd=folder)
+    found = json.loads(told.stdout)
     # Equal code is one mutant; mutants of annotations alone change nothing that runs.
     found = list({each["code"]: each for each in found}.values())
     draw = random.Random(f"{SEED} {path.relative_to(ROOT)}")

@@ -31,13 +31,16 @@ def test_the_example_in_the_docstring_runs(tmp_path, monkeypatch):
 def test_predictions_are_those_of_the_decision(tmp_path):
     swarm = mixlaws.read_swarm(**write(tmp_path, grid_table(), grid_mixtures()))
     law = mixlaws.fit(swarm, laws={"pipeline": "nested", "mixing": "additive"})
-    decision = mixlaws.decide(law, replicates=10)
+    decision = mixlaws.decide(law, named={"ours": {"web": 0.25, "code": 0.75}}, replicates=10)
     found = mixlaws.predict(law, decision["proportions"])
     assert found["overall"]["value"] == pytest.approx(decision["predicted"]["overall"]["value"])
+    ours = mixlaws.predict(law, {"web": 0.25, "code": 0.75})
+    assert decision["baselines"]["ours"]["predicted"] == ours
+    assert decision["named"] == ["ours"]
     # The loss falls with code on web and rises on code alike: the middle is as good as any.
     middle = mixlaws.predict(law, {"web": 0.5, "code": 0.5})["overall"]
     assert middle["lower"] <= middle["value"] <= middle["upper"]
-    with pytest.raises(ConfigError, match=r"must have shares of web, code that sum to 1"):
+    with pytest.raises(ConfigError, match=r"unknown domains: books. The law knows web, code"):
         mixlaws.predict(law, {"web": 0.5, "books": 0.5})
 
 

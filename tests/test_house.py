@@ -13,7 +13,7 @@ LAYERS = [  # a package imports only from lines above its own
     {"errors"},
     {"files", "footers", "presentation"},
     {"tables", "provenance", "laws", "recipes"},
-    {"figure_folder"},
+    {"figure_folder", "run_files"},
     {"text", "results"},
     {"mixtures"},
     {"runs"},
@@ -21,8 +21,9 @@ LAYERS = [  # a package imports only from lines above its own
     {"scoring", "figures"},
     {"decision", "report"},
     {"paper", "config"},
-    {"own_losses"},
-    {"api", "fit_command"},
+    {"own_losses", "comparison"},
+    {"api", "fit_command", "size_command"},
+    {"predict_command", "compare_command"},
 ]
 LEVEL = {package: level for level, packages in enumerate(LAYERS) for package in packages}
 PANDAS_FREE = {"laws", "mixtures", "runs", "config", "files", "provenance"}

@@ -34,6 +34,12 @@ def test_its_commands_make_whole_configs(page):
     assert configs[2]["losses"]["reader"] == "regmix"
 
 
+def test_laws_are_compared_on_the_tables_that_fit_takes(page):
+    lines = [line.strip() for line in page.splitlines() if line.startswith("mixlaws ")]
+    (fit,) = [line for line in lines if line.startswith("mixlaws fit --reader regmix")]
+    assert fit.replace(" fit ", " compare-laws ") in lines
+
+
 def test_its_tables_name_what_there_is(page):
     for name in (*READER_NAMES, *DROP_RULES, *ACCEPT_RULES, *set(COLUMNS) - {"accuracy",
                  "bits_per_byte"}):  # fmt: skip
@@ -46,12 +52,15 @@ def test_options_reach_the_config():
     command = (
         "mixlaws fit --losses l.csv --mixtures m.csv --weights web=0.6,code=0.4 --available "
         "web=60B,code=9B --natural web=0.8,code=0.2 --schedule cosine --warmup-steps 2000 "
-        "--horizon 100000 --compute-params 70M=95M,1B=1.1B --drop spike --accept rising --size 70M"
+        "--horizon 100000 --compute-params 70M=95M,1B=1.1B --drop spike --accept rising --size 70M "
+        "--named ours:web=0.6,code=0.4 --named old:web=1 --tokens-per-document web=812,code=1.5K"
     )
     config = complete_config(config_of(parse(command)))
     assert config["validation"]["weights"] == {"web": 0.6, "code": 0.4}
     assert config["available_tokens"] == {"web": 60 * 10**9, "code": 9 * 10**9}
-    assert config["natural"] == {"web": 0.8, "code": 0.2}
+    assert config["mixtures"]["natural"] == {"web": 0.8, "code": 0.2}
+    assert config["mixtures"]["named"] == {"ours": {"web": 0.6, "code": 0.4}, "old": {"web": 1.0}}
+    assert config["recipes"]["tokens_per_document"] == {"web": 812, "code": 1500}
     assert config["losses"]["schedule"] == {
         "kind": "cosine", "warmup_steps": 2000, "horizon": 100_000, "final_rate": 0.1
     }  # fmt: skip

@@ -14,9 +14,12 @@ from mixlaws.errors import ConfigError, DataError, list_problems
 from mixlaws.files import write_json
 from mixlaws.mixtures.designs import MIN_FITTED_MIXTURES
 from mixlaws.mixtures.lattice import NATURAL, Mixture, lattice_limits
+from mixlaws.results import BASELINE
 from mixlaws.runs.lengths import num_windows
 from mixlaws.runs.supply import find_shortages, target_supply
 from mixlaws.text.tokens import Manifest, natural_shares, read_manifest
+
+_STATED = ("mixtures", "predicted")
 
 
 @dataclass(frozen=True)
@@ -27,8 +30,8 @@ class Counts:
     """Training tokens by domain."""
     validation: Mapping[str, int]
     """Validation tokens by validation domain."""
-    natural: Mapping[str, float]
-    """The shares of the natural mixture."""
+    natural: Mapping[str, float] | None
+    """The shares of the natural mixture; None if the text does not decide them."""
 
 
 def check_tokens(
@@ -43,41 +46,48 @@ def check_tokens(
         domain: num_windows(tokens, plan["sequence_length"])
         for domain, tokens in counts.validation.items()
     }
-    write_json({"natural": dict(counts.natural), "validation_windows": windows}, output)
+    natural = counts.natural and dict(counts.natural)
+    write_json({"natural": natural, "validation_windows": windows}, output)
 
 
 def planned_mixtures(manifests: Sequence[str | Path], plan: Mapping[str, Any]) -> list[Mixture]:
-    """Return every mixture of the proxies, the natural one last; check the plan as `check_counts`.
+    """Return every mixture of the proxies, then those that are only predicted.
 
-    A changed plan retrains nothing that is trained, so it is checked here as well.
+    A changed plan retrains nothing that is trained, so it is checked here as by `check_counts`.
     """
     natural = check_counts(manifests, plan).natural
-    chosen = [Mixture(**each) for each in plan["mixtures"]]
-    return [*chosen, Mixture(NATURAL, "baseline", dict(natural))]
+    counted = [] if natural is None else [Mixture(NATURAL, BASELINE, dict(natural))]
+    chosen, predicted = ([Mixture(**each) for each in plan[key]] for key in _STATED)
+    return [*chosen, *counted, *predicted]
 
 
 def check_counts(manifests: Sequence[str | Path], plan: Mapping[str, Any]) -> Counts:
     """Return the counts in the manifests of all splits, if they serve the plan.
 
-    `plan` holds the mixtures whose proportions the config decides (keys of `Mixture`), num_windows,
-    sequence_length, proxy_tokens, target_tokens, max_epochs, lattice, and the confirmation's
-    mixtures as `confirmed`, None without a confirmation; and the config's `optimum`, the stated
-    available_tokens and the measured_factor of the counted ones (runs.sweep.plan_of_tokens).
+    `plan` holds the mixtures whose proportions the config decides (keys of `Mixture`): `mixtures`
+    are trained, `predicted` are not; counts_natural, num_windows, sequence_length, proxy_tokens,
+    target_tokens, max_epochs, lattice, and the confirmation's mixtures as `confirmed`, None without
+    a confirmation; and the config's `optimum`, the stated available_tokens and the measured_factor
+    of the counted ones (runs.sweep.plan_of_tokens).
     Raises DataError listing every problem.
     """
-    counts = read_counts([read_manifest(path) for path in manifests])
+    read = [read_manifest(path) for path in manifests]
+    counts = read_counts(read, counts_natural=plan["counts_natural"])
     if problems := list(find_problems(counts, plan)):
         raise DataError(f"the tokens of the experiment have {list_problems(problems)}")
     return counts
 
 
-def read_counts(manifests: Sequence[Manifest]) -> Counts:
-    """Return the counts of manifests; raise DataError if a source does not know its whole size."""
+def read_counts(manifests: Sequence[Manifest], *, counts_natural: bool = True) -> Counts:
+    """Return the counts of manifests.
+
+    Raises DataError if `counts_natural` is true and a source does not know its whole size.
+    """
     train = [each for each in manifests if each.split == "train"]
     return Counts(
         train={each.domain: each.num_tokens for each in train},
         validation={m.domain: m.num_tokens for m in manifests if m.split == "validation"},
-        natural=natural_shares(train),
+        natural=natural_shares(train) if counts_natural else None,
     )
 
 
@@ -109,25 +119,28 @@ def _window_problems(counts: Counts, plan: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _mixture_problems(counts: Counts, plan: Mapping[str, Any]) -> Iterator[str]:
-    """Yield a problem if natural is a mixture that is there already, and too few are left."""
+    """Yield a problem if natural or a stated mixture equals another, and too few are left."""
     fitted = {
         tuple(mixture["proportions"].values())
         for mixture in plan["mixtures"]
         if mixture["kind"] != "held-out"
     }
-    fitted.add(tuple(counts.natural.values()))
+    if counts.natural is not None:
+        fitted.add(tuple(counts.natural.values()))
     if len(fitted) < MIN_FITTED_MIXTURES:
         yield (
-            f"mixtures: the natural mixture is one of the others, so {len(fitted)} different ones "
-            f"are left, and the laws need {MIN_FITTED_MIXTURES}. Raise mixtures.count"
+            f"mixtures: some are equal, so {len(fitted)} different ones are left, and the laws "
+            f"need {MIN_FITTED_MIXTURES}. Raise mixtures.count"
         )
 
 
 def _supply_problems(counts: Counts, plan: Mapping[str, Any]) -> Iterator[str]:
     allowed = plan["max_epochs"]
     proportions = {each["id"]: each["proportions"] for each in plan["mixtures"]}
-    proportions[NATURAL] = counts.natural
-    confirmed = {name: proportions[name] for name in plan["confirmed"] or ()}
+    if counts.natural is not None:
+        proportions[NATURAL] = counts.natural
+    known = proportions | {each["id"]: each["proportions"] for each in plan["predicted"]}
+    confirmed = {name: known[name] for name in plan["confirmed"] or ()}
     kinds = {
         "a proxy": (proportions, plan["proxy_tokens"]),
         "a confirmation": (confirmed, plan["target_tokens"]),

@@ -4,23 +4,59 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
+from pydantic import Field
+
 from mixlaws.config.section import (
+    DomainName,
+    Flag,
     Integer,
     Limit,
     Number,
     OneOf,
     Section,
+    Share,
+    Unique,
     key,
     optional,
 )
 from mixlaws.laws.mixing import DECIDING_LAWS
 from mixlaws.mixtures.designs import DESIGNS, MAX_HELD_OUT
-from mixlaws.mixtures.lattice import NATURAL, UNIFORM
+
+Shares = Annotated[dict[str, Share], Field(min_length=1)]
 
 
-class Mixtures(Section):
-    """Mixtures to train proxies on; uniform and natural are always included."""
+class StatedMixtures(Section):
+    """Mixtures whose shares you state, to compare the optimum with."""
 
+    natural: Shares | None = key(
+        "Shares of the text that you have, to compare the optimum with; null leaves this baseline "
+        "out.",
+        default=None,
+    )
+    named: dict[DomainName, Shares] = key(
+        "Mixtures of your own by name, as ours: {web: 0.6, code: 0.4}. The page compares the "
+        "optimum with each, and recipes/ has a folder for it.",
+        default_factory=dict,
+    )
+
+
+class Mixtures(StatedMixtures):
+    """Mixtures to train proxies on; uniform is always included."""
+
+    natural: Shares | None = key(
+        "Shares of the natural mixture: of the text that you really have. null counts them in the "
+        "text that the experiment reads.",
+        default=None,
+    )
+    train_natural: Flag = key(
+        "Whether proxies are trained on the natural mixture. If not, it is only predicted where "
+        "its shares are stated, and left out otherwise.",
+        default=True,
+    )
+    train_named: Annotated[list[str], Unique()] = key(
+        "Names of mixtures.named that proxies are trained on. The others are only predicted.",
+        default_factory=list,
+    )
     design: Annotated[str, OneOf(tuple(DESIGNS))] = key(
         "How mixtures are sampled: greedy maximin in sqrt(r), a Dirichlet distribution, or the "
         "paper's double-diminishing rule.",
@@ -83,8 +119,8 @@ class Group(Section):
 class Prior(Section):
     """A penalty that pulls the optimum towards a mixture."""
 
-    mixture: Annotated[str, OneOf((UNIFORM, NATURAL))] = key(
-        "The mixture that the optimum is pulled to."
+    mixture: str = key(
+        "The mixture that the optimum is pulled to: uniform, natural, or one of mixtures.named."
     )
     strength: Number = key(
         "Penalty per unit of Kullback-Leibler divergence from that mixture.", unit="nats", gt=0

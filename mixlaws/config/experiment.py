@@ -7,9 +7,14 @@ from typing import Any
 
 from pydantic import model_validator
 
+from mixlaws.config.budget import ComputeBudget
+from mixlaws.config.continual import Continual
+from mixlaws.config.continual_checks import continual_problems, tokenizer_of
 from mixlaws.config.decision import Laws, Mixtures, Optimum, Uncertainty
 from mixlaws.config.foreseen import foresee
+from mixlaws.config.recipes import Recipes
 from mixlaws.config.section import Integer, Name, Problem, Root, key, optional
+from mixlaws.config.stated import domain_problems, name_problems, prior_problems, share_problems
 from mixlaws.config.text import Domains, Duplicates, Tokenization, Tokenizer, Validation
 from mixlaws.config.training import Confirmation, Plan, Size, Target, Training, no_strategy
 from mixlaws.runs.shapes import NAMED_SHAPES, Shape
@@ -47,7 +52,7 @@ class Experiment(Root):
     )
     validation: Validation = key("Validation domains, and their weights in the overall loss.")
     mixtures: Mixtures = key(
-        "Mixtures to train proxies on; uniform and natural are always included.",
+        "Mixtures to train proxies on; uniform is always included.",
         default_factory=Mixtures,
     )
     sizes: dict[Name, Size] = key(
@@ -65,9 +70,30 @@ class Experiment(Root):
     optimum: Optimum = key(
         "The objective that the optimum minimises, and its limits.", default_factory=Optimum
     )
+    compute_budget: ComputeBudget | None = optional(
+        "Ask which size and tokens are best for a number of FLOPs. Absent means off."
+    )
     confirmation: Confirmation | None = optional(
         "Train the target on the predicted optimum and on other mixtures. Absent means off."
     )
+    recipes: Recipes = key(
+        "What the recipes for trainers must know of the text.", default_factory=Recipes
+    )
+    continual: Continual | None = optional(
+        "Find the share of the original data that keeps a continued model's loss on them. Absent "
+        "means off."
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_tokenizer(cls, config: Any) -> Any:
+        """Add the tokenizer of the model that the runs start from."""
+        if not isinstance(config, dict) or "tokenizer" in config:
+            return config
+        training = config.get("training")
+        initial = training.get("initial") if isinstance(training, dict) else None
+        file = tokenizer_of(initial) if isinstance(initial, dict) else None
+        return config if file is None else config | {"tokenizer": {"file": file}}
 
     @model_validator(mode="before")
     @classmethod
@@ -95,11 +121,13 @@ class Experiment(Root):
         """Yield the contradictions between sections."""
         yield from self._text_problems()
         yield from self._domain_problems()
+        yield from self._mixture_problems()
         yield from self._size_problems()
         yield from self._extrapolation_problems()
         yield from self._target_problems()
         yield from self._schedule_problems()
         yield from self._process_problems()
+        yield from continual_problems(self)
         yield from foresee(self)
 
     def _text_problems(self) -> Iterator[Problem]:
@@ -126,10 +154,31 @@ class Experiment(Root):
             "optimum.groups": (grouped, "training domains", training),
             "mixtures.limits": (self.mixtures.limits, "training domains", training),
             "optimum.limits": (self.optimum.limits, "training domains", training),
+            "recipes.tokens_per_document": (
+                self.recipes.tokens_per_document,
+                "training domains",
+                training,
+            ),
         }
         for place, (found, words, known) in named.items():
             if unknown := set(found) - known:
                 yield place, f"must name {words} ({_listed(known)}), found {_listed(unknown)}"
+
+    def _mixture_problems(self) -> Iterator[Problem]:
+        mixtures = self.mixtures
+        yield from share_problems(mixtures)
+        yield from domain_problems(mixtures, self.domains)
+        has_natural = mixtures.train_natural or mixtures.natural is not None
+        yield from prior_problems(self.optimum.prior, mixtures, has_natural=has_natural)
+        confirmed = self.confirmation.mixtures if self.confirmation else []
+        place = "confirmation.mixtures"
+        yield from name_problems(place, confirmed, mixtures, has_natural=has_natural)
+        if unknown := sorted(set(mixtures.train_named) - set(mixtures.named)):
+            listed = ", ".join(mixtures.named) or "there are none"
+            yield (
+                "mixtures.train_named",
+                f"must name mixtures of mixtures.named ({listed}), found {', '.join(unknown)}",
+            )
 
     def _size_problems(self) -> Iterator[Problem]:
         for name, size in self.sizes.items():
@@ -149,6 +198,8 @@ class Experiment(Root):
     def _extrapolation_problems(self) -> Iterator[Problem]:
         """Yield a problem if the only proxy size is not the target's: no law can extrapolate."""
         proxies, target = self.training.sizes, self.target.size
+        if self.continual is not None:
+            return  # without more sizes there is no answer for the target, and the page says so
         if not {*proxies, target} <= self.sizes.keys():
             return
         num_params = {

@@ -15,7 +15,8 @@ import numpy as np
 from mixlaws.config.section import Problem
 from mixlaws.errors import ConfigError, FitError
 from mixlaws.mixtures.designs import MIN_FITTED_MIXTURES, choose_mixtures
-from mixlaws.mixtures.lattice import UNIFORM, equal_shares
+from mixlaws.mixtures.lattice import NATURAL, UNIFORM, equal_shares, whole_shares
+from mixlaws.presentation import format_list
 from mixlaws.runs.lengths import evaluation_steps
 from mixlaws.runs.sections import shape_of
 from mixlaws.runs.sweep import design_of
@@ -27,7 +28,12 @@ _ROUNDING = 1e-9
 
 
 def foresee(config: Experiment) -> Iterator[Problem]:
-    """Yield what the mixtures, the laws and the decision would refuse after the training."""
+    """Yield what the mixtures, the laws and the decision would refuse after the training.
+
+    Continual pre-training has shares instead, with checks of their own.
+    """
+    if config.continual is not None:
+        return
     if _knows_domains(config):
         yield from _mixture_problems(config)
         yield from _decision_problems(config)
@@ -53,13 +59,19 @@ def _mixture_problems(config: Experiment) -> Iterator[Problem]:
         choose_mixtures(design)
     except ConfigError as error:
         yield "mixtures", str(error)
-    # uniform and natural are fitted too
-    if (least := MIN_FITTED_MIXTURES - 2) > design.count:
+    others = _unsampled(config)
+    if (least := MIN_FITTED_MIXTURES - len(others)) > design.count:
         yield (
             "mixtures.count",
-            f"must be at least {least}, found {design.count}: with uniform and natural the laws "
+            f"must be at least {least}, found {design.count}: with {format_list(others)} the laws "
             f"need {MIN_FITTED_MIXTURES} mixtures that are not held out",
         )
+
+
+def _unsampled(config: Experiment) -> list[str]:
+    """Return the fitted mixtures that no design samples."""
+    mixtures = config.mixtures
+    return [UNIFORM, *([NATURAL] if mixtures.train_natural else []), *mixtures.train_named]
 
 
 def _decision_problems(config: Experiment) -> Iterator[Problem]:
@@ -79,16 +91,25 @@ def _decision_problems(config: Experiment) -> Iterator[Problem]:
     except ConfigError as error:
         yield "optimum", str(error)
         return
-    if options.prior is None or options.prior.mixture != UNIFORM:
-        return  # every domain has a share in natural
+    shares = {} if options.prior is None else _prior_shares(config, options.prior.mixture)
+    if not shares:
+        return
     from mixlaws.decision.objective import Objective, check_objective
 
-    shares = equal_shares(design_of(config).limits)
     prior = np.array([shares[domain] for domain in config.domains])
     try:
         check_objective(Objective(np.ones(1), prior=prior, prior_strength=1.0), limits)
     except ConfigError as error:
         yield "optimum.prior", str(error)
+
+
+def _prior_shares(config: Experiment, name: str) -> dict[str, float]:
+    """Return the shares of a prior; none if unknown so far: all text has a share in natural."""
+    stated = config.mixtures.named | {NATURAL: config.mixtures.natural or {}}
+    if name == UNIFORM:
+        return equal_shares(design_of(config).limits)
+    shares = stated.get(name, {})
+    return whole_shares(shares, list(config.domains)) if shares else {}
 
 
 def _target_limits(config: Experiment) -> tuple[np.ndarray, np.ndarray]:
@@ -117,7 +138,7 @@ def _law_problems(config: Experiment) -> Iterator[Problem]:
             training.evaluation_spacing,
         ),
         training.batch_tokens,
-        num_mixtures=design_of(config).count + 2,
+        num_mixtures=design_of(config).count + len(_unsampled(config)),
     )
     tokens = float(max(config.target.tokens, training.num_steps * training.batch_tokens))
     target = Target(num_params, num_params, tokens, tokens)

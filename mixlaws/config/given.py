@@ -6,8 +6,10 @@ They are checked when a workflow starts and by `mixlaws plan`, before any text i
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mixlaws.config.initial_files import initial_problems
 from mixlaws.errors import ConfigError, DataError, list_problems
 from mixlaws.runs.lengths import num_windows
 from mixlaws.text.sources import make_source
@@ -17,13 +19,18 @@ if TYPE_CHECKING:
     from mixlaws.config.experiment import Experiment
 
 
-def check_given_files(config: Experiment) -> None:
+def check_given_files(config: Experiment, root: Path = Path("results")) -> None:
     """Raise DataError listing every file that is there and cannot serve.
+
+    The model that runs start from must be there too; `root` is the folder of all results.
 
     Token files that are not there yet are left to the job that needs them, and a tokenizer of a
     Hugging Face repository to the job that downloads it.
     """
-    if problems := [*_tokenizer_problems(config), *_token_file_problems(config)]:
+    # Without the model there is no tokenizer either.
+    problems = [*initial_problems(config, root)]
+    problems = problems or [*_tokenizer_problems(config), *_token_file_problems(config)]
+    if problems:
         raise DataError(f"the files that the config names have {list_problems(problems)}")
 
 

@@ -7,7 +7,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from mixlaws.config.decision import Laws, Optimum, Uncertainty
+from mixlaws.config.budget import ComputeBudget
+from mixlaws.config.decision import Laws, Optimum, StatedMixtures, Uncertainty
+from mixlaws.config.recipes import Recipes
 from mixlaws.config.section import (
     Integer,
     Name,
@@ -16,17 +18,17 @@ from mixlaws.config.section import (
     Problem,
     Root,
     Section,
-    Share,
     Unique,
     key,
+    optional,
 )
+from mixlaws.config.stated import prior_problems, share_problems
 from mixlaws.runs.schedules import schedule_options
 
 READER_NAMES = ("auto", "long", "wide", "regmix", "csv_logger", "tensorboard", "olmix", "wandb")
 DROP_RULES = ("not_finite", "incomplete", "rising", "spike")
 ACCEPT_RULES = ("rising", "spike")
 Positive = Annotated[Number, Field(gt=0)]
-Shares = dict[str, Share]
 
 
 class Files(Section):
@@ -161,10 +163,9 @@ class LossesExperiment(Root):
     target: OwnTarget = key(
         "The large run whose mixture is to be decided.", default_factory=OwnTarget
     )
-    natural: Shares | None = key(
-        "Shares of the text that you have, to compare the optimum with; null leaves this baseline "
-        "out.",
-        default=None,
+    mixtures: StatedMixtures = key(
+        "Mixtures whose shares you state, to compare the optimum with.",
+        default_factory=StatedMixtures,
     )
     available_tokens: dict[str, Positive] = key(
         "Tokens of each domain that the target may draw from, times optimum.max_epochs; no limit "
@@ -179,14 +180,19 @@ class LossesExperiment(Root):
     optimum: Optimum = key(
         "The objective that the optimum minimises, and its limits.", default_factory=Optimum
     )
+    recipes: Recipes = key(
+        "What the recipes for trainers must know of the text.", default_factory=Recipes
+    )
+    compute_budget: ComputeBudget | None = optional(
+        "Ask which size and tokens are best for a number of FLOPs. Absent means off."
+    )
 
     def problems(self) -> Iterator[Problem]:
         """Yield the contradictions between sections."""
-        if self.natural is not None and abs((total := sum(self.natural.values())) - 1) > 1e-6:
-            yield "natural", f"must sum to 1, found {total:.6g}"
-        prior = self.optimum.prior
-        if prior and prior.mixture == "natural" and self.natural is None:
-            yield "optimum.prior.mixture", "is natural, and natural is not stated. State its shares"
+        mixtures = self.mixtures
+        yield from share_problems(mixtures)
+        has_natural = mixtures.natural is not None
+        yield from prior_problems(self.optimum.prior, mixtures, has_natural=has_natural)
         if both := sorted(set(self.losses.drop) & set(self.losses.accept)):
             yield "losses.accept", f"must not repeat losses.drop, found {', '.join(both)} in both"
 
@@ -204,7 +210,7 @@ def stage_settings(config: Mapping[str, Any]) -> dict[str, Any]:
         "compute_params": losses["compute_params"],
     }
     common = {"target": target, "weights": weights}
-    names = ("losses", "natural", "available_tokens", "optimum")
+    names = ("losses", "mixtures", "available_tokens", "optimum")
     return {
         "import": {"weights": weights} | {name: config[name] for name in names},
         "score": common | {"laws": config["laws"]},
@@ -212,5 +218,7 @@ def stage_settings(config: Mapping[str, Any]) -> dict[str, Any]:
         "decide": common
         | {name: config[name] for name in ("optimum", "uncertainty", "seed", "available_tokens")}
         | {"measured_factor": 0},
+        "budget": {"compute_budget": config.get("compute_budget")},
         "lattice": LATTICE,
+        "recipes": config["recipes"],
     }

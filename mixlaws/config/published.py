@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, PlainValidator, WithJsonSchema
 
+from mixlaws.config.budget import ComputeBudget
 from mixlaws.config.decision import Uncertainty
 from mixlaws.config.section import (
     DomainName,
@@ -194,6 +195,9 @@ class PublishedExperiment(Root):
     seed: Integer = key("Seed of random splits and bootstrap draws.", default=0, ge=0)
     uncertainty: Uncertainty = key(
         "The bootstrap over mixtures that gives the intervals.", default_factory=Uncertainty
+    )
+    compute_budget: ComputeBudget | None = optional(
+        "Ask which size and tokens are best for a number of FLOPs. Absent means off."
     )
     published: Published = key(
         "The published logs, how to read them, and the settings of the figures."

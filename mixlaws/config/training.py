@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from mixlaws.config.continual import Initial
 from mixlaws.config.section import (
     Flag,
     Integer,
@@ -14,11 +15,11 @@ from mixlaws.config.section import (
     OneOf,
     Problem,
     Section,
+    Share,
     Unique,
     key,
     optional,
 )
-from mixlaws.mixtures.lattice import NATURAL, UNIFORM
 from mixlaws.runs.devices import PEAK_FLOPS
 from mixlaws.runs.run import RUN_DEFAULTS
 from mixlaws.runs.schedules import SCHEDULES
@@ -52,6 +53,9 @@ class Size(Section):
 class Training(Section):
     """Training of the proxies. Steps are optimizer steps."""
 
+    initial: Initial | None = optional(
+        "The model that every run starts from; random weights if left out."
+    )
     sizes: Annotated[list[str], Unique()] = key(
         "Sizes of the proxies, each trained on every mixture.", min_length=1
     )
@@ -71,6 +75,11 @@ class Training(Section):
     )
     warmup_steps: Integer = key(
         "Length of the linear warm-up to the peak rate.", unit="steps", default=30, ge=0
+    )
+    initial_rate: Share = key(
+        "Rate before the first step over the peak rate, from which the warm-up rises. A run that "
+        "continues another one re-warms from the final rate of that one.",
+        default=RUN_DEFAULTS["initial_rate"],
     )
     weight_decay: Number = key("AdamW's decay of all matrices.", default=0.1, ge=0)
     gradient_clip_norm: Number = key("Largest norm of the gradient.", default=1.0, gt=0)
@@ -194,8 +203,10 @@ class Training(Section):
         "files beside the saved states.",
         default="none",
     )
-    keep_states: Flag = key(
-        "Whether to keep the last states of finished runs, to export their models.", default=False
+    keep_weights: Flag = key(
+        "Whether to keep the weights of finished runs, to export their models or to start other "
+        "runs from them.",
+        default=False,
     )
 
     @property
@@ -236,6 +247,10 @@ class Plan(Section):
         gt=0,
         le=1,
     )
+    price_per_device_hour: Number | None = optional(
+        "Price of one device for an hour, in your currency; the page then says what runs cost.",
+        gt=0,
+    )
 
 
 class Target(Section):
@@ -248,8 +263,8 @@ class Target(Section):
 class Confirmation(Section):
     """Train the target on the predicted optimum and on other mixtures."""
 
-    mixtures: Annotated[list[Annotated[str, OneOf((UNIFORM, NATURAL))]], Unique()] = key(
-        "Mixtures to train in addition to the optimum."
+    mixtures: Annotated[list[str], Unique()] = key(
+        "Mixtures to train in addition to the optimum: uniform, natural, names of mixtures.named."
     )
     seeds: Seeds = key("Seeds of the target's runs; the noise is measured between seeds.")
     devices: Integer | None = optional(

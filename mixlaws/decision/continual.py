@@ -123,15 +123,16 @@ def critical_proportion(
 ) -> CriticalProportion:
     """Return where the original domain's loss is `original_loss`, with an interval.
 
-    `noise` is the sd of one loss, nats; the interval holds the crossings of every form refitted to
-    so many redraws of the losses (n,). It depends on the number of steps: state them. Raises
-    FitError where no share keeps the loss.
+    `noise` is the sd of one loss, nats, that of the original model included; the interval holds the
+    crossings of every form refitted to so many redraws of the losses (n,). It depends on the number
+    of steps: state them. Raises FitError where no share keeps the loss.
     """
     by_form = {form: crossing(fit_share_law(form, shares, losses), original_loss) for form in FORMS}
     generator, draws = np.random.default_rng(redraws.seed), []
     for _ in range(redraws.replicates):
         redrawn = losses + noise * generator.standard_normal(len(losses))
-        draws += [crossing(fit_share_law(form, shares, redrawn), original_loss) for form in FORMS]
+        goal = original_loss + noise * generator.standard_normal()
+        draws += [crossing(fit_share_law(form, shares, redrawn), goal) for form in FORMS]
     if np.isnan(draws).all():
         raise FitError(
             f"no share from {SEARCHED[0]:g} to {SEARCHED[1]:g} keeps a loss of {original_loss:g} "

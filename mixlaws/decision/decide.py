@@ -10,11 +10,10 @@ import numpy as np
 
 from mixlaws.decision.baselines import best_observed
 from mixlaws.decision.bootstrap import Bootstrap, Sampling, bootstrap
-from mixlaws.decision.estimates import KINDS, estimate
+from mixlaws.decision.estimates import KINDS, estimate, estimate_losses
 from mixlaws.decision.intervals import (
     Bounds,
     predict_differences,
-    predict_losses,
     predict_shares,
 )
 from mixlaws.decision.limits import make_decision_limits, make_limits
@@ -52,7 +51,7 @@ def gather_evidence(fitted: FittedLaw, observations: Observations, sampling: Sam
     return Evidence(observations, laws, bounds)
 
 
-def _objective(
+def make_objective(
     columns: Columns, options: Mapping[str, Any], baselines: Mapping[str, Sequence[float]]
 ) -> Objective:
     """Return the objective of the config's `optimum` section."""
@@ -80,7 +79,7 @@ def decide_mixture(
     """
     domains = evidence.observations.domains
     limits = make_decision_limits(domains, options, available_tokens, target_tokens)
-    goal = _objective(evidence.bounds.columns, options, baselines)
+    goal = make_objective(evidence.bounds.columns, options, baselines)
     best = minimise_objective(evidence.law, goal, limits)
     free = minimise_objective(evidence.law, goal, make_limits(limits.domains, 1.0))
     shares = predict_shares(evidence.laws, goal, limits, best, level=evidence.bounds.level)
@@ -88,7 +87,7 @@ def decide_mixture(
     return {
         "proportions": _named(domains, best.proportions),
         "intervals": _ranges(domains, shares.lower, shares.upper),
-        "predicted": _predicted(evidence, best.proportions),
+        "predicted": estimate_losses(evidence.law, best.proportions, evidence.bounds),
         "unconstrained": {
             "proportions": _named(domains, free.proportions),
             "overall": free.overall,
@@ -111,15 +110,6 @@ def decide_mixture(
     }
 
 
-def _predicted(evidence: Evidence, proportions: np.ndarray) -> dict[str, dict[str, float]]:
-    """Return the estimate of each validation domain and overall."""
-    expected, one_run = (
-        predict_losses(evidence.law, proportions[None], evidence.bounds, kind) for kind in KINDS
-    )
-    names = evidence.bounds.columns.names
-    return {name: estimate(expected, one_run, i) for i, name in enumerate(names)}
-
-
 def _baselines(
     evidence: Evidence, best: Optimum, baselines: Mapping[str, Sequence[float]]
 ) -> dict[str, Any]:
@@ -133,7 +123,7 @@ def _baselines(
         expected, one_run = (
             predict_differences(evidence.law, pair, evidence.bounds, kind) for kind in KINDS
         )
-        predicted = _predicted(evidence, shares)
+        predicted = estimate_losses(evidence.law, shares, evidence.bounds)
         found[name] = {
             "mixture": mixture,
             "proportions": _named(evidence.observations.domains, shares),

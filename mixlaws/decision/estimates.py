@@ -6,7 +6,10 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from mixlaws.decision.intervals import Interval
+import numpy as np
+
+from mixlaws.decision.intervals import Bounds, Interval, predict_losses
+from mixlaws.laws.law import Law
 from mixlaws.scoring.difference_variance import Kind
 
 KINDS: tuple[Kind, Kind] = ("expected", "single_run")
@@ -24,6 +27,12 @@ def estimate(expected: Interval, one_run: Interval, column: int) -> dict[str, An
         "upper": float(expected.upper[0, column]),
         "one_run": [float(one_run.lower[0, column]), float(one_run.upper[0, column])],
     }
+
+
+def estimate_losses(law: Law, proportions: np.ndarray, bounds: Bounds) -> dict[str, dict[str, Any]]:
+    """Return the estimate at proportions (K,) of each validation domain and of `overall`."""
+    expected, one_run = (predict_losses(law, proportions[None], bounds, kind) for kind in KINDS)
+    return {name: estimate(expected, one_run, i) for i, name in enumerate(bounds.columns.names)}
 
 
 def of_mean(estimate: Mapping[str, Any], num_seeds: int) -> dict[str, float]:

@@ -76,7 +76,7 @@ def predict_shares(
             for law in laws.every_law()
         ]
     )
-    return _central(laws, optimum.proportions, shares, level)
+    return central_interval(optimum.proportions, shares, level, laws.num_mixtures)
 
 
 def measure_coverage(interval: Interval, observed: np.ndarray) -> float:
@@ -89,13 +89,15 @@ def measure_coverage(interval: Interval, observed: np.ndarray) -> float:
     return float(inside.mean())
 
 
-def _central(laws: Bootstrap, value: np.ndarray, draws: np.ndarray, level: float) -> Interval:
+def central_interval(
+    value: np.ndarray, draws: np.ndarray, level: float, num_resampled: int
+) -> Interval:
     """Return the central interval of draws (B, ...); it holds the value.
 
-    Few mixtures make resamples too alike: the quantiles are taken further out, as for the mean of
-    as many normal values (the expanded percentile interval of Hesterberg 2015, 1411.5279).
+    Few resampled units make resamples too alike: the quantiles are taken further out, as for the
+    mean of as many normal values (the expanded percentile interval of Hesterberg 2015, 1411.5279).
     """
-    num, upper = laws.num_mixtures, 0.5 + level / 2
+    num, upper = num_resampled, 0.5 + level / 2
     tail = stats.norm.sf(np.sqrt(num / (num - 1)) * stats.t.ppf(upper, num - 1))
     low, high = np.quantile(draws, [tail, 1 - tail], axis=0)
     return Interval(value, np.minimum(low, value), np.maximum(high, value))

@@ -12,6 +12,7 @@ from mixlaws.decision.bootstrap import Sampling
 from mixlaws.decision.decide import Evidence, decide_mixture, gather_evidence
 from mixlaws.decision.reducible import reducible_loss
 from mixlaws.decision.replicates import write_replicates
+from mixlaws.decision.savings import saved_tokens, token_curve
 from mixlaws.decision.support import Reach, assess_support
 from mixlaws.decision.surface import interaction_table, surface_table
 from mixlaws.files import write_json
@@ -51,12 +52,17 @@ def find_optimum(
         available_tokens=available,
         baselines=experiment.baselines,
     )
+    decision |= experiment.record()
+    best = np.array(list(decision["proportions"].values()))
+    curve = token_curve(fitted, experiment.fitted, best)
+    for name, saved in saved_tokens(curve, decision["baselines"]).items():
+        decision["baselines"][name]["saved_tokens"] = saved
     support = _support(inputs, fitted, evidence, decision, experiment.target_options["size"])
     law = {"support": support, "pipeline": choice.pipeline, "mixing": choice.mixing, **uncertainty}
     write_replicates(evidence.laws.replicates, fitted, outputs["replicates"])
     write_table(surface_table(evidence, decision["proportions"]), outputs["surface"])
     write_table(interaction_table(evidence), outputs["interaction"])
-    write_json(decision | law | experiment.record(), outputs["optimum"])
+    write_json(decision | law, outputs["optimum"])
 
 
 def _support(

@@ -2,9 +2,10 @@
 
 The rules (docs/method.md, "When no mixture is recommended"):
 
-1. No mixture is recommended if the interval of the expected gain is, over every baseline, wider
-   than the range of the observed overall losses between the fitted mixtures at the largest proxy,
-   or if the near-optimal set holds at least NEARLY_ALL of the allowed mixtures.
+1. No mixture is recommended if the interval of the expected gain is, over every baseline that is
+   not a named mixture, wider than the range of the observed overall losses between the fitted
+   mixtures at the largest proxy, or if the near-optimal set holds at least NEARLY_ALL of the
+   allowed mixtures.
 2. Neither a mixture nor an absolute loss is stated for a target with more than MEASURED_FACTOR
    times the parameters or tokens of the largest proxy: nothing measured how errors grow that far.
 3. No absolute loss is stated if its interval reaches below the irreducible loss that the laws fit:
@@ -111,10 +112,13 @@ def assess_support(
 ) -> dict[str, Any]:
     """Return the record `support` of optimum.json.
 
-    `decision` is that of `decide_mixture`; `reducible` (nats) is how much further the laws expect
-    the loss to fall beyond the target, or None where no law was extrapolated.
+    `decision` is that of `decide_mixture`, with the ids of `named` mixtures. These do not count as
+    baselines here: one near the optimum has a narrow interval, whatever the runs tell. `reducible`
+    (nats) is how much further the laws expect the loss to fall beyond the target, or None where no
+    law was extrapolated.
     """
-    gains = [baseline["gain"] for baseline in decision["baselines"].values()]
+    baselines, named = decision["baselines"], decision["named"]
+    gains = [each["gain"] for name, each in baselines.items() if name not in named]
     width = min(gain["upper"] - gain["lower"] for gain in gains)
     spread, share = observed_range(evidence), decision["near_optimal"]["share"]
     level = format_level(evidence.bounds.level)

@@ -10,10 +10,12 @@ from mixlaws.figures import (
     confirmation,
     cost,
     interaction_matrix,
+    isoflop,
     law_curves,
     optimum,
     predicted_vs_observed,
     residuals,
+    signal_to_noise,
     simplex,
     size_law,
     slopes,
@@ -21,6 +23,7 @@ from mixlaws.figures import (
     tokens_per_domain,
     training_curves,
 )
+from mixlaws.figures.continual import CONTINUAL_FIGURES, ContinualView
 from mixlaws.figures.spec import draw_all
 from mixlaws.figures.view import View
 from mixlaws.results import Results
@@ -30,6 +33,7 @@ FIGURES = (
     predicted_vs_observed.SPEC,
     tokens_per_domain.SPEC,
     training_curves.SPEC,
+    signal_to_noise.SPEC,
     law_curves.TOKENS_SPEC,
     law_curves.SIZES_SPEC,
     slopes.SPEC,
@@ -39,6 +43,7 @@ FIGURES = (
     interaction_matrix.SPEC,
     simplex.SPEC,
     optimum.SPEC,
+    isoflop.SPEC,
     cost.SPEC,
 )
 """All figures; each section of the page shows its own in this order."""
@@ -53,3 +58,8 @@ def draw_figures(results: str | Path, config: Mapping[str, Any], output: str | P
     has.
     """
     draw_all(FIGURES, View(Results(results), config), output)
+
+
+def draw_continual(results: str | Path, output: str | Path) -> None:
+    """Draw the figures of continual pre-training into the folder `output`, each with its table."""
+    draw_all(CONTINUAL_FIGURES, ContinualView(Results(results)), output)

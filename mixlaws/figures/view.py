@@ -17,7 +17,7 @@ from mixlaws.losses.arrays import make_observations
 from mixlaws.losses.swarm import Swarm
 from mixlaws.mixtures.lattice import OPTIMUM
 from mixlaws.presentation import ordered_rows
-from mixlaws.results import BASELINE, BEST_OBSERVED, HELD_OUT, Results
+from mixlaws.results import BASELINE, BEST_OBSERVED, HELD_OUT, NAMED, Results
 
 MAX_PANELS = 24
 """A figure has at most so many panels, those of the largest weights; its table has all domains."""
@@ -157,8 +157,9 @@ def compared_mixtures(
     The kind of a baseline is its id; a mixture that is neither baseline nor held out is a sample.
     """
     columns = [f"r_{domain}" for domain in domains]
-    kinds = mixtures["kind"].where(mixtures["kind"].isin([BASELINE, HELD_OUT]), SAMPLE)
-    kinds = kinds.where(kinds != BASELINE, mixtures["id"])
+    is_baseline = mixtures["kind"].isin([BASELINE, NAMED])
+    kinds = mixtures["kind"].where(mixtures["kind"] == HELD_OUT, SAMPLE)
+    kinds = kinds.where(~is_baseline, mixtures["id"])
     trained = mixtures.assign(kind=kinds)[["kind", "id", *columns]]
     added = [(OPTIMUM, OPTIMUM, optimum["proportions"])]
     if best := optimum["baselines"].get(BEST_OBSERVED):

@@ -31,13 +31,14 @@ class ChinchillaPriors:
     """Priors on the parameters; each prior counts as one observation.
 
     ln alpha ~ N(ln size_exponent, exponent_sd), ln beta ~ N(ln token_exponent, exponent_sd),
-    E ~ N(irreducible, irreducible_sd), the last two as fractions of the curve's lowest loss.
+    E ~ N(irreducible, irreducible_sd), the last two as fractions of the curve's lowest loss. A mean
+    is one for all curves, or (C,).
     """
 
-    size_exponent: float = 0.3
-    token_exponent: float = 0.45
+    size_exponent: float | np.ndarray = 0.3
+    token_exponent: float | np.ndarray = 0.45
     exponent_sd: float = 0.25
-    irreducible: float = 0.5
+    irreducible: float | np.ndarray = 0.5
     irreducible_sd: float = 0.25
     noise: float = 0.01
     """sd of one loss about the law, nats."""
@@ -66,10 +67,35 @@ class ChinchillaLaw:
     reference_tokens: float
     """D0, geometric mean of the observed tokens."""
 
-    def predict(self, num_params: float, tokens: float) -> np.ndarray:
-        """Return losses (C,) at one point."""
+    def predict(self, num_params: float | np.ndarray, tokens: float | np.ndarray) -> np.ndarray:
+        """Return losses (C,) at one point, or at a point for each curve."""
+        size, token = self.terms(num_params, tokens)
+        return np.asarray(self.E + size + token)
+
+    def terms(
+        self, num_params: float | np.ndarray, tokens: float | np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return the terms of size and of tokens (C,), at one point or one for each curve."""
         size = self.A * (num_params / self.reference_params) ** -self.alpha
-        return self.E + size + self.B * (tokens / self.reference_tokens) ** -self.beta
+        return size, self.B * (tokens / self.reference_tokens) ** -self.beta
+
+    def optimum(self, flops: float) -> tuple[np.ndarray, np.ndarray]:
+        """Return N and D, (C,) each, of the lowest loss with 6 N D = flops.
+
+        There both terms fall alike: alpha A N^-alpha = beta B D^-beta (Hoffmann et al. 2022,
+        equation 4).
+        """
+        scale = self.reference_params * self.reference_tokens
+        log_product = np.log(flops / 6 / scale)
+        steepness = np.log(self.alpha * self.A / (self.beta * self.B))
+        log_size = (steepness + self.beta * log_product) / (self.alpha + self.beta)
+        num_params = self.reference_params * np.exp(log_size)
+        return num_params, flops / 6 / num_params
+
+    def growth(self, factor: float) -> tuple[np.ndarray, np.ndarray]:
+        """Return by which factors (C,) the optimum's N and D grow with `factor` times the FLOPs."""
+        total = self.alpha + self.beta
+        return factor ** (self.beta / total), factor ** (self.alpha / total)
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from mixlaws.files import file_sha256, read_json
 from mixlaws.losses.fingerprints import check_records, text_fingerprint
 from mixlaws.losses.planned import check_runs_planned
 from mixlaws.losses.tables import LOSS_COLUMNS, LOSS_KEY, RUN_COLUMNS, RUN_KEY, read_losses
+from mixlaws.runs.run import RUN_DEFAULTS
 from mixlaws.tables import write_table
 
 
@@ -20,23 +21,26 @@ def collect_losses(
     losses: Sequence[str | Path],
     records: Sequence[str | Path],
     timings: Sequence[str | Path],
+    outputs: Mapping[str, str | Path],
     *,
     planned: Sequence[Sequence[Any]],
-    to_losses: str | Path,
-    to_runs: str | Path,
 ) -> None:
     """Join losses.csv, run.json and timing.json of many runs into a loss table and a run table.
 
-    `planned` holds the size, mixture and seed of each run in the sweep. Raises DataError if a loss
-    file changed after its run, if the runs saw different text, or if the records or the losses are
-    of other runs than the planned ones.
+    `outputs` are losses, runs and, for runs that started from a model, initial: losses at step 0
+    are those of that model and lie on no curve of the run. `planned` holds the size, mixture and
+    seed of each run in the sweep. Raises DataError if a loss file changed after its run, if the runs saw
+    different text, or if the records or the losses are of other runs than the planned ones.
     """
     verify_losses(losses, records)
     runs, table = join_runs(records, timings), join_losses(losses)
     check_runs_planned(runs, planned, "the run.json files")
     check_runs_planned(table.drop_duplicates(RUN_KEY), planned, "the losses.csv files")
-    write_table(table, to_losses)
-    write_table(runs, to_runs)
+    is_initial = table["step"] == 0
+    if "initial" in outputs:
+        write_table(table[is_initial].reset_index(drop=True), outputs["initial"])
+    write_table(table[~is_initial].reset_index(drop=True), outputs["losses"])
+    write_table(runs, outputs["runs"])
 
 
 def verify_losses(paths: Sequence[str | Path], records: Sequence[str | Path]) -> None:
@@ -70,8 +74,9 @@ def join_runs(records: Sequence[str | Path], timings: Sequence[str | Path]) -> p
     found = [read_json(path) for path in records]
     check_records(found)
     for record, timing in zip(found, map(read_json, timings), strict=True):
-        row = {column: record[column] for column in RUN_COLUMNS}
+        # The record of an earlier version lacks the options that came later.
+        row = {column: (RUN_DEFAULTS | record)[column] for column in RUN_COLUMNS}
         row |= {name: timing[name] for name in ("seconds", "tokens_per_second")}
-        # Our own runs never start from another model.
-        rows.append(row | {"initial": "", "text_fingerprint": text_fingerprint(record)})
+        initial = record.get("initial_weights", "")[:12]
+        rows.append(row | {"initial": initial, "text_fingerprint": text_fingerprint(record)})
     return pd.DataFrame(rows).sort_values(RUN_KEY, ignore_index=True)

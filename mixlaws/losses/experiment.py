@@ -14,11 +14,12 @@ from mixlaws.errors import ConfigError, DataError
 from mixlaws.laws.observations import Observations, Target
 from mixlaws.laws.overall import Columns
 from mixlaws.losses.arrays import knows_compute, make_observations, schedule_of
+from mixlaws.losses.counts import size_of
 from mixlaws.losses.fingerprints import check_runs
-from mixlaws.losses.keys import size_of
 from mixlaws.losses.planned import check_mixtures_planned, check_runs_planned
-from mixlaws.losses.swarm import Swarm
+from mixlaws.losses.swarm import LOSSES, MIXTURES, RUNS, Swarm
 from mixlaws.losses.tables import read_mixtures, read_runs
+from mixlaws.results import BASELINE, HELD_OUT, NAMED
 from mixlaws.runs.schedules import make_schedule
 from mixlaws.runs.shapes import Shape
 from mixlaws.runs.supply import target_supply
@@ -36,7 +37,10 @@ class Experiment:
     held_out: tuple[str, ...]
     """Ids of the mixtures that are left out of every fit."""
     baselines: dict[str, list[float]]
-    """Proportions of the baseline mixtures by id, in the order of the domains; may be empty."""
+    """Proportions of the baselines by id, named ones too, in the order of the domains; may be
+    empty."""
+    named: tuple[str, ...]
+    """Ids of the baselines that somebody named."""
     columns: Columns
     target: Target
     target_options: dict[str, Any]
@@ -48,11 +52,12 @@ class Experiment:
         return self.observations.select(~np.isin(self.observations.mixture, self.held_out))
 
     def record(self) -> dict[str, Any]:
-        """Return the target and the objective, for optimum.json."""
+        """Return the target, the objective and the named mixtures, for optimum.json."""
         target = {name: self.target_options[name] for name in ("size", "tokens")}
         return {
             "target": {**target, "num_params": int(self.target.num_params)},
             "objective": {"weights": self.weights},
+            "named": list(self.named),
         }
 
     def distance(self) -> dict[str, float]:
@@ -85,6 +90,21 @@ def open_experiment(
     return make_experiment(swarm, target=target, weights=weights)
 
 
+def open_observations(folder: str | Path) -> Observations:
+    """Return the observations in a results folder, without those of held-out mixtures."""
+    folder = Path(folder)
+    swarm = Swarm.read(*(folder / name for name in (LOSSES, RUNS, MIXTURES)))
+    held_out = swarm.mixtures.loc[swarm.mixtures["kind"] == HELD_OUT, "id"]
+    observations = make_observations(swarm)
+    return observations.select(~np.isin(observations.mixture, held_out))
+
+
+def open_sizes(folder: str | Path) -> dict[str, float]:
+    """Return N of each size of the runs in a results folder."""
+    table = read_table(Path(folder) / RUNS, ["size", "num_params"])
+    return dict(zip(table["size"].astype(str), table["num_params"].astype(float), strict=True))
+
+
 def make_experiment(
     swarm: Swarm, *, target: Mapping[str, Any], weights: Mapping[str, float] | None
 ) -> Experiment:
@@ -104,10 +124,12 @@ def make_experiment(
     vocabulary_size = swarm.runs["vocabulary_size"].iloc[0] if knows_compute(swarm.runs) else None
     return Experiment(
         observations=observations,
-        held_out=tuple(kinds.index[kinds == "held-out"]),
+        held_out=tuple(kinds.index[kinds == HELD_OUT]),
         baselines={
-            str(name): swarm.shares(name).tolist() for name in kinds.index[kinds == "baseline"]
+            str(name): swarm.shares(name).tolist()
+            for name in kinds.index[kinds.isin([BASELINE, NAMED])]
         },
+        named=tuple(kinds.index[kinds == NAMED]),
         columns=Columns.of(weights, observations.validation_domains),
         target=make_target(target, vocabulary_size),
         target_options=dict(target),

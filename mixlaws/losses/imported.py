@@ -15,6 +15,7 @@ from mixlaws.losses.raw import Raw
 from mixlaws.losses.shares import EXACT, rescaled, sum_tolerance
 from mixlaws.losses.swarm import DROPPED_COLUMNS, Swarm
 from mixlaws.losses.tables import LOSS_KEY, RUN_KEY, share_columns
+from mixlaws.results import BASELINE, NAMED
 from mixlaws.runs.schedules import schedule_options
 
 
@@ -53,10 +54,10 @@ def _losses(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _mixtures(raw: Raw, found: Checked) -> pd.DataFrame:
-    """Return the mixtures that have losses, and baselines; their sums are exactly 1."""
+    """Return the mixtures that have losses, and baselines, named or not; sums are exactly 1."""
     used = raw.mixtures["id"].isin(found.table["mixture"].astype(str).unique())
     kinds = raw.mixtures.get("kind", pd.Series("sample", index=raw.mixtures.index))
-    table = raw.mixtures[used | (kinds == "baseline")]
+    table = raw.mixtures[used | kinds.isin([BASELINE, NAMED])]
     shares, errors = rescaled(table[raw.domains].to_numpy(dtype=float))
     if (off := np.abs(errors) > EXACT).any():
         found.remarks.append(

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 import numpy as np
 
 from mixlaws.losses.raw import Raw, places
+from mixlaws.results import BASELINE, HELD_OUT, NAMED
 
-KINDS = ("sample", "held-out", "baseline", "named")
+KINDS = ("sample", HELD_OUT, BASELINE, NAMED)
 
 
 def check_shares(raw: Raw, tolerance: float) -> Iterator[str]:

@@ -14,8 +14,8 @@ from mixlaws.losses.experiment import equal_weights
 from mixlaws.losses.readers import READERS
 from mixlaws.losses.swarm import Swarm
 from mixlaws.losses.tables import mixture_table
-from mixlaws.mixtures.lattice import NATURAL, UNIFORM, Mixture
-from mixlaws.results import BASELINE
+from mixlaws.mixtures.lattice import NATURAL, UNIFORM, Mixture, whole_shares
+from mixlaws.results import BASELINE, NAMED
 from mixlaws.tables import write_table
 
 
@@ -23,7 +23,7 @@ def import_losses(outputs: Mapping[str, str | Path], settings: Mapping[str, Any]
     """Read losses with the reader that the config names; write losses, runs, mixtures, dropped and
     imported.
 
-    `settings` are the config's losses, weights, natural, optimum and available_tokens. Raises
+    `settings` are the config's losses, weights, mixtures, optimum and available_tokens. Raises
     DataError that lists all that is wrong with the tables, and ConfigError for names in the config
     that the tables do not have.
     """
@@ -62,7 +62,11 @@ def _unknown_names(swarm: Swarm, settings: Mapping[str, Any]) -> Iterator[str]:
     domains, measured = list(swarm.domains), list(swarm.validation_domains)
     places: list[tuple[str, Sequence[str], list[str], str]] = [
         ("validation.weights", list(settings["weights"] or ()), measured, "validation domains"),
-        ("natural", list(settings["natural"] or ()), domains, "domains"),
+        ("mixtures.natural", list(settings["mixtures"]["natural"] or ()), domains, "domains"),
+        *(
+            (f"mixtures.named.{name}", list(shares), domains, "domains")
+            for name, shares in settings["mixtures"]["named"].items()
+        ),
         ("available_tokens", list(settings["available_tokens"]), domains, "domains"),
         ("optimum.limits", list(optimum["limits"]), domains, "domains"),
         ("optimum.groups", grouped, domains, "domains"),
@@ -74,14 +78,15 @@ def _unknown_names(swarm: Swarm, settings: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _with_baselines(swarm: Swarm, settings: Mapping[str, Any]) -> pd.DataFrame:
-    """Return the mixtures with natural, if it is stated, and uniform, if the prior needs it."""
-    domains, added = swarm.domains, []
-    if settings["natural"] is not None:
-        shares = {domain: settings["natural"].get(domain, 0.0) for domain in domains}
-        added.append(Mixture(NATURAL, BASELINE, shares))
+    """Return the mixtures with the stated ones, and with uniform if the prior needs it."""
+    domains, added, stated = list(swarm.domains), [], settings["mixtures"]
+    if stated["natural"] is not None:
+        added.append(Mixture(NATURAL, BASELINE, whole_shares(stated["natural"], domains)))
     prior = settings["optimum"].get("prior")
     if prior and prior["mixture"] == UNIFORM:
         added.append(Mixture(UNIFORM, BASELINE, dict.fromkeys(domains, 1 / len(domains))))
+    for name, shares in stated["named"].items():
+        added.append(Mixture(name, NAMED, whole_shares(shares, domains)))
     known = set(swarm.mixtures["id"])
     if clash := [mixture.id for mixture in added if mixture.id in known]:
         raise ConfigError(

@@ -31,7 +31,9 @@ LOSS_COLUMNS = (
     *("step", "tokens", "validation_domain", "loss", "accuracy", "bits_per_byte"),
 )
 """Columns of the loss files of our own runs."""
-SCHEDULE_COLUMNS = ["schedule", "warmup_steps", "schedule_horizon", "final_rate", "decay_share"]
+SCHEDULE_COLUMNS = [
+    *("schedule", "warmup_steps", "schedule_horizon", "final_rate", "decay_share", "initial_rate")
+]
 RUN_COLUMNS = (
     *RUN_KEY,
     *("num_layers", "model_width", "num_heads", "num_params", "vocabulary_size"),

@@ -13,7 +13,7 @@ from mixlaws.errors import ConfigError
 UNIFORM = "uniform"
 """Equal shares, or the nearest shares within the limits."""
 NATURAL = "natural"
-"""Each domain's share of the tokens of all sources, known once the text is tokenized."""
+"""Each domain's share of the text: stated, or known once the text is tokenized."""
 OPTIMUM = "optimum"
 """The best proportions for the target, on the lattice, known once the laws are fitted."""
 
@@ -27,8 +27,14 @@ class Mixture:
 
     id: str
     kind: str
-    """sample, held-out or baseline."""
+    """sample, held-out, baseline or named."""
     proportions: dict[str, float]
+
+
+def whole_shares(stated: Mapping[str, float], domains: Sequence[str]) -> dict[str, float]:
+    """Return the share of every domain, 0 if not stated, rescaled to sum to 1 without rounding."""
+    total = sum(stated.values())
+    return {domain: stated.get(domain, 0.0) / total for domain in domains}
 
 
 def round_to_lattice(shares: Sequence[float], lattice: int, limits: Limits) -> np.ndarray:

@@ -27,7 +27,8 @@ def write_published_report(
     `config` contains all defaults. Raises DataError if a table is missing.
     """
     found = PaperResults(results, config)
-    write_page(_summary(found), [build(found) for build in SECTIONS], output, TEMPLATE)
+    sections = [section for build in SECTIONS if (section := build(found))]
+    write_page(_summary(found), sections, output, TEMPLATE)
 
 
 def _summary(found: PaperResults) -> dict[str, Any]:

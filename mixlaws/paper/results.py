@@ -55,6 +55,11 @@ class PaperResults:
         return self.record("redpajama", "optimum")
 
     @cached_property
+    def budget(self) -> dict[str, Any] | None:
+        """Return the best size and tokens for the config's FLOPs; None if it states none."""
+        return self.record("redpajama", "budget") if "compute_budget" in self.config else None
+
+    @cached_property
     def predictions(self) -> pd.DataFrame:
         """Return the losses at the target, predicted by algorithm 1 and observed."""
         return self.table("redpajama", "target_predictions")

@@ -13,6 +13,7 @@ from mixlaws.presentation import format_loss, format_share, format_signed, table
 from mixlaws.provenance import versions
 from mixlaws.report import tables as report_tables
 from mixlaws.report.blocks import Finding, PageTable, Section, section_figures
+from mixlaws.report.budget import budget_findings, parameter_table
 from mixlaws.report.provenance_tables import ANALYSIS_PACKAGES
 
 TONES = {AGREES: "good", DISAGREES: "caution", NOT_REPRODUCIBLE: "plain"}
@@ -234,10 +235,28 @@ def data_section(found: PaperResults) -> Section:
     )
 
 
+def budget_section(found: PaperResults) -> Section | None:
+    """Return which size and tokens are best for the config's FLOPs, if it states any."""
+    record = found.budget
+    if record is None:
+        return None
+    table = parameter_table(record)
+    return Section(
+        "budget",
+        "How large, how long",
+        "Which size and how many tokens give the lowest loss for a number of FLOPs "
+        f"({record['count']}), by L(N, D) fitted to all RedPajama runs of one mixture.",
+        budget_findings(record),
+        section_figures(found.figures, "budget"),
+        [table] if table else [],
+    )
+
+
 SECTIONS = (
     verdict_section,
     extrapolation_section,
     choice_section,
+    budget_section,
     mixing_section,
     continual_section,
     data_section,

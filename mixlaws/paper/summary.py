@@ -10,6 +10,7 @@ from mixlaws.paper.extrapolation import ROLES
 from mixlaws.paper.results import PaperResults
 from mixlaws.paper.verdicts import AGREES, DISAGREES, NOT_REPRODUCIBLE, count_verdicts
 from mixlaws.presentation import format_loss, format_signed
+from mixlaws.report.budget import budget_line
 from mixlaws.report.summary import as_lines, check_finished
 
 
@@ -48,6 +49,8 @@ def _rows(found: PaperResults) -> Iterator[tuple[str, str]]:
         "gain of the optimised mixture",
         f"{format_signed(gain['value'])} predicted ({ends}), {format_signed(observed)} observed",
     )
+    if found.budget is not None:
+        yield "size and tokens", budget_line(found.budget)
     yield "cost", "nothing was trained"
     yield "every number", str(found.folder / "paper_verdicts.csv")
     yield "page", str(found.folder / "report.html")

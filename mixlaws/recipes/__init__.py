@@ -14,10 +14,11 @@ from mixlaws.recipes.nanotron import NANOTRON
 from mixlaws.recipes.olmo_core import OLMO_CORE
 from mixlaws.recipes.plain import PLAIN
 from mixlaws.recipes.recipe import Recipe
+from mixlaws.recipes.streaming import STREAMING
 from mixlaws.recipes.table import TABLE
 
 RECIPES: tuple[Recipe, ...] = (
-    *(HUGGING_FACE, MEGATRON, OLMO_CORE, NANOTRON, LITGPT, LEVANTER),
+    *(HUGGING_FACE, MEGATRON, OLMO_CORE, NANOTRON, LITGPT, STREAMING, LEVANTER),
     *(TABLE, PLAIN),
 )
 """All recipes, in the order of the README that is written beside them."""

@@ -22,7 +22,8 @@ def _text(mixture: DecidedMixture) -> str:
 LEVANTER = Recipe(
     "levanter.yaml",
     "Levanter and Marin",
-    "the `data` section of a config; add `tokenizer` and `cache_dir`. Levanter draws sequences of "
-    "one length from its token caches, and starts a domain again that runs out.",
+    "the `data` section of a config; add `tokenizer` and `cache_dir`. In its `text` format "
+    "Levanter draws sequences of one length from its token caches, and starts a domain again that "
+    "runs out.",
     _text,
 )

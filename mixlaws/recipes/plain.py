@@ -16,6 +16,7 @@ def _text(mixture: DecidedMixture) -> str:
         "proportions": {domain: float(share) for domain, share in mixture.shares.items()},
         "counts": mixture.counts,
         "tokens": mixture.tokens,
+        "document_shares": mixture.documents,
         "total_tokens": mixture.total_tokens,
     }
     return json.dumps(record, indent=2, sort_keys=True) + "\n"
@@ -24,6 +25,7 @@ def _text(mixture: DecidedMixture) -> str:
 PLAIN = Recipe(
     "mixture.json",
     "any other trainer",
-    "proportions, parts of the lattice and tokens per domain.",
+    "proportions, parts of the lattice and tokens per domain; `document_shares` for a sampler that "
+    "draws documents, null where the tokens per document are not known.",
     _text,
 )

@@ -127,12 +127,17 @@ class PageData:
             states[key] = f"done{resumed}"
         return states
 
-    def final_losses(self) -> pd.Series:
-        """Return the overall loss at the end of each run, by role, size, mixture and seed."""
+    def final_measures(self) -> pd.DataFrame:
+        """Return overall loss and accuracy at the end of each run, by role, size, mixture and seed.
+
+        Imported losses may have no accuracy.
+        """
         losses = self.losses
         last = losses[losses["step"] == losses.groupby(ROLE_KEY)["step"].transform("max")]
         weights = last["validation_domain"].map(self.weights).fillna(0.0)
-        return last.assign(loss=last["loss"] * weights).groupby(ROLE_KEY)["loss"].sum()
+        measures = [name for name in ("loss", "accuracy") if name in last]
+        weighted = last[measures].mul(weights, axis=0)
+        return pd.concat([last[ROLE_KEY], weighted], axis=1).groupby(ROLE_KEY).sum()
 
 
 def _with_roles(proxies: pd.DataFrame, confirmation: pd.DataFrame | None) -> pd.DataFrame:

@@ -8,17 +8,14 @@ from typing import Any
 from mixlaws import __version__
 from mixlaws.laws.overall import OVERALL
 from mixlaws.presentation import (
-    format_count,
-    format_flops,
     format_list,
     format_loss,
     format_mixture,
-    format_seconds,
-    format_share,
 )
 from mixlaws.report import findings
 from mixlaws.report import tables as report_tables
 from mixlaws.report.blocks import Finding
+from mixlaws.report.costs import cost_findings, cost_share_table, saving_table
 from mixlaws.report.data import PageData
 from mixlaws.report.warnings import page_warnings, point_words
 
@@ -51,6 +48,8 @@ def summary(found: PageData) -> dict[str, Any]:
         "tables": [
             report_tables.share_table(optimum, optimum["level"]),
             report_tables.gain_table(optimum),
+            *(table for table in (saving_table(optimum),) if table),
+            cost_share_table(found),
         ],
         "version": __version__,
     }
@@ -104,42 +103,6 @@ def _bars(optimum: Mapping[str, Any]) -> list[dict[str, Any]]:
         percent = {"share": 100 * share, "low": 100 * low, "width": 100 * (high - low)}
         bars.append({"domain": domain} | percent)
     return bars
-
-
-def cost_findings(found: PageData) -> list[Finding]:
-    """Say what the proxies cost, and how that compares with one run of the target."""
-    runs, losses, target = found.proxies, found.results.losses, found.optimum["target"]
-    keys = ["size", "mixture", "seed"]
-    tokens = losses.groupby(keys)["tokens"].max().rename("seen").reset_index()
-    trained = runs[[*keys, "num_params"]].merge(tokens, on=keys)
-    spent = 6 * float((trained["num_params"] * trained["seen"]).sum())
-    target_flops = 6 * target["num_params"] * target["tokens"]
-    said = [
-        Finding(
-            "plain",
-            f"{len(runs)} proxies were trained on {format_count(float(trained['seen'].sum()))} "
-            f"tokens in total. By the rule 6 N D that is {format_flops(spent)} FLOPs, or "
-            f"{_share_of(spent, target_flops)} of one run of the target.",
-        )
-    ]
-    if "seconds" in runs:
-        seconds = float(runs["seconds"].sum())
-        text = f"Training time, summed over the proxies: {format_seconds(seconds)}."
-        said.append(Finding("plain", text))
-    confirmed = found.results.confirmation_runs
-    if confirmed is not None and "seconds" in confirmed:
-        seconds = float(confirmed["seconds"].sum())
-        text = f"{len(confirmed)} runs of the target to confirm: {format_seconds(seconds)}."
-        said.append(Finding("plain", text))
-    return said
-
-
-def _share_of(spent: float, target: float) -> str:
-    """Return a cost as a share of another, or as a multiple of it."""
-    ratio = spent / target
-    if ratio < 0.001:
-        return f"less than {format_share(0.001)}"
-    return f"{ratio:.3g} times the cost" if ratio >= 1.5 else format_share(ratio)
 
 
 def next_steps(found: PageData) -> Iterator[Finding]:

@@ -7,12 +7,14 @@ from typing import Any
 
 import pandas as pd
 
+from mixlaws.laws.overall import OVERALL
 from mixlaws.presentation import (
     format_count,
     format_flops,
     format_loss,
     format_seconds,
     format_share,
+    table_rows,
 )
 from mixlaws.report.blocks import PageTable
 from mixlaws.report.tables import ABSENT
@@ -28,6 +30,7 @@ RUN_COLUMNS: dict[str, tuple[str, Callable[[Any], str]]] = {
     "num_steps": ("steps", "{:,.0f}".format),
     "tokens": ("tokens", "{:,.0f}".format),
     "final": ("final overall loss", format_loss),
+    "accuracy": ("final overall accuracy", format_share),
     "seconds": ("time", format_seconds),
     "tokens_per_second": ("tokens per second", "{:,.0f}".format),
     "training_version": ("training version", "{:.0f}".format),
@@ -83,15 +86,16 @@ def _shape(part: pd.DataFrame) -> str:
 
 
 def run_table(
-    runs: pd.DataFrame, overall: pd.Series, states: Mapping[tuple[Any, ...], str]
+    runs: pd.DataFrame, finals: pd.DataFrame, states: Mapping[tuple[Any, ...], str]
 ) -> PageTable:
     """Return one row per run; columns that the runs lack are left out.
 
-    `overall` is the final overall loss (nats) and `states` the state, both by role, size, mixture
-    and seed.
+    `finals` are the final overall loss (nats) and, where it was recorded, accuracy; `states` are
+    the states. Both are by role, size, mixture and seed.
     """
     keys = list(runs[["role", *RUN_KEY]].itertuples(index=False, name=None))
-    table = runs.assign(final=[overall[key] for key in keys], state=[states[key] for key in keys])
+    ends = finals.loc[keys].rename(columns={"loss": "final"}).reset_index(drop=True)
+    table = runs.reset_index(drop=True).join(ends).assign(state=[states[key] for key in keys])
     known = {name: column for name, column in RUN_COLUMNS.items() if name in table}
     rows = [
         [ABSENT if pd.isna(row[name]) else form(row[name]) for name, (_, form) in known.items()]
@@ -99,3 +103,31 @@ def run_table(
     ]
     header = [words for words, _ in known.values()]
     return PageTable(f"All {len(rows)} runs.", header, rows, num_text_columns=5, folded=True)
+
+
+def signal_table(signal: pd.DataFrame | None) -> PageTable | None:
+    """Return spread between mixtures over noise by size, for loss and accuracy; None without."""
+    if signal is None:
+        return None
+    overall = signal[signal["validation_domain"] == OVERALL]
+    rows = [
+        [
+            f"{row.size}",
+            f"{row.measure}",
+            *(_measured(value) for value in (row.spread, row.seed_noise, row.checkpoint_noise)),
+            ABSENT if pd.isna(row.ratio) else f"{row.ratio:.3g}",
+        ]
+        for row in table_rows(overall)
+    ]
+    header = ["size", "measure", "spread between mixtures", "noise between seeds"]
+    header += ["noise between checkpoints", "spread over noise"]
+    caption = (
+        "Overall loss (nats per token) and next-token accuracy: standard deviations at the end of "
+        "each size. The more the spread exceeds the noise, the better a measure tells mixtures "
+        "apart."
+    )
+    return PageTable(caption, header, rows, num_text_columns=2)
+
+
+def _measured(value: float) -> str:
+    return ABSENT if pd.isna(value) else f"{value:.5f}"

@@ -6,6 +6,7 @@ from mixlaws.report import findings, law_report, provenance_tables, run_tables
 from mixlaws.report import tables as report_tables
 from mixlaws.report import text as report_text
 from mixlaws.report.blocks import Finding, Section
+from mixlaws.report.budget import budget_findings, parameter_table
 from mixlaws.report.data import PageData
 from mixlaws.report.forward import forward_findings
 from mixlaws.report.imported import imported_section
@@ -90,6 +91,7 @@ def text_section(found: PageData) -> Section | None:
 def runs_section(found: PageData) -> Section:
     """Return the trained models and mixtures."""
     largest = str(found.proxies.sort_values("num_params")["size"].iloc[-1])
+    signal = found.results.figures.table("signal_to_noise")
     return Section(
         "runs",
         "The runs",
@@ -100,6 +102,7 @@ def runs_section(found: PageData) -> Section:
             run_tables.size_table(found.runs),
             run_tables.mixture_table(found.results.mixtures, found.domains),
             report_text.bits_table(found.in_order(found.results.losses), largest),
+            *(table for table in (run_tables.signal_table(signal),) if table),
         ],
     )
 
@@ -157,6 +160,23 @@ def laws_section(found: PageData) -> Section:
     )
 
 
+def budget_section(found: PageData) -> Section | None:
+    """Return which size and tokens a number of FLOPs is best spent on, if the config asks."""
+    record = found.results.budget
+    if record is None:
+        return None
+    table = parameter_table(record)
+    return Section(
+        "budget",
+        "How large, how long",
+        "Which size and how many tokens give the lowest loss for a number of FLOPs "
+        f"({record['count']}), by L(N, D) fitted to the runs of one mixture.",
+        budget_findings(record),
+        found.figures("budget"),
+        [table] if table else [],
+    )
+
+
 def cost_section(found: PageData) -> Section | None:
     """Return the cost per stage, if its figure was drawn."""
     costs = found.results.figures.table("cost")
@@ -182,7 +202,7 @@ def provenance_section(found: PageData) -> Section:
     records = [*found.results.run_records(), *found.results.confirmation_records()]
     audit = provenance_tables.audit_table(records)
     tables = [
-        run_tables.run_table(found.runs, found.final_losses(), found.run_states()),
+        run_tables.run_table(found.runs, found.final_measures(), found.run_states()),
         *([audit] if audit else []),
         report_tables.settings_table(
             "Versions, command and digests.", provenance_tables.origin(found.results)
@@ -206,7 +226,8 @@ def recipes_section(found: PageData) -> Section | None:
     return Section(
         "recipes",
         "Recipes",
-        "The recommended mixture in the formats that trainers read.",
+        "The recommended mixture in the formats that trainers read, and every named mixture in a "
+        "folder of its name.",
         files=files,
     )
 
@@ -220,6 +241,7 @@ SECTIONS = (
     deciding_section,
     nested_section,
     laws_section,
+    budget_section,
     cost_section,
     warnings_section,
     provenance_section,

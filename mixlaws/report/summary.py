@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from mixlaws.errors import DataError
-from mixlaws.files import read_json
 from mixlaws.laws.overall import OVERALL
 from mixlaws.mixtures.lattice import OPTIMUM
 from mixlaws.presentation import (
@@ -20,8 +19,11 @@ from mixlaws.presentation import (
     in_ascii,
     table_rows,
 )
+from mixlaws.report.budget import budget_line
+from mixlaws.report.costs import device_hours, measure_costs, saving_words, share_words
 from mixlaws.report.data import PageData
-from mixlaws.results import BEST_OBSERVED, NOISE_FACTOR, Results, RunFiles
+from mixlaws.results import BEST_OBSERVED, NOISE_FACTOR, Results
+from mixlaws.run_files import RunFiles
 
 
 def summarise(folder: str | Path, config: Mapping[str, Any]) -> str:
@@ -64,14 +66,21 @@ def _rows(found: PageData) -> Iterator[tuple[str, str]]:
     named = format_mixture(optimum["proportions"])
     yield "mixture", named if recommends else f"{named}: no recommendation, see the verdict"
     yield "loss", _loss(optimum, confirmation)
+    if found.results.budget:
+        yield "size and tokens", budget_line(found.results.budget)
     for name, baseline in optimum["baselines"].items():
         label = f"best observed ({baseline['mixture']})" if name == BEST_OBSERVED else name
         parts = [f"{_signed(baseline['gain'])} predicted"] if recommends else []
         parts += [f"{format_signed(gains[name]['observed'])} observed"] if name in gains else []
         if parts:
             yield f"gain over {label}", ", ".join(parts)
+    if saved := saving_words(optimum):
+        yield "fewer tokens", saved
     yield "verdict", _verdict(optimum, confirmation)
     yield "cost", _cost(found)
+    costs = measure_costs(found)
+    share = share_words(costs.proxy_flops, costs.target_flops)
+    yield "cost of the proxies", f"{share} of one run of the target, in FLOPs"
     yield "page", str(found.results.folder / "report.html")
 
 
@@ -126,8 +135,11 @@ def _untested(optimum: Mapping[str, Any]) -> str:
 
 def _cost(found: PageData) -> str:
     """Return device-hours of all attempts and FLOPs of the runs; imported runs may lack both."""
-    hours = [_device_hours(files) for files in _files(found)]
+    hours = [device_hours(files) or 0.0 for files in _files(found)]
     words = [f"{sum(hours):.2f} device-hours"] if any(hours) else []
+    price = found.config.get("plan", {}).get("price_per_device_hour")
+    if words and price is not None:
+        words[0] += f" (price {price * sum(hours):,.2f})"
     if "flops" in found.runs and (flops := found.runs["flops"].sum()) > 0:
         words.append(f"{flops:.2e} FLOPs")
     return f"{' and '.join(words) or 'not recorded'} for {len(found.runs)} training runs"
@@ -139,10 +151,3 @@ def _files(found: PageData) -> Iterator[RunFiles]:
             yield found.results.run(str(row.size), str(row.mixture), int(row.seed))
         else:
             yield found.results.confirmation_run(str(row.mixture), int(row.seed))
-
-
-def _device_hours(files: RunFiles) -> float:
-    """Return the device-hours of all attempts of a run, 0 if it was trained elsewhere."""
-    if not files.timing.exists():
-        return 0.0
-    return float(read_json(files.timing)["device_seconds_of_all_attempts"]) / 3600

@@ -17,9 +17,10 @@ from mixlaws.files import atomic_path
 from mixlaws.mixtures.lattice import NATURAL
 from mixlaws.runs.devices import PEAK_FLOPS, assumed_mfu, runs_to_fill
 from mixlaws.runs.lengths import num_proxy_tokens
+from mixlaws.runs.replay import VERIFICATION
 from mixlaws.runs.sections import Experiment, shape_of
 from mixlaws.runs.supply import matched_repetition
-from mixlaws.runs.sweep import CONFIRMATION, Sweep, list_runs
+from mixlaws.runs.sweep import CONFIRMATION, VERIFICATION_ROLE, Sweep, list_runs
 from mixlaws.runs.text_cost import text_rows, text_tokens
 
 Row = dict[str, Any]
@@ -27,7 +28,9 @@ _ROLES = {
     "sample": "sampled mixtures",
     "held-out": "held-out mixtures",
     "baseline": "baselines",
+    "named": "named mixtures",
     CONFIRMATION: CONFIRMATION,
+    VERIFICATION: VERIFICATION_ROLE,
 }
 
 
@@ -108,10 +111,19 @@ def _flops_per_token(config: Experiment, size: str) -> int:
 
 
 def vocabulary_size(config: Experiment) -> int:
-    """Return the vocabulary of the tokenizer that a config trains or names."""
-    tokenizer = config.tokenizer.model_dump()
+    """Return the vocabulary of the tokenizer that a config trains or names.
+
+    Raises ConfigError if it cannot be opened: that of a base is there once the base is trained.
+    """
+    tokenizer, initial = config.tokenizer.model_dump(), config.training.initial
     if "train" in tokenizer:
         return int(tokenizer["train"]["vocabulary_size"])
+    base = None if initial is None else initial.experiment
+    if base and not Path(tokenizer["file"]).exists():
+        raise ConfigError(
+            f"training.initial: {base} has no tokenizer yet, {tokenizer['file']} is missing. Run "
+            f"the experiment {base} first"
+        )
     # Imported here: only a tokenizer that is given needs the library.
     from mixlaws.text.tokenizer import open_tokenizer
 
@@ -120,7 +132,8 @@ def vocabulary_size(config: Experiment) -> int:
 
 def domain_rows(config: Experiment, sweep: Sweep) -> list[Row]:
     """Return one row per domain: the text at hand, what the largest runs need, their epochs."""
-    mixtures, proxy = sweep.proportions, num_proxy_tokens(config)
+    mixtures = {mixture.id: mixture.proportions for mixture in sweep.mixtures}
+    proxy = num_proxy_tokens(config)
     target, optimum = config.target.tokens, config.optimum
     cuts = {cut.domain: cut for cut in matched_repetition(config)}
     known = {
@@ -170,7 +183,7 @@ def _confirmed(sweep: Sweep, at_hand: Mapping[str, int | None]) -> dict[str, dic
     """
     counts = {domain: tokens or 0 for domain, tokens in at_hand.items()}
     known = sweep.proportions
-    if all(counts.values()):
+    if NATURAL not in known and all(counts.values()):
         known |= {NATURAL: {d: tokens / sum(counts.values()) for d, tokens in counts.items()}}
     chosen = dict.fromkeys(run.mixture for run in sweep.confirmations)
     return {mixture: known[mixture] for mixture in chosen if mixture in known}

@@ -22,9 +22,12 @@ def run_options(config: Experiment, *, is_target: bool = False) -> dict[str, Any
     options = {key: getattr(training, key) for key in RUN_DEFAULTS if hasattr(training, key)}
     if training.schedule == "cosine" and training.schedule_horizon is None:
         options["schedule_horizon"] = num_target_steps(config)
+    if training.initial is not None and training.initial.folder is not None:
+        rate = training.initial.learning_rate
+        options |= {"learning_rate": rate, "embedding_learning_rate": rate}
     if not is_target:
         options["unique_tokens"] = {cut.domain: cut.tokens for cut in matched_repetition(config)}
-    return {key: value for key, value in options.items() if value != RUN_DEFAULTS[key]}
+    return {key: value for key, value in options.items() if value != RUN_DEFAULTS.get(key)}
 
 
 def execution_options(config: Experiment, *, is_target: bool = False) -> dict[str, Any]:
@@ -43,7 +46,7 @@ def execution_options(config: Experiment, *, is_target: bool = False) -> dict[st
         **{name: getattr(own, name, None) or getattr(training, name) for name in PROCESS_OPTIONS},
         "divergence_margin": training.divergence_margin,
         "every_seconds": training.checkpoint_every_seconds,
-        "keep": training.keep_states,
+        "keep_weights": training.keep_weights,
     }
 
 

@@ -57,6 +57,10 @@ class Run:
     precision: str = "auto"
     unique_tokens: dict[str, int] = field(default_factory=dict)
     """Tokens that a domain is cut to, so that it repeats as often as at the target."""
+    initial_weights: str = ""
+    """sha256 of the weights that the run starts from; empty for random ones."""
+    initial_rate: float = 0.0
+    """Learning rate before the first step over the peak rate, from which the warm-up rises."""
 
     @property
     def shape(self) -> Shape:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -15,15 +15,23 @@ from mixlaws.errors import ConfigError
 SCHEDULES = ("constant", "wsd", "cosine")
 
 
+def _rising(steps: ArrayLike, warmup_steps: int, initial: float) -> np.ndarray:
+    """Return the line from the initial rate up to the peak rate, which it passes."""
+    share = np.asarray(steps, dtype=float) / max(warmup_steps, 1)
+    return share if initial == 0 else initial + (1 - initial) * share
+
+
 @dataclass(frozen=True)
 class Constant:
     """Linear warm-up to a constant rate."""
 
     warmup_steps: int
+    initial: float = 0.0
+    """Learning rate before step 1 over the peak rate."""
 
     def rate(self, steps: ArrayLike) -> np.ndarray:
         """Return learning rate / peak rate at optimizer steps 1, 2, ..."""
-        return np.minimum(1.0, np.asarray(steps, dtype=float) / max(self.warmup_steps, 1))
+        return np.minimum(1.0, _rising(steps, self.warmup_steps, self.initial))
 
     def state(self, steps: ArrayLike, tokens_per_step: float) -> tuple[np.ndarray, np.ndarray]:
         """Return tokens seen as effective tokens, and an annealing depth of 0."""
@@ -44,11 +52,13 @@ class _Falling(ABC):
     """Step at which the rate reaches `final`."""
     final: float
     """Learning rate at `num_steps` over the peak rate."""
+    initial: float = field(default=0.0, kw_only=True)
+    """Learning rate before step 1 over the peak rate."""
 
     def rate(self, steps: ArrayLike) -> np.ndarray:
         """Return learning rate / peak rate at optimizer steps 1, 2, ..."""
         steps = np.asarray(steps, dtype=float)
-        rising = steps / max(self.warmup_steps, 1)
+        rising = _rising(steps, self.warmup_steps, self.initial)
         return np.minimum(rising, self.final + (1 - self.final) * self._falling(steps))
 
     @abstractmethod
@@ -125,18 +135,18 @@ Schedule = Constant | Cosine | WarmupStableDecay
 def make_schedule(settings: Mapping[str, Any], num_steps: int) -> Schedule:
     """Return the schedule of a run of `num_steps`.
 
-    `settings` are a run's schedule, warmup_steps, schedule_horizon, final_rate and decay_share;
-    without a horizon the schedule ends with the run.
+    `settings` are a run's schedule, warmup_steps, schedule_horizon, final_rate, decay_share and
+    initial_rate; without a horizon the schedule ends with the run.
     """
     kind, warmup = settings["schedule"], int(settings["warmup_steps"])
+    initial = float(settings.get("initial_rate") or 0.0)
     if kind == "constant":
-        return Constant(warmup)
-    end = int(settings["schedule_horizon"] or num_steps)
+        return Constant(warmup, initial)
+    end, final = int(settings["schedule_horizon"] or num_steps), float(settings["final_rate"])
     if kind == "cosine":
-        return Cosine(warmup, end, float(settings["final_rate"]))
-    return WarmupStableDecay(
-        warmup, end, float(settings["final_rate"]), float(settings["decay_share"])
-    )
+        return Cosine(warmup, end, final, initial=initial)
+    share = float(settings["decay_share"])
+    return WarmupStableDecay(warmup, end, final, share, initial=initial)
 
 
 def schedule_options(stated: Mapping[str, Any] | None) -> dict[str, Any]:

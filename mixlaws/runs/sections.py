@@ -12,6 +12,13 @@ from typing import Any, Protocol
 from mixlaws.runs.shapes import Shape
 
 
+class Section(Protocol):
+    """Any section."""
+
+    def model_dump(self) -> dict[str, Any]:
+        """Return its keys with their values."""
+
+
 class Source(Protocol):
     """A domain: where its text comes from."""
 
@@ -30,13 +37,27 @@ class Size(Protocol):
 
 
 class Mixtures(Protocol):
-    """Which mixtures the proxies are trained on."""
+    """Which mixtures the proxies are trained on, and which are stated."""
 
     design: str
     count: int | None
     held_out: int
     lattice: int
     limits: dict[str, list[float]]
+    natural: dict[str, float] | None
+    named: dict[str, dict[str, float]]
+    train_natural: bool
+    train_named: list[str]
+
+
+class Initial(Protocol):
+    """The model that runs start from."""
+
+    experiment: str | None
+    mixture: str | None
+    seed: int | None
+    folder: str | None
+    learning_rate: float | None
 
 
 class Training(Protocol):
@@ -56,7 +77,7 @@ class Training(Protocol):
     micro_batch_size: int | None
     divergence_margin: float | None
     checkpoint_every_seconds: float
-    keep_states: bool
+    keep_weights: bool
     devices: int
     num_nodes: int
     strategy: str
@@ -67,6 +88,10 @@ class Training(Protocol):
     @property
     def batch_tokens(self) -> int:
         """Return the tokens of one step."""
+
+    @property
+    def initial(self) -> Initial | None:
+        """Return the model that runs start from; None for random weights."""
 
     @property
     def accelerator(self) -> str:
@@ -168,6 +193,10 @@ class Experiment(Protocol):
     @property
     def confirmation(self) -> Confirmation | None:
         """Return which runs of the target are trained; None for none."""
+
+    @property
+    def continual(self) -> Section | None:
+        """Return the replay shares of continual pre-training; None for an ordinary experiment."""
 
     def model_dump(self) -> dict[str, Any]:
         """Return all keys with their values."""

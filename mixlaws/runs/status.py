@@ -12,7 +12,8 @@ from statistics import median
 
 from mixlaws.files import read_json
 from mixlaws.presentation import format_duration, format_loss
-from mixlaws.results import Results, RunFiles
+from mixlaws.results import Results
+from mixlaws.run_files import RunFiles
 from mixlaws.runs.cost import planned_rate
 from mixlaws.runs.lock import Owner, is_locked, read_owner
 from mixlaws.runs.progress import device_seconds, read_progress

@@ -127,7 +127,7 @@ def cross_validate_mixtures(
     num_mixtures = len(table.mixtures)
     split = np.arange(num_mixtures) % (num_folds or num_mixtures)
     fold = LEAVE_ONE_MIXTURE_OUT if num_folds is None else K_FOLD
-    return [_predict_splits(law, fold, table, split) for law in _with_baselines(laws)]
+    return [predict_splits(law, fold, table, split) for law in _with_baselines(laws)]
 
 
 def leave_mixtures_out(laws: Sequence[str], table: LossTable) -> list[FoldResult]:
@@ -149,16 +149,26 @@ def predict_held_out(
             f"no held-out mixture of {list(held_out)} has a loss at size {table.size}, only "
             f"{table.mixtures.tolist()}: train them or set mixtures.held_out to 0"
         )
-    return [_predict_splits(law, HELD_OUT, table, split) for law in _with_baselines(laws)]
+    return [predict_splits(law, HELD_OUT, table, split) for law in _with_baselines(laws)]
 
 
 def _with_baselines(laws: Sequence[str]) -> list[str]:
     return [*laws, *(baseline for baseline in BASELINES if baseline not in laws)]
 
 
-def _predict_splits(law: str, fold: str, table: LossTable, split: np.ndarray) -> FoldResult:
-    """Predict each split (-1: always fitted) from all other mixtures."""
-    predict = mixing_predictor(law)
+def predict_splits(
+    law: str,
+    fold: str,
+    table: LossTable,
+    split: np.ndarray,
+    *,
+    own: np.ndarray | None = None,
+) -> FoldResult:
+    """Predict each split (-1: always fitted) from all other mixtures.
+
+    `own` (V,) is the training domain of each validation domain, for `bimix` alone.
+    """
+    predict = mixing_predictor(law, own)
     predicted = np.full_like(table.losses, np.nan)
     for each in range(split.max() + 1):
         out = split == each

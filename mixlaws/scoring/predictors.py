@@ -6,7 +6,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -18,20 +19,24 @@ from mixlaws.laws.mixing import MIXING_LAWS
 from mixlaws.laws.mixing.fit import fit_mixing_law
 
 BASELINES = ("mean", "linear", "best-observed")
+BIMIX = "bimix"
 
 MixingPredictor = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
 """(proportions (n, K), losses (n, V), proportions to predict (m, K)) -> losses (m, V)."""
 
 
-def mixing_predictor(name: str) -> MixingPredictor:
-    """Return the predictor of a mixing law, a comparator or `best-observed`, by name."""
+def mixing_predictor(name: str, own: np.ndarray | None = None) -> MixingPredictor:
+    """Return the predictor of a mixing law, a comparator or `best-observed`, by name.
+
+    `own` is as in `fit_comparator`.
+    """
 
     def predict(proportions: np.ndarray, losses: np.ndarray, unseen: np.ndarray) -> np.ndarray:
         if name == "best-observed":  # never chooses an unseen mixture
             return np.full((len(unseen), losses.shape[1]), np.inf)
         if name in MIXING_LAWS:
             return fit_mixing_law(name, proportions, losses)[0].predict(unseen)
-        return fit_comparator(name, proportions, losses).predict(unseen)
+        return fit_comparator(name, proportions, losses, own=own).predict(unseen)
 
     return predict
 
@@ -68,13 +73,29 @@ def fit_comparator(
     `own` (V,) gives the training domain of each validation domain, for `bimix` alone. Raises
     FitError for an unknown name, for `bimix` without `own`, and for a missing extra.
     """
-    if name == "bimix":
+    if name == BIMIX:
         return Comparator(name, _fit_bimix(proportions, losses, own))
     if name not in COMPARATORS:
         raise FitError(
-            f"there is no comparator {name!r}: choose from {', '.join(COMPARATORS)} and bimix"
+            f"there is no comparator {name!r}: choose from {', '.join(COMPARATORS)} and {BIMIX}"
         )
     return Comparator(name, COMPARATORS[name](proportions, losses))
+
+
+def own_domains(domains: Sequence[str], validation_domains: Sequence[str]) -> np.ndarray | None:
+    """Return (V,) the place of each validation domain's name among the training domains.
+
+    Names may differ in case and punctuation, as pile_cc and Pile-CC. Returns None if a validation
+    domain is not trained on, as far as names tell.
+    """
+    places = {_letters(name): place for place, name in enumerate(domains)}
+    if not {_letters(name) for name in validation_domains} <= set(places):
+        return None
+    return np.array([places[_letters(name)] for name in validation_domains])
+
+
+def _letters(name: str) -> str:
+    return "".join(letter for letter in name.lower() if letter.isalnum())
 
 
 def _fit_mean(_proportions: np.ndarray, losses: np.ndarray) -> Predictor:
@@ -139,7 +160,7 @@ def _fit_bimix(proportions: np.ndarray, losses: np.ndarray, own: np.ndarray | No
     if own is None:
         raise FitError(
             "bimix needs the training domain of every validation domain: use it only where each "
-            "validation domain is also trained on"
+            "validation domain is also trained on, under the same name"
         )
     logs = np.log(np.maximum(proportions[:, own], SHARE_FLOOR))
     values = np.log(losses)
@@ -158,15 +179,18 @@ def _predict_bimix(
 def _fit_gaussian_process(proportions: np.ndarray, losses: np.ndarray) -> Predictor:
     """Fit a Gaussian process with a common length on the square roots of the shares."""
     try:
+        from sklearn.exceptions import ConvergenceWarning
         from sklearn.gaussian_process import GaussianProcessRegressor
         from sklearn.gaussian_process.kernels import RBF, ConstantKernel, WhiteKernel
     except ImportError as error:
         raise _missing_extra("gaussian-process", "scikit-learn") from error
     kernel = ConstantKernel(1.0) * RBF(1.0, (0.1, 30.0)) + WhiteKernel(1e-2, (1e-6, 1.0))
-    models = [
-        GaussianProcessRegressor(kernel, normalize_y=True).fit(np.sqrt(proportions), column)
-        for column in losses.T
-    ]
+    with warnings.catch_warnings():  # of bounds that were reached: the scores tell a poor fit
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        models = [
+            GaussianProcessRegressor(kernel, normalize_y=True).fit(np.sqrt(proportions), column)
+            for column in losses.T
+        ]
     return partial(_predict_columns, models, np.sqrt)
 
 
@@ -195,8 +219,8 @@ def _predict_columns(
 
 def _missing_extra(name: str, package: str) -> FitError:
     return FitError(
-        f"the comparator {name} needs the package {package}, which is not installed: install "
-        "the extra 'comparators' or leave it out"
+        f"the comparator {name} needs the package {package}, which is not installed: "
+        "pip install 'mixlaws[comparators]', or leave it out"
     )
 
 
@@ -209,4 +233,4 @@ COMPARATORS: dict[str, Callable[[np.ndarray, np.ndarray], Predictor]] = {
     "gaussian-process": _fit_gaussian_process,
     "lightgbm": _fit_lightgbm,
 }
-"""Fit functions by name; `bimix` is not among them, as it needs the domains' correspondence."""
+"""Fit functions by name. BIMIX is not among them, because it needs the domains' correspondence."""

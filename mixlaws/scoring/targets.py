@@ -89,7 +89,7 @@ def _grid_record(fitted: FittedLaw, observations: Observations) -> dict[str, Any
 
     laws = [
         [
-            _cell(fitted, observations, _elsewhere(target, size, count), parameters)
+            _cell(fitted, observations, elsewhere(target, size, count), parameters)
             for count in tokens
         ]
         for size in sizes
@@ -97,7 +97,7 @@ def _grid_record(fitted: FittedLaw, observations: Observations) -> dict[str, Any
     return {"num_params": [float(size) for size in sizes], "tokens": tokens, "laws": laws}
 
 
-def _elsewhere(target: Target, num_params: float, tokens: float) -> Target:
+def elsewhere(target: Target, num_params: float, tokens: float) -> Target:
     """Return a target of another size and tokens, whose schedule ends in the same state."""
     return replace(
         target,

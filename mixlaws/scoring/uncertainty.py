@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -51,6 +51,21 @@ class Uncertainty:
         """Return half the interval (m, V + 1) of the differences of pairs of mixtures."""
         return self.differences.half_width(*pair, level, kind, num_seeds=num_seeds)
 
+    def moved_to(self, distance: Distance, shapes: Mapping[str, Sequence[float]]) -> Uncertainty:
+        """Return the uncertainty at another distance.
+
+        `shapes` are those of the variance of differences (difference_growth in choice.json), for
+        `domains` and `overall`: the forward part grows by them.
+        """
+        levels, forward = self.levels, self.differences.forward
+        if forward is not None:
+            here, there = (_differences_at(each, shapes) for each in (levels.distance, distance))
+            columns = [0] * (len(forward.noise) - 1) + [1]
+            growth = np.where(here > 0, there / np.where(here > 0, here, 1.0), 1.0)[columns]
+            forward = ForwardPart(forward.smooth * growth, forward.noise * growth)
+        differences = replace(self.differences, forward=forward)
+        return Uncertainty(LevelVariance(levels.errors, distance, differences))
+
     def record(self) -> dict[str, Any]:
         """Return everything as plain JSON."""
         errors, differences = self.levels.errors, self.differences
@@ -72,6 +87,12 @@ class Uncertainty:
                 and {"smooth": forward.smooth.tolist(), "noise": forward.noise.tolist()},
             },
         }
+
+
+def _differences_at(distance: Distance, shapes: Mapping[str, Sequence[float]]) -> np.ndarray:
+    """Return the relative variance (2,) of differences at a distance: of domains, and overall."""
+    features = np.array([1.0, distance.size**2, distance.tokens**2])
+    return np.array([np.dot(shapes[name], features) for name in ("domains", "overall")])
 
 
 def measure_uncertainty(

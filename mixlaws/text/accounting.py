@@ -72,14 +72,17 @@ def manifest_table(
 
     Columns: domain, role, split, num_documents_read, num_documents_kept,
     num_dropped_exact, num_dropped_near, num_dropped_other, num_documents_cut, num_bytes,
-    num_tokens, bytes_per_token, tokens_per_document, sha256, natural_share (training splits only);
-    unknown_share of the tokens, altered_share of the checked documents, num_cleaned_* by step of
-    `clean`, dropped_other (why, with counts), sample (what a cap left); the fingerprint's parts.
+    num_tokens, bytes_per_token, tokens_per_document, sha256, natural_share (of training splits, if
+    all sources know their size); unknown_share of the tokens, altered_share of the checked
+    documents, num_cleaned_* by step of `clean`, dropped_other (why, with counts), sample (what a
+    cap left); the fingerprint's parts.
     """
     trained = [
         each for each in manifests if each.domain in training_domains and each.split == "train"
     ]
-    shares = {(domain, "train"): share for domain, share in natural_shares(trained).items()}
+    is_known = all(each.text_bytes_before_cap is not None for each in trained)
+    natural = natural_shares(trained) if is_known else {}
+    shares = {(domain, "train"): share for domain, share in natural.items()}
     return pd.DataFrame(
         [
             {

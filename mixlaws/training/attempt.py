@@ -20,14 +20,16 @@ from mixlaws.training.corpus import Corpus
 from mixlaws.training.divergence import Divergence
 from mixlaws.training.evaluation import Evaluation
 from mixlaws.training.execution import Execution
+from mixlaws.training.initial import Initial
 from mixlaws.training.loggers import Log
 from mixlaws.training.micro_batch import choose_micro_batch, is_out_of_memory
 from mixlaws.training.module import LanguageModel
-from mixlaws.training.record import Result, flops_per_token, make_record, utilisation
+from mixlaws.training.record import Counted, Result, count, make_record, utilisation
 from mixlaws.training.signals import Signals
 from mixlaws.training.states import StateIO, States, step_of
 from mixlaws.training.stopwatch import Stopwatch
 from mixlaws.training.strategies import make_environment, make_strategy
+from mixlaws.training.weights import KeptWeights
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,8 @@ class Training:
     execution: Execution
     accelerator: str
     """cuda, mps or cpu."""
+    initial: Initial | None = None
+    """The model that the run starts from; None for random weights."""
 
 
 class OutOfMemoryError(Exception):
@@ -62,7 +66,9 @@ def fit(training: Training, micro_batch: int | None = None) -> Result:
     run, execution, states = training.run, training.execution, training.states
     torch.manual_seed(run.seed)
     compiled = is_compiled(execution.compile, training.accelerator)
-    module = LanguageModel(run, training.corpus.vocabulary_size, compiled=compiled)
+    module = LanguageModel(
+        run, training.corpus.vocabulary_size, compiled=compiled, initial=training.initial
+    )
     saved = states.newest()
     share = execution.share_of(run.batch_size)
     if micro_batch is None:
@@ -86,8 +92,9 @@ def fit(training: Training, micro_batch: int | None = None) -> Result:
     finally:
         log.close()
     seconds = time.perf_counter() - began
-    record = make_record(run, training.corpus, training.plan)
-    timing = _timing(training, callbacks, first_step=step_of(saved), seconds=seconds)
+    counted = count(run, training.corpus, module.model)
+    record = make_record(run, training.corpus, training.plan, counted)
+    timing = _timing(training, callbacks, counted, step_of(saved), seconds)
     return Result(callbacks.evaluation.rows, record, timing)
 
 
@@ -99,6 +106,14 @@ class Callbacks:
     evaluation: Evaluation
     checkpoints: Checkpoints
     stopwatch: Stopwatch
+
+    def listed(self, training: Training) -> list[pl.Callback]:
+        """Return them, with one that keeps the weights if they are to be kept.
+
+        That one comes first: a state of the end would keep a later attempt from writing them.
+        """
+        kept = [KeptWeights(training.states.folder, training.states.identity)]
+        return [*(kept if training.execution.keep_weights else []), *vars(self).values()]
 
 
 def make_callbacks(training: Training, log: Log) -> Callbacks:
@@ -136,7 +151,7 @@ def make_trainer(training: Training, callbacks: Callbacks, *, accumulate: int) -
     run, execution, accelerator = training.run, training.execution, training.accelerator
     return pl.Trainer(
         max_steps=run.num_steps,
-        callbacks=list(vars(callbacks).values()),
+        callbacks=callbacks.listed(training),
         gradient_clip_val=run.gradient_clip_norm,
         accumulate_grad_batches=accumulate,
         precision=run.precision,  # type: ignore[arg-type]
@@ -173,7 +188,7 @@ def _loader(training: Training, trainer: pl.Trainer) -> DataLoader:
 
 
 def _timing(
-    training: Training, callbacks: Callbacks, *, first_step: int, seconds: float
+    training: Training, callbacks: Callbacks, counted: Counted, first_step: int, seconds: float
 ) -> dict[str, Any]:
     """Return what differs between equal runs: timing.json."""
     run, states, stopwatch = training.run, training.states, callbacks.stopwatch
@@ -181,7 +196,7 @@ def _timing(
     tokens = (run.num_steps - first_step) * run.batch_tokens
     parts = {"evaluating": callbacks.evaluation.seconds, "saving": callbacks.checkpoints.seconds}
     stepping = max(stopwatch.elapsed - sum(parts.values()), 1e-9)
-    flops = tokens * flops_per_token(run, training.corpus) / stepping
+    flops = tokens * counted.flops_per_token / stepping
     device = device_name(training.accelerator)
     return {
         "seconds": seconds,

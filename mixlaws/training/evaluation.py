@@ -44,6 +44,8 @@ class Evaluation(pl.Callback):
                 run.num_steps, run.num_evaluations, run.first_evaluation, run.evaluation_spacing
             )
         )
+        if run.initial_weights:
+            self.steps.add(0)  # the losses of the model that the run starts from
         self.rows: list[dict[str, Any]] = []
         self.seconds = 0.0
         self.windows = {

@@ -21,8 +21,8 @@ class Execution:
     every_seconds: float = 120
     """Time between two saved states."""
     num_threads: int = 1
-    keep: bool = False
-    """Keep the last states after success."""
+    keep_weights: bool = False
+    """Keep the weights of the end, on which the last losses are measured."""
     accelerator: str = "auto"
     """auto: a GPU where there is one; cpu: never one; gpu: an error where there is none."""
     compile: bool | str = "auto"

@@ -12,38 +12,21 @@ from typing import Any
 import torch
 from safetensors.torch import save_file
 
-from mixlaws.errors import DataError
-from mixlaws.files import read_json, write_json
+from mixlaws.files import write_json
 from mixlaws.runs.run import Run, make_run
 from mixlaws.runs.shapes import FEED_FORWARD_FACTOR
 from mixlaws.training.model import LAYER_NORM_EPSILON, NEOX_ROTARY_SHARE, RMS_EPSILON, ROPE_BASE
-from mixlaws.training.states import States
+from mixlaws.training.weights import read_weights
 
 
 def export_model(states: Path, folder: Path, tokenizer: Path | None = None) -> None:
-    """Write the newest state in the folder `states` as a model folder.
+    """Write the weights that a run kept in its folder `states` as a model folder.
 
-    Its weights are those that the losses were measured on: the average if the run has one.
-    Raises DataError when there is no undamaged state.
+    They are those that the losses were measured on: the average if the run has one. Raises
+    DataError when there are none, or when they are damaged.
     """
-    found = States(states, {}).paths()
-    if not found:
-        raise DataError(
-            f"there is no saved state in {states}. Set training.keep_states and train the run again"
-        )
-    record = read_json(found[0].with_suffix(".json"))
-    identity = record["run"]
-    state = States(states, identity).newest()
-    assert state is not None  # damaged states raise
-    run = make_run({"max_epochs": 0.0} | identity)
-    content = torch.load(state, map_location="cpu", weights_only=True)["state_dict"]
-    prefix = "model." if run.averaging_exponent is None else "averaged."
-    weights = {
-        name.removeprefix(prefix): value.float()
-        for name, value in content.items()
-        if name.startswith(prefix)
-    }
-    write_model(weights, run, folder, tokenizer)
+    weights, record = read_weights(states)
+    write_model(weights, make_run({"max_epochs": 0.0} | record["run"]), folder, tokenizer)
 
 
 def write_model(

@@ -14,25 +14,28 @@ from torch.distributed.tensor import DTensor
 from torch.nn import functional
 
 from mixlaws.runs.run import Run
+from mixlaws.training.initial import Initial, Model, make_transformer
 from mixlaws.training.model import (
     MAX_LOGITS,
     REFERENCE_WIDTH,
     Call,
     Kernel,
-    Transformer,
     call,
     fused_loss_and_gradient,
     loss_and_gradient,
     mean_cross_entropy,
 )
+from mixlaws.training.pretrained import Pretrained
 
 
 def parameter_groups(model: nn.Module, run: Run) -> list[dict[str, Any]]:
     """Return AdamW's groups. Hidden rates fall as 1 / width; the embedding's does not.
 
     One base rate then serves all sizes (the maximal-update rule of Yang et al. 2022, table 3). An
-    untied head counts as a hidden matrix.
+    untied head counts as a hidden matrix. A model from elsewhere has one rate, as it is stated.
     """
+    if isinstance(model, Pretrained):
+        return model.groups(run)
     hidden_rate = run.learning_rate * REFERENCE_WIDTH / run.model_width
     groups: dict[str, list[nn.Parameter]] = {"embedding": [], "hidden": [], "gain": []}
     for name, parameter in model.named_parameters():
@@ -49,17 +52,22 @@ def parameter_groups(model: nn.Module, run: Run) -> list[dict[str, Any]]:
 class LanguageModel(pl.LightningModule):
     """A transformer, its optimizer, and the running average of its weights."""
 
-    def __init__(self, run: Run, vocabulary_size: int, *, compiled: bool = False) -> None:
+    def __init__(
+        self,
+        run: Run,
+        vocabulary_size: int,
+        *,
+        compiled: bool = False,
+        initial: Initial | None = None,
+    ) -> None:
         super().__init__()
         self.run = run
-        self.model = Transformer(
-            run.shape,
-            vocabulary_size=vocabulary_size,
-            sequence_length=run.sequence_length,
-            tied=run.tied_embeddings,
-            scale_logits=run.scale_logits,
-        )
-        self.averaged: Transformer | None = None
+        self.model: Model
+        if initial is None:
+            self.model = make_transformer(run, vocabulary_size)
+        else:
+            self.model = initial.make_model(run, vocabulary_size)
+        self.averaged: Model | None = None
         if run.averaging_exponent is not None:
             self.averaged = copy.deepcopy(self.model).requires_grad_(False)
         self.schedule = run.make_schedule()
@@ -86,7 +94,7 @@ class LanguageModel(pl.LightningModule):
         self.hidden = self.model.hidden
 
     @property
-    def measured(self) -> Transformer:
+    def measured(self) -> Model:
         """Return the model whose losses are measured: the average if there is one."""
         return self.model if self.averaged is None else self.averaged
 
@@ -155,7 +163,7 @@ def sum_type(device: torch.device) -> torch.dtype:
     return torch.float32 if device.type == "mps" else torch.float64
 
 
-def measure(model: Transformer, windows: torch.Tensor) -> torch.Tensor:
+def measure(model: Model, windows: torch.Tensor) -> torch.Tensor:
     """Return summed loss in nats and correct next tokens over windows (b, T + 1), as (2,) float64.
 
     Apple's GPUs have no float64; there the sums are float32. Logits exist for one chunk of tokens

@@ -16,6 +16,8 @@ from mixlaws.runs.run import Run
 from mixlaws.training.batches import BatchPlan
 from mixlaws.training.corpus import Corpus
 from mixlaws.training.execution import Execution
+from mixlaws.training.initial import Model
+from mixlaws.training.pretrained import Pretrained
 
 
 @dataclass(frozen=True)
@@ -27,19 +29,38 @@ class Result:
     timing: dict[str, Any]
 
 
-def flops_per_token(run: Run, corpus: Corpus) -> int:
-    """Return the training FLOPs per token, by the convention of mixlaws.runs.shapes."""
-    return run.shape.flops_per_token(
+@dataclass(frozen=True)
+class Counted:
+    """The size of a run's model."""
+
+    num_params: int
+    """N, without embedding and head."""
+    flops_per_token: int
+    """Of training, by the convention of mixlaws.runs.shapes."""
+
+
+def count(run: Run, corpus: Corpus, model: Model) -> Counted:
+    """Return the size of a run's model; that of a model from elsewhere is counted in its weights.
+
+    Its matrices are then N, and the vocabulary head is counted whether it is tied or not.
+    """
+    if isinstance(model, Pretrained):
+        num_params = model.num_non_embedding_params()
+        attention = run.num_layers * run.sequence_length * run.model_width
+        flops = 6 * (num_params + model.head_weight.numel() + attention)
+        return Counted(num_params, flops)
+    flops = run.shape.flops_per_token(
         vocabulary_size=corpus.vocabulary_size, sequence_length=run.sequence_length
     )
+    return Counted(run.shape.num_params, flops)
 
 
-def make_record(run: Run, corpus: Corpus, plan: BatchPlan) -> dict[str, Any]:
+def make_record(run: Run, corpus: Corpus, plan: BatchPlan, counted: Counted) -> dict[str, Any]:
     """Return the content of run.json."""
-    flops = flops_per_token(run, corpus)
+    flops = counted.flops_per_token
     tokens = run.num_steps * run.batch_tokens
     return asdict(run) | {
-        "num_params": run.shape.num_params,
+        "num_params": counted.num_params,
         "flops_per_token": flops,
         "flops": flops * tokens,
         "tokens": tokens,

@@ -18,7 +18,8 @@ def train_run(
 ) -> None:
     """Train one run, or resume it, and write its losses.csv, run.json and timing.json.
 
-    `inputs` are the manifests beside the token files: train_manifests and validation_manifests.
+    `inputs` are the manifests beside the token files (train_manifests and validation_manifests)
+    and, if the run starts from a model, the files of that model: initial.
     `outputs` are losses, record and timing. `settings` are the params and wildcards of the rule:
     size, mixture, seed, shape, proportions, num_steps, settings and options (keys of Run),
     execution (keys of Execution) and checkpoints, the folder of the saved states.
@@ -51,6 +52,7 @@ def _train(
     from mixlaws.training.accelerators import use_accelerator
     from mixlaws.training.corpus import read_corpus
     from mixlaws.training.deadline import end_before_limit
+    from mixlaws.training.initial import read_initial
     from mixlaws.training.loggers import check_logger
     from mixlaws.training.train import trained
 
@@ -61,7 +63,9 @@ def _train(
     end_before_limit()
     corpus = read_corpus(inputs["train_manifests"], inputs["validation_manifests"])
     run = _make_run(inputs["train_manifests"], settings)
-    with trained(run, corpus, checkpoints=settings["checkpoints"], **execution) as result:
+    initial = read_initial(Path(inputs["initial"][0]).parent) if "initial" in inputs else None
+    folder = settings["checkpoints"]
+    with trained(run, corpus, checkpoints=folder, initial=initial, **execution) as result:
         write_table(pd.DataFrame(result.losses), outputs["losses"])
         digest = {"losses_sha256": file_sha256(Path(outputs["losses"]))}
         write_json(result.record | digest, outputs["record"])

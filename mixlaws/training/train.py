@@ -23,6 +23,7 @@ from mixlaws.training.attempt import OutOfMemoryError, Training, fit
 from mixlaws.training.batches import BatchPlan
 from mixlaws.training.corpus import Corpus
 from mixlaws.training.execution import Execution, is_main_process
+from mixlaws.training.initial import Initial
 from mixlaws.training.micro_batch import smaller_micro_batch
 from mixlaws.training.record import Result
 from mixlaws.training.states import States
@@ -36,13 +37,19 @@ def train(run: Run, corpus: Corpus, **options: Any) -> Result:
 
 @contextmanager
 def trained(
-    run: Run, corpus: Corpus, *, checkpoints: str | Path, **settings: Any
+    run: Run,
+    corpus: Corpus,
+    *,
+    checkpoints: str | Path,
+    initial: Initial | None = None,
+    **settings: Any,
 ) -> Iterator[Result]:
     """Train one run to its end, resuming from `checkpoints` if it was interrupted.
 
-    `settings` are those of Execution. The saved states are deleted when the block that writes the
-    result succeeds, unless `keep` is set; until then the folder is locked. Where several processes
-    train the run, only the first one enters the block and the others exit here.
+    `initial` is the model that the run starts from. `settings` are those of Execution. The saved
+    states are deleted when the block that writes the result succeeds; until then the folder is
+    locked. Where several processes train the run, only the first one enters the block and the
+    others exit here.
 
     Raises DataError when the corpus cannot serve the run or a saved state belongs to another run,
     ConfigError when the batch cannot be divided over the processes, and TrainingError when the
@@ -51,17 +58,22 @@ def trained(
     execution = Execution(**settings)
     accelerator = use_accelerator(execution)
     _set_up_torch(execution)
-    run = replace(run, precision=resolve_precision(run.precision, accelerator))
+    run = replace(
+        run,
+        precision=resolve_precision(run.precision, accelerator),
+        initial_weights="" if initial is None else initial.sha256,
+    )
     plan = plan_batches(run, corpus)
     states = States(Path(checkpoints), identity_of(run, corpus), training_versions())
     if not is_main_process(execution):
-        fit(Training(run, corpus, plan, states, None, execution, accelerator))
+        fit(Training(run, corpus, plan, states, None, execution, accelerator, initial))
         raise SystemExit(0)
     with locked(states.folder) as lock:
         states.clean()
-        yield _fit_in_memory(Training(run, corpus, plan, states, lock, execution, accelerator))
-        if not execution.keep:
-            states.clear()
+        yield _fit_in_memory(
+            Training(run, corpus, plan, states, lock, execution, accelerator, initial)
+        )
+        states.clear()
 
 
 def _set_up_torch(execution: Execution) -> None:

@@ -1,13 +1,18 @@
 """The gate at the end of tokenizing: counts that cannot serve what the config plans."""
 
 import copy
+import random
+from dataclasses import replace
 
 import pytest
 import yaml
+from fixture_counts import plant_manifests
 
 from mixlaws.config.complete import read_sections
-from mixlaws.config.counted import Counts, find_problems
+from mixlaws.config.counted import Counts, find_problems, read_counts
+from mixlaws.errors import DataError
 from mixlaws.runs.sweep import list_runs, plan_of_tokens
+from mixlaws.text.accounting import manifest_table
 
 ENOUGH = {"python": 2_000_000, "docs": 2_500_000, "cpp": 1_500_000}
 MEASURED = dict.fromkeys([*ENOUGH, "tests", "rst"], 64 * 128 + 1)
@@ -32,7 +37,7 @@ def problems(demo, counts, **changes):
 
 def find_all(config, counts):
     sections = read_sections(config)
-    return list(find_problems(counts, plan_of_tokens(sections, list_runs(sections).mixtures)))
+    return list(find_problems(counts, plan_of_tokens(sections, list_runs(sections))))
 
 
 def test_counts_that_are_just_enough_pass(demo):
@@ -71,8 +76,8 @@ def test_a_domain_exactly_used_up_passes(demo):
 def test_a_natural_mixture_that_is_uniform_leaves_too_few(demo):
     counts = make_counts(dict.fromkeys(ENOUGH, 3_000_000))
     assert problems(demo, counts, mixtures={"count": 2}) == [
-        "mixtures: the natural mixture is one of the others, so 3 different ones are left, and the "
-        "laws need 4. Raise mixtures.count"
+        "mixtures: some are equal, so 3 different ones are left, and the laws need 4. Raise "
+        "mixtures.count"
     ]
     assert problems(demo, counts, mixtures={"count": 3}) == []
 
@@ -98,3 +103,25 @@ def test_a_lattice_that_would_round_the_optimum_beyond_the_text_is_refused(demo)
     }
     found = problems(demo, make_counts(train), **changes)
     assert "mixtures.lattice: no mixture on the 1/5 lattice is within the limits" in found[-1]
+
+
+def test_a_confirmed_mixture_that_is_only_predicted_needs_its_text(demo):
+    counts = make_counts(ENOUGH | {"cpp": 614_400})
+    mixtures = {"named": {"ours": {"cpp": 0.75, "docs": 0.25}}}
+    assert problems(demo, counts, mixtures=mixtures) == []
+    (found,) = problems(demo, counts, mixtures=mixtures, confirmation={"mixtures": ["ours"]})
+    assert "cpp has 614,400 training tokens, and ours needs 921,600 of them (1.5 epochs)" in found
+
+
+def test_natural_that_is_stated_or_left_out_needs_no_count(demo):
+    config = copy.deepcopy(demo) | {"confirmation": demo["confirmation"] | {"mixtures": []}}
+    config["mixtures"] = demo["mixtures"] | {"train_natural": False}
+    sections = read_sections(config)
+    manifests = plant_manifests(sections.model_dump(), random.Random(0))
+    blind = [replace(each, text_bytes_before_cap=None) for each in manifests]
+    assert read_counts(blind, counts_natural=False).natural is None
+    with pytest.raises(DataError, match="the size of the whole source is unknown for"):
+        read_counts(blind)
+    assert set(manifest_table(blind, list(config["domains"]))["natural_share"]) == {None}
+    plan = plan_of_tokens(sections, list_runs(sections))
+    assert (plan["counts_natural"], plan["predicted"]) == (False, [])

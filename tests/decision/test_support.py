@@ -58,6 +58,7 @@ def decision(*, half_gain=0.02, half_loss=0.05, share=0.2):
         "predicted": {"overall": {"value": 2.5, "lower": 2.5 - half_loss}},
         "baselines": {"uniform": {"gain": wide}, "best_observed": {"gain": gain}},
         "near_optimal": {"share": share},
+        "named": [],
     }
 
 

@@ -36,6 +36,7 @@ from mixlaws.runs.shapes import Shape
 ALWAYS = {
     "tokens_per_domain",
     "training_curves",
+    "signal_to_noise",
     "cost",
     "step_law",
     "predicted_vs_observed",
@@ -232,6 +233,7 @@ def test_costs_are_summed_over_jobs(folder):
     runs_of_all = {"check tokens", "write mixtures", "train proxies", "train confirmation"}
     losses_of_all = {"collect losses", "collect confirmation", "compare confirmation"}
     analysis = {"score laws", "fit laws", "find optimum", "round optimum", "write recipes"}
+    analysis |= {"divide budget"}
     assert set(costs.index) == text | runs_of_all | losses_of_all | analysis
 
 

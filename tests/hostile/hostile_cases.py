@@ -243,7 +243,7 @@ def _(place):
     """The gate before training: more epochs than training.max_epochs."""
     found = plant_manifests(complete_config(whole()), random.Random(0))
     sections = read_sections(whole(training__num_steps=10**7, target__tokens=10**11))
-    plan = plan_of_tokens(sections, list_runs(sections).mixtures)
+    plan = plan_of_tokens(sections, list_runs(sections))
     paths = []
     for manifest in found:
         name = f"{manifest.domain}/{manifest.split}.json"

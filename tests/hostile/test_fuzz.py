@@ -54,7 +54,7 @@ def check(config):
     if isinstance(sections, LossesExperiment):
         stage_settings(sections.model_dump())
     elif isinstance(sections, Experiment) and len(sections.domains) < 9:
-        plan_of_tokens(sections, list_runs(sections).mixtures)
+        plan_of_tokens(sections, list_runs(sections))
     return False
 
 

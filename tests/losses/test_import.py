@@ -23,8 +23,8 @@ from mixlaws.config.complete import complete_config
 from mixlaws.config.losses import READER_NAMES, stage_settings
 from mixlaws.errors import ConfigError, DataError
 from mixlaws.losses.arrays import make_observations
+from mixlaws.losses.counts import parse_count
 from mixlaws.losses.experiment import make_experiment
-from mixlaws.losses.keys import parse_count
 from mixlaws.losses.readers import READERS
 from mixlaws.losses.shares import digits_written, rescaled, sum_tolerance
 from mixlaws.losses.stage import import_losses, read_swarm
@@ -338,7 +338,7 @@ def import_into(folder, files, **changes):
 
 def test_the_record_of_an_import(tmp_path):
     files = write(tmp_path)
-    outputs = import_into(tmp_path, files, natural={"web": 0.9, "code": 0.1})
+    outputs = import_into(tmp_path, files, mixtures={"natural": {"web": 0.9, "code": 0.1}})
     record = json.loads(outputs["imported"].read_text())
     assert (record["num_losses"], record["num_runs"], record["num_mixtures"]) == (72, 12, 4)
     assert record["sizes"] == SIZES
@@ -351,6 +351,21 @@ def test_the_record_of_an_import(tmp_path):
     experiment = make_experiment(swarm, target={}, weights=None)
     assert experiment.baselines == {"natural": [0.9, 0.1]}
     assert experiment.record()["target"] == {"size": "16M", "tokens": 4e4, "num_params": 16_000_000}
+
+
+def test_named_mixtures_are_baselines_whether_config_or_table_names_them(tmp_path):
+    own = {"id": "old", "web": 0.9, "code": 0.1, "kind": "named"}
+    table = pd.concat([mixture_table().assign(kind="sample"), pd.DataFrame([own])])
+    files = write(tmp_path, None, table)
+    named = {"named": {"ours": {"web": 0.6, "code": 0.4}}}
+    outputs = import_into(tmp_path, files, mixtures=named)
+    swarm = Swarm.read(outputs["losses"], outputs["runs"], outputs["mixtures"])
+    experiment = make_experiment(swarm, target={}, weights=None)
+    assert experiment.baselines == {"old": [0.9, 0.1], "ours": [0.6, 0.4]}
+    assert experiment.named == ("old", "ours")
+    assert set(experiment.observations.mixture) == set(SHARES)
+    with pytest.raises(ConfigError, match=r"has a already. Rename that mixture, or do not state a"):
+        import_into(tmp_path, files, mixtures={"named": {"a": {"web": 1.0}}})
 
 
 def test_one_point_says_what_it_cannot_tell(tmp_path):
@@ -370,14 +385,15 @@ def test_names_in_the_config_that_no_table_has(tmp_path):
         import_into(
             tmp_path,
             write(tmp_path),
-            natural={"web": 0.5, "maths": 0.5},
+            mixtures={"natural": {"web": 0.5, "maths": 0.5}, "named": {"ours": {"c++": 1.0}}},
             available_tokens={"books": 5},
             validation={"weights": {"news": 1.0}},
         )
     assert str(error.value) == (
         "the config names domains that the tables do not have:\n"
         "  - validation.weights: news. The validation domains are web, code\n"
-        "  - natural: maths. The domains are web, code\n"
+        "  - mixtures.natural: maths. The domains are web, code\n"
+        "  - mixtures.named.ours: c++. The domains are web, code\n"
         "  - available_tokens: books. The domains are web, code"
     )
 
@@ -426,14 +442,14 @@ def test_contradictions_in_the_config(tmp_path):
             {
                 "experiment": "own",
                 "losses": {"files": files, "drop": ["spike"], "accept": ["spike"]},
-                "natural": {"web": 0.5},
+                "mixtures": {"natural": {"web": 0.5}},
                 "optimum": {"prior": {"mixture": "natural", "strength": 1}},
                 "validation": {"weights": {"web": 0.5}},
             }
         )
     assert str(error.value) == (
         "the config has 3 problems:\n"
-        "  - natural: must sum to 1, found 0.5\n"
+        "  - mixtures.natural: must sum to 1, found 0.5\n"
         "  - losses.accept: must not repeat losses.drop, found spike in both\n"
         "  - validation.weights: must sum to 1, found 0.5"
     )

@@ -22,6 +22,8 @@ paper: Data Mixing Laws (arXiv:2403.16952), from its published losses
   loss of the optimised mixture  2.680 predicted (90 % interval of one run 2.646 to 2.712), \
 2.679 observed
   gain of the optimised mixture  +0.018 predicted (-0.020 to +0.041), +0.035 observed
+  size and tokens                491M (90 % interval 271M to 977M) parameters, 172B (90 % interval \
+86.5B to 314B) tokens for 5.07e+20 FLOPs on mix-018
   cost                           nothing was trained
   every number                   results/paper/paper_verdicts.csv
   page                           results/paper/report.html"""
@@ -51,7 +53,15 @@ def test_the_answer(config, tmp_path, monkeypatch):
     gain = {"value": 0.018, "one_run": [-0.02, 0.041]}
     record = {"level": 0.9, "baselines": baselines, "gain": gain}
     write_json(record, folder / "redpajama" / "optimum.json")
+    best = {
+        "num_params": {"value": 4.91e8, "lower": 2.71e8, "upper": 9.77e8},
+        "tokens": {"value": 1.72e11, "lower": 8.65e10, "upper": 3.14e11},
+    }
+    budget = {"flops": 5.069e20, "mixture": "mix-018", "level": 0.9, "reason": ""}
+    write_json(budget | {"optimum": best}, folder / "redpajama" / "budget.json")
     assert summarise_published(folder, config) == ANSWER
+    del config["compute_budget"]
+    assert "size and tokens" not in summarise_published(folder, config)
 
 
 def test_without_results_it_says_so(config, tmp_path):

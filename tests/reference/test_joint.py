@@ -9,6 +9,8 @@ from mixlaws.laws.pipelines import Joint
 from mixlaws.losses.arrays import make_observations
 from mixlaws.scoring.joint_folds import FoldScore, choose_joint
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def study(published):
@@ -63,7 +65,6 @@ def test_folds_keep_the_schedule_and_hold_out_mixtures(chosen):
     assert sum(s.fold.startswith("held-out") for s in scores if s.option == "on") == 4
 
 
-@pytest.mark.slow
 def test_folds_cut_the_early_part_of_the_five_domain_runs(five_domains):
     weights = weights_of(five_domains)
     choice, scores = choose_joint(make_observations(five_domains), weights=weights)

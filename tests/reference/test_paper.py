@@ -118,7 +118,8 @@ def test_critical_proportion(published):
     last = table[table["step"] == 10_000].set_index("procedure")
     assert 0.286 <= last.loc["paper", "value"] <= 0.287
     ours = last.loc["ours"]
-    assert 0.275 <= ours["lower"] < ours["value"] < ours["upper"] <= 0.290
+    # The run that the paper made to verify its number; the noise of the base's loss is in it.
+    assert 0.27 <= ours["lower"] < ours["value"] < 73 / 256 < ours["upper"] <= 0.290
     assert ours["value"] == pytest.approx(0.2831, abs=5e-4)
     errors = forgetting.held_out_errors(study, FIGURES["continual"])
     assert abs(errors["original"]) < 1e-3

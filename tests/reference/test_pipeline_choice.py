@@ -12,6 +12,8 @@ import calibration
 from mixlaws.scoring.distance_folds import FoldPredictions
 from mixlaws.scoring.pipeline_choice import choose_pipeline
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module", params=["5mix", "redpajama"])
 def swarm(request, published):

@@ -22,8 +22,8 @@ from mixlaws.report.page import write_report
 from mixlaws.results import Results
 
 LEVEL = 0.9
-ELSEWHERE = {"law_over_tokens", "law_over_sizes", "slopes"}
-"""Figures of the joint laws and of the log-log lines, which do not decide in these tests."""
+ELSEWHERE = {"law_over_tokens", "law_over_sizes", "slopes", "isoflop"}
+"""Figures of the joint laws, of the log-log lines and of a compute budget: not in these tests."""
 
 
 @pytest.fixture(scope="module")
@@ -96,7 +96,7 @@ def test_the_page_needs_nothing_else(page):
     ids = re.findall(r'\bid="([^"]+)"', page)
     assert len(ids) == len(set(ids))
     assert set(re.findall(r'href="#([^"]+)"', page)) <= set(ids)
-    assert page.count("<figure") == page.count("<figcaption") == 11
+    assert page.count("<figure") == page.count("<figcaption") == 12
     assert page.count("<table>") == page.count("<caption>")
 
 
@@ -167,7 +167,7 @@ def test_losses_that_others_measured_have_a_page(tmp_path, write_results):
     assert "the uniform mixture" not in words
     assert "bits per byte" not in words
     drawn = {figure["name"] for figure in Results(tmp_path).figures.index()}
-    absent = {"tokens_per_domain", "cost", "confirmation"}
+    absent = {"tokens_per_domain", "cost", "confirmation", "signal_to_noise"}
     assert drawn == {spec.name for spec in FIGURES} - absent - ELSEWHERE
 
 

@@ -28,6 +28,11 @@ def optimum():
         "natural": ("natural", interval(0.15, 0.06, 0.24)),
         "uniform": ("uniform", interval(0.074, -0.017, 0.165)),
     }
+    saved = {
+        "best_observed": None,
+        "natural": interval(0.31, 0.12, 0.46),
+        "uniform": interval(0.164, -0.05, 0.33),
+    }
     return {
         "target": {"size": "7K", "num_params": 6912, "tokens": 30_720},
         "level": 0.9,
@@ -35,7 +40,10 @@ def optimum():
         "predicted": {"overall": interval(3.656, 3.583, 3.728)},
         "support": {"recommends": True, "states_loss": True, "reason": "", "loss_reason": ""},
         "near_optimal": {"ranges": {domain: [0.0, 1.0] for domain in shares}},
-        "baselines": {name: {"mixture": m, "gain": gain} for name, (m, gain) in gains.items()},
+        "baselines": {
+            name: {"mixture": m, "gain": gain, "saved_tokens": saved[name]}
+            for name, (m, gain) in gains.items()
+        },
     }
 
 
@@ -68,6 +76,9 @@ def results(tmp_path, monkeypatch):
     write_json(confirmation(), folder / "confirmation.json")
     mixtures = {"id": ["mix-001", "uniform", "natural"], "kind": ["sample", *2 * ["baseline"]]}
     write_table(pd.DataFrame(mixtures), folder / "mixtures.csv")
+    losses = {"size": "3K", "mixture": ["mix-001", "uniform"], "seed": 0, "tokens": 10_240}
+    losses |= {"validation_domain": "docs", "loss": 4.0}
+    write_table(pd.DataFrame(losses), folder / "losses.parquet")
     seconds = {"device_seconds_of_all_attempts": 900.0}
     for name, (base, mixtures) in {
         "runs": ("runs/3K", ["mix-001", "uniform"]),
@@ -88,9 +99,12 @@ smoke: the mixture for a model of 6.91K parameters trained on 30.7K tokens
   gain over uniform                  +0.074 (-0.017 to +0.165) predicted, +0.094 observed
   gain over natural                  +0.150 (+0.060 to +0.240) predicted, +0.147 observed
   gain over best observed (mix-001)  +0.004 (-0.010 to +0.020) predicted
+  fewer tokens                       16 % (-5 % to 33 %) to the loss of uniform, \
+31 % (12 % to 46 %) to the loss of natural
   verdict                            confirmed: the gain over uniform and natural is beyond \
 twice the noise between seeds (0.048 nats)
   cost                               1.00 device-hours and 4.80e+12 FLOPs for 4 training runs
+  cost of the proxies                29.6 % of one run of the target, in FLOPs
   page                               results/smoke/report.html"""
 
 
@@ -173,8 +187,38 @@ def test_a_target_that_is_too_far_gets_no_recommendation_and_no_loss(results, co
         "loss No loss is stated: the target is too far",
         "verdict no recommendation: The interval excludes nothing.",
         "cost 0.50 device-hours and 2.40e+12 FLOPs for 2 training runs",
+        "cost of the proxies 29.6 % of one run of the target, in FLOPs",
         "page results/smoke/report.html",
     ]
+
+
+def line_of(results, config, label):
+    (line,) = (x for x in summarise(results, config).splitlines() if x.startswith(f"  {label}  "))
+    return line.removeprefix(f"  {label}").strip()
+
+
+def test_the_price_of_the_runs(results, config):
+    config["plan"]["price_per_device_hour"] = 2.5
+    assert line_of(results, config, "cost") == (
+        "1.00 device-hours (price 2.50) and 4.80e+12 FLOPs for 4 training runs"
+    )
+
+
+def test_the_best_size_and_tokens_have_a_line(results, config):
+    estimates = {
+        "num_params": interval(4.9e8, 2.7e8, 9.8e8),
+        "tokens": interval(1.7e11, 8.6e10, 3.1e11),
+    }
+    record = {"flops": 5.07e20, "mixture": "natural", "level": 0.9, "reason": ""}
+    write_json(record | {"optimum": estimates}, results / "budget.json")
+    assert line_of(results, config, "size and tokens") == (
+        "490M (90 % interval 270M to 980M) parameters, 170B (90 % interval 86B to 310B) tokens "
+        "for 5.07e+20 FLOPs on natural"
+    )
+    write_json(record | {"reason": "It has 2 sizes."}, results / "budget.json")
+    assert line_of(results, config, "size and tokens") == (
+        "no answer for 5.07e+20 FLOPs: It has 2 sizes."
+    )
 
 
 def test_runs_that_others_trained_have_no_cost(results, config):
@@ -183,7 +227,7 @@ def test_runs_that_others_trained_have_no_cost(results, config):
     for name in ("runs.csv", "confirmation_runs.csv"):
         table = pd.read_csv(results / name).drop(columns="flops")
         write_table(table, results / name)
-    assert summarise(results, config).splitlines()[-2].split(maxsplit=1)[1] == (
+    assert summarise(results, config).splitlines()[-3].split(maxsplit=1)[1] == (
         "not recorded for 4 training runs"
     )
 

@@ -1,5 +1,6 @@
 """The cosine schedule: rates, effective tokens, annealing depth."""
 
+import numpy as np
 import pytest
 
 from mixlaws.errors import ConfigError
@@ -52,3 +53,14 @@ def test_a_constant_rate_is_the_laws_plain_case():
     assert annealing.tolist() == [0, 0]
     assert Constant(30).rate([15, 30, 600]).tolist() == [0.5, 1, 1]
     assert Constant(0).rate([1]).tolist() == [1]
+
+
+@pytest.mark.parametrize("kind", ["constant", "wsd", "cosine"])
+def test_a_continued_run_warms_up_again_from_the_rate_of_its_base(kind):
+    settings = {"schedule": kind, "warmup_steps": 10, "schedule_horizon": None}
+    settings |= {"final_rate": 0.1, "decay_share": 0.2}
+    plain = make_schedule(settings, 100).rate(np.arange(1, 101))
+    again = make_schedule(settings | {"initial_rate": 0.3}, 100).rate(np.arange(1, 101))
+    np.testing.assert_allclose(again[:10], 0.3 + 0.7 * np.arange(1, 11) / 10)
+    np.testing.assert_array_equal(again[10:], plain[10:])
+    assert make_schedule(settings | {"initial_rate": 0.0}, 100) == make_schedule(settings, 100)

@@ -6,6 +6,7 @@ import pytest
 import yaml
 
 from mixlaws.config.complete import read_sections
+from mixlaws.mixtures.lattice import Mixture
 from mixlaws.results import Results
 from mixlaws.runs.sweep import CONFIRMATION, PROXY, PlannedRun, list_runs
 
@@ -53,3 +54,55 @@ def test_the_config_decides_all_proportions_but_those_of_natural_and_the_optimum
     trained = {run.mixture for run in sweep.runs}
     assert trained - sweep.proportions.keys() == {"natural", "optimum"}
     assert sweep.proportions["uniform"] == dict.fromkeys(demo.domains, 1 / 3)
+
+
+def changed(demo, **mixtures):
+    known = demo.model_dump()
+    known["mixtures"] |= mixtures
+    return read_sections(known)
+
+
+def test_named_mixtures_are_predicted_and_trained_only_if_asked(demo):
+    named = {"ours": {"python": 0.25, "docs": 0.75}, "theirs": {"cpp": 1.0}}
+    before = list_runs(demo)
+    sweep = list_runs(changed(demo, named=named))
+    assert sweep.runs == before.runs
+    assert [(m.id, m.kind) for m in sweep.predicted] == [("ours", "named"), ("theirs", "named")]
+    assert sweep.proportions["ours"] == {"python": 0.25, "docs": 0.75, "cpp": 0.0}
+    trained = list_runs(changed(demo, named=named, train_named=["theirs"]))
+    assert [m.id for m in trained.predicted] == ["ours"]
+    added = [run for run in trained.runs if run not in before.runs]
+    assert {(run.role, run.kind, run.mixture) for run in added} == {(PROXY, "named", "theirs")}
+    assert len(added) == len(demo.training.sizes) * len(demo.training.seeds)
+
+
+def test_a_confirmation_trains_a_named_mixture(demo):
+    known = demo.model_dump()
+    known["mixtures"]["named"] = {"ours": {"python": 0.25, "docs": 0.75}}
+    known["confirmation"]["mixtures"] = ["ours"]
+    runs = list_runs(read_sections(known)).confirmations
+    seeds = known["confirmation"]["seeds"]
+    assert [(run.mixture, run.kind) for run in runs if run.seed == seeds[0]] == [
+        ("optimum", "optimum"),
+        ("ours", "named"),
+    ]
+
+
+def test_natural_is_stated_or_left_out(demo):
+    shares = {"python": 0.5, "docs": 0.25, "cpp": 0.25}
+    stated = list_runs(changed(demo, natural=shares))
+    assert {run.mixture for run in stated.runs} == {run.mixture for run in list_runs(demo).runs}
+    assert stated.mixtures[-1] == Mixture("natural", "baseline", shares)
+    predicted = list_runs(without_confirmed(demo, natural=shares, train_natural=False))
+    assert predicted.predicted == (Mixture("natural", "baseline", shares),)
+    out = list_runs(without_confirmed(demo, train_natural=False))
+    for sweep in (predicted, out):
+        assert "natural" not in {run.mixture for run in sweep.runs}
+    assert "natural" not in out.proportions
+
+
+def without_confirmed(demo, **mixtures):
+    known = demo.model_dump()
+    known["mixtures"] |= mixtures
+    known["confirmation"]["mixtures"] = ["uniform"]
+    return read_sections(known)

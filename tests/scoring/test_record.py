@@ -17,7 +17,7 @@ from mixlaws.scoring.record import rank_record
 def test_the_scale_at_which_ranks_were_checked_stands_beside_the_target() -> None:
     runs = planted_observations(num_mixtures=6)
     columns = Columns(runs.validation_domains, np.full(4, 0.25))
-    experiment = Experiment(runs, ("mix-005",), {}, columns, Target(4e8, 4e8, 8e8, 8e8), {}, {})
+    experiment = Experiment(runs, ("mix-005",), {}, (), columns, Target(4e8, 4e8, 8e8, 8e8), {}, {})
     table = last_losses(experiment.fitted, "L")
     order = np.argsort(np.argsort(table.losses.mean(axis=1)))
     predicted = np.repeat(order[:, None].astype(float), 4, axis=1)

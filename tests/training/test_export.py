@@ -41,7 +41,7 @@ def test_logits_are_equal_in_every_layout(tmp_path, layout, tied, scaled):
 
 def test_a_finished_proxy_is_exported_with_the_weights_that_were_measured(tmp_path):
     corpus = make_corpus()
-    result = train(RUN, corpus, checkpoints=tmp_path / "run", every_seconds=0, keep=True)
+    result = train(RUN, corpus, checkpoints=tmp_path / "run", keep_weights=True)
     export_model(tmp_path / "run", tmp_path / "model")
     windows = torch.from_numpy(corpus.validation["a"].tokens[:400].astype("int64"))
     starts = torch.linspace(0, 23, 8).round().long()[:, None] * 16
@@ -53,5 +53,5 @@ def test_a_finished_proxy_is_exported_with_the_weights_that_were_measured(tmp_pa
 
 
 def test_a_run_without_a_kept_state_is_named(tmp_path):
-    with pytest.raises(DataError, match=r"there is no saved state in .* training.keep_states"):
+    with pytest.raises(DataError, match=r"there are no weights in .* training.keep_weights"):
         export_model(tmp_path, tmp_path / "model")

@@ -238,10 +238,11 @@ def test_states_are_kept_until_the_results_are_written(tmp_path):
     assert again.timing["first_step"] == 40
     assert len(again.losses) == 8
     assert states.paths() == []
-    train(RUN, make_corpus(), checkpoints=tmp_path, keep=True, **OFTEN)
-    assert [path.name for path in states.paths()] == [
-        "step-000000040.ckpt",
-        "step-000000039.ckpt",
+    train(RUN, make_corpus(), checkpoints=tmp_path, keep_weights=True, **OFTEN)
+    assert states.paths() == []
+    assert sorted(path.name for path in tmp_path.glob("weights.*")) == [
+        "weights.json",
+        "weights.safetensors",
     ]
 
 

@@ -31,7 +31,8 @@ def conda_pins(name):
 def project_pins():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     extras = project["optional-dependencies"]
-    return pins([*project["dependencies"], *extras["workflow"], *extras["train"]])
+    named = [extras[name] for name in ("workflow", "train", "pretrained")]
+    return pins([*project["dependencies"], *(text for extra in named for text in extra)])
 
 
 @pytest.mark.parametrize("name", ["train.yaml", "analysis.yaml"])

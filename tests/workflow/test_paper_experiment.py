@@ -56,7 +56,7 @@ def test_verdicts(paper):
 @pytest.mark.slow
 def test_the_page_shows_every_figure_and_the_summary(paper):
     page = (paper.folder / "results/paper/report.html").read_text()
-    assert page.count("<figure") == 14
+    assert page.count("<figure") == 15
     assert "76 of 88 published numbers reproduce." in page
     for title in ("What reproduces", "What does not", "What is better now"):
         assert title in page

@@ -160,7 +160,7 @@ def test_every_shipped_experiment_plans(fresh, path):
     [
         (("checkpoint_every_seconds: 0", "checkpoint_every_seconds: 30"), {}),
         (("training:\n", "training:\n  devices: 2\n  strategy: ddp\n"), {}),
-        (("training:\n", "training:\n  accelerator: cpu\n  keep_states: true\n"), {}),
+        (("training:\n", "training:\n  accelerator: cpu\n  keep_weights: true\n"), {}),
         (
             ("training:\n", "training:\n  learning_rate: 0.001\n"),
             {"train_proxy": 2 * NUM_MIXTURES, "train_confirmation": 2},

@@ -48,9 +48,10 @@ TEXT_OPTIONS = {
     domain: {key: value for key, value in source.items() if key != "available_tokens"}
     for domain, source in SOURCES.items()
 }
-# Every run, and the proportions by mixture id. Those of natural come from the text, inside the job.
+# Every run, and the proportions by mixture id. If natural is not stated, they come from the text,
+# inside the job.
 SWEEP = list_runs(SECTIONS)
-PROPORTIONS = SWEEP.proportions | {NATURAL: NATURAL}
+PROPORTIONS = {NATURAL: NATURAL} | SWEEP.proportions
 PLANNED = SWEEP.keys()
 TRAINING = config["training"]
 SETTINGS = {key: TRAINING[key] for key in TRAINING_KEYS} | {
@@ -65,7 +66,7 @@ LATTICE = config["mixtures"]["lattice"]
 ACCOUNTING = "results/{experiment}/accounting.csv"
 
 MEASURED_FACTOR = measured_factor(SECTIONS)
-TOKEN_PLAN = plan_of_tokens(SECTIONS, SWEEP.mixtures)
+TOKEN_PLAN = plan_of_tokens(SECTIONS, SWEEP)
 
 
 wildcard_constraints:
@@ -290,4 +291,6 @@ def report_inputs(wildcards):
     names += ["laws/law.json", "laws/targets.json", "laws/replicates.parquet"]
     if CONFIRMED:
         names += ["confirmation.parquet", "confirmation_runs.csv", "confirmation.json"]
+    if "compute_budget" in config:
+        names += ["budget.json", "laws/isoflop.csv"]
     return [f"results/{wildcards.experiment}/{name}" for name in names]

@@ -37,6 +37,38 @@ rule find_optimum:
         "../scripts/find_optimum.py"
 
 
+rule divide_budget:
+    input:
+        losses="results/{experiment}/losses.parquet",
+        runs="results/{experiment}/runs.csv",
+        mixtures="results/{experiment}/mixtures.csv",
+        choice="results/{experiment}/laws/choice.json",
+        law="results/{experiment}/laws/law.json",
+        replicates="results/{experiment}/laws/replicates.parquet",
+        accounting=ACCOUNTING,
+    output:
+        budget="results/{experiment}/budget.json",
+        isoflop="results/{experiment}/laws/isoflop.csv",
+    log:
+        "results/{experiment}/logs/divide_budget.log",
+    localrule: True
+    conda:
+        "../../envs/analysis.yaml"
+    params:
+        target=TARGET,
+        planned=PLANNED,
+        weights=config["validation"]["weights"],
+        optimum=config["optimum"],
+        available_tokens=AVAILABLE_TOKENS,
+        measured_factor=MEASURED_FACTOR,
+        uncertainty=config["uncertainty"],
+        seed=config["seed"],
+        compute_budget=config.get("compute_budget"),
+        source=source_of("divide_budget"),
+    script:
+        "../scripts/divide_budget.py"
+
+
 # The only checkpoint: the proportions of the confirmation come from its output. The output changes
 # less often than the optimum, so a new law retrains the target only if the rounded mixture changes.
 checkpoint round_optimum:
@@ -80,6 +112,7 @@ rule write_recipes:
     input:
         optimum="results/{experiment}/optimum.json",
         mixture="results/{experiment}/target_mixture.json",
+        accounting=ACCOUNTING,
     output:
         directory("results/{experiment}/recipes"),
     log:
@@ -88,6 +121,7 @@ rule write_recipes:
     conda:
         "../../envs/analysis.yaml"
     params:
+        tokens_per_document=config["recipes"]["tokens_per_document"],
         source=source_of("write_recipes"),
     script:
         "../scripts/write_recipes.py"

@@ -40,6 +40,8 @@ def report_inputs(wildcards):
     names += [f"laws/{name}_law.csv" for name in ("step", "size", "mixing")]
     names += ["laws/scores.csv", "laws/predictions.csv", "laws/choice.json"]
     names += ["laws/surface.csv", "laws/interaction.csv"]
+    if "compute_budget" in config:
+        names += ["budget.json", "laws/isoflop.csv"]
     return [f"results/{wildcards.experiment}/{name}" for name in names]
 
 

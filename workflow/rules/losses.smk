@@ -7,6 +7,7 @@ rule collect_losses:
         records=run_files("run.json"),
         timings=run_files("timing.json"),
     output:
+        **initial_losses(),
         losses="results/{experiment}/losses.parquet",
         runs="results/{experiment}/runs.csv",
     log:

@@ -29,6 +29,10 @@ onsuccess:
     if any(PAGE in job.output for job in workflow.dag.finished_jobs):
         if "published" in config:
             from mixlaws.paper.summary import summarise_published as summarise
+        elif "continual" in config:
+            from mixlaws.report.continual_page import (
+                summarise_continual as summarise,
+            )
         else:
             from mixlaws.report.summary import summarise
         print(summarise(Path(PAGE).parent, config), flush=True)

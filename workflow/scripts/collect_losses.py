@@ -14,7 +14,6 @@ collect_losses(
     snakemake.input.losses,
     snakemake.input.records,
     snakemake.input.timings,
+    dict(snakemake.output),
     planned=snakemake.params.planned,
-    to_losses=snakemake.output.losses,
-    to_runs=snakemake.output.runs,
 )

@@ -1,4 +1,4 @@
-"""Write the mixture in the formats that trainers read."""
+"""Write the optimum and every named mixture in the formats that trainers read."""
 
 from typing import TYPE_CHECKING
 
@@ -14,4 +14,6 @@ write_recipes(
     mixture=snakemake.input.mixture,
     optimum=snakemake.input.optimum,
     folder=snakemake.output[0],
+    tokens_per_document=snakemake.params.tokens_per_document,
+    accounting=snakemake.input.get("accounting"),
 )

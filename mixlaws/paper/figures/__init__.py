@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from mixlaws.figures.spec import draw_all
-from mixlaws.paper.figures import choice, continual, fragility, mixing, power_laws, target
+from mixlaws.paper.figures import budget, choice, continual, fragility, mixing, power_laws, target
 from mixlaws.paper.results import PaperResults
 
 FIGURES = (
@@ -23,6 +23,7 @@ FIGURES = (
     fragility.SHARING,
     choice.OPTIMUM,
     choice.RANKINGS,
+    budget.ISOFLOP,
     continual.CRITICAL_PROPORTION,
     continual.CONTINUAL_CURVES,
 )

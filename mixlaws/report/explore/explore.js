@@ -341,8 +341,9 @@ const startExplorer = () => {
     fill(element("set"), { "": [["", "your mixture"]], Compared: named("compared"), Trained: named("trained") }, "optimum");
     fill(element("against"), { "": named("compared") }, "optimum");
     element("set").addEventListener("change", () => { if (element("set").value) setMixture(element("set").value); });
-    for (const [name, words] of [["optimum", "Optimum"], ["uniform", "Uniform"], ["natural", "Natural"], ["best_observed", "Best observed"]]) {
-      if (byName.has(name)) element("presets").append(make("button", { type: "button", on: { click: () => setMixture(name) } }, words));
+    const presets = { optimum: "Optimum", uniform: "Uniform", natural: "Natural", best_observed: "Best observed" };
+    for (const [name] of named("compared")) {
+      element("presets").append(make("button", { type: "button", on: { click: () => setMixture(name) } }, presets[name] ?? name));
     }
     const domains = data.domains.map((domain, j) => [String(j), domain]);
     const largest = data.domains.map((_, j) => j).sort((p, q) => state.shares[q] - state.shares[p]);

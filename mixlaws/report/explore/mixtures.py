@@ -9,7 +9,7 @@ import pandas as pd
 
 from mixlaws.mixtures.lattice import OPTIMUM
 from mixlaws.report.data import PageData
-from mixlaws.results import BASELINE, BEST_OBSERVED
+from mixlaws.results import BEST_OBSERVED
 
 UNIFORM = "uniform"
 
@@ -24,7 +24,7 @@ def mixture_records(found: PageData, domains: Sequence[str]) -> list[dict[str, A
     mixtures = [_record(name, labels.get(name, name), "compared", shares, domains)
                 for name, shares in named.items()]  # fmt: skip
     trained = found.results.mixtures
-    static = trained[~trained["id"].duplicated(keep=False) & (trained["kind"] != BASELINE)]
+    static = trained[~trained["id"].duplicated(keep=False) & ~trained["id"].isin(list(named))]
     for row in static.to_dict("records"):
         shares = {domain: row[f"r_{domain}"] for domain in domains}
         mixtures.append(_record(row["id"], str(row["id"]), "trained", shares, domains))

@@ -45,6 +45,11 @@ BESIDE = [
     "results/{experiment}/redpajama/joint_predictions.csv",
     "results/{experiment}/redpajama/optimum.json",
 ]
+if "compute_budget" in config:
+    BESIDE += [
+        "results/{experiment}/redpajama/budget.json",
+        "results/{experiment}/redpajama/isoflop.csv",
+    ]
 
 
 wildcard_constraints:

@@ -56,3 +56,28 @@ rule bound_target:
         source=source_of("bound_target"),
     script:
         "../../scripts/bound_target.py"
+
+
+rule divide_published:
+    input:
+        study_files("redpajama"),
+        choice="results/{experiment}/redpajama/joint_choice.json",
+    output:
+        budget="results/{experiment}/redpajama/budget.json",
+        isoflop="results/{experiment}/redpajama/isoflop.csv",
+    log:
+        "results/{experiment}/logs/divide_published.log",
+    localrule: True
+    conda:
+        "../../../envs/analysis.yaml"
+    params:
+        results=published_results,
+        config={
+            "compute_budget": config.get("compute_budget"),
+            "uncertainty": config["uncertainty"],
+            "seed": config["seed"],
+            "published": {"figures": {"extrapolation": FIGURES["extrapolation"]}},
+        },
+        source=source_of("divide_published"),
+    script:
+        "../../scripts/divide_published.py"
