@@ -29,8 +29,8 @@ def collect_losses(
 
     `outputs` are losses, runs and, for runs that started from a model, initial: losses at step 0
     are those of that model and lie on no curve of the run. `planned` holds the size, mixture and
-    seed of each run in the sweep. Raises DataError if a loss file changed after its run, if the runs saw
-    different text, or if the records or the losses are of other runs than the planned ones.
+    seed of each run in the sweep. Raises DataError if a loss file changed after its run, if the
+    runs saw different text, or if the records or the losses are of other runs than the planned.
     """
     verify_losses(losses, records)
     runs, table = join_runs(records, timings), join_losses(losses)

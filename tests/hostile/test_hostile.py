@@ -86,8 +86,9 @@ CONFIGS = {
     ),
     "one": (whole(domains={"docs": DOCS}), "domains: must have at least 2 entries, found 1"),
     "rows": (OWN, "losses.csv: there is no row below the header. Add the losses"),
-    "empty": ("# nothing but a comment\n", "domains: missing"),
-    "damaged": ("experiment: a\nseed: {\n", "not valid YAML"),
+    "empty": (whole(domains=None), "domains: must be keys with values, found null"),
+    # Snakemake reads the file before the workflow does, and says so itself.
+    "damaged": ("experiment: a\nseed: {\n", "Config file is not valid JSON or YAML"),
     "numbers": (whole(target__tokens=10**40), "target.tokens: must be at most 9,223,372,036,854"),
 }
 
