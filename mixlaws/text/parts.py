@@ -52,7 +52,10 @@ class Part:
     def stamped(self, stamps: Sequence[Sequence[int] | None]) -> Part:
         """Return the part with the stamps that `stamps` described."""
         pairs = zip(self.files, stamps, strict=True)
-        files = (replace(file, stamp=each and (each[0], each[1])) for file, each in pairs)
+        files = (
+            replace(file, stamp=None if each is None else (each[0], each[1]))
+            for file, each in pairs
+        )
         return replace(self, files=tuple(files))
 
 

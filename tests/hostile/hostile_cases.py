@@ -465,7 +465,7 @@ def _(place):
 def _(place):
     def halve(done):
         path = done / "optimum.json"
-        path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+        path.write_bytes(path.read_bytes()[:20])
 
     return _page(place, halve)
 

@@ -9,9 +9,9 @@ from config_draws import draw_config
 from config_probes import place, probes
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
-from own_tables import long_table, mixture_table, options, wide_table
+from own_tables import long_table, mixture_table, wide_table
 
-from mixlaws.config.complete import read_sections
+from mixlaws.config.complete import complete_config, read_sections
 from mixlaws.config.experiment import Experiment
 from mixlaws.config.losses import LossesExperiment, stage_settings
 from mixlaws.config.published import PublishedExperiment
@@ -156,10 +156,9 @@ def check_import(folder, drawn):
         paths["losses"] = f"{folder}/logs/{{mixture}}/metrics.csv"
     names = ("losses", "runs", "mixtures", "dropped", "imported")
     outputs = {name: folder / f"{name}-out.csv" for name in names}
-    empty = {"weights": None, "natural": None, "optimum": {"groups": {}, "limits": {}}}
+    config = complete_config({"experiment": "own", "losses": {"files": paths, **chosen}})
     try:
-        found = {"losses": options(paths, **chosen), "available_tokens": {}} | empty
-        import_losses(outputs, found)
+        import_losses(outputs, stage_settings(config)["import"])
     except UserError:
         return
 

@@ -5,12 +5,14 @@ import os
 from collections import Counter
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from text_workplace import texts_of, write_lines
 
 from mixlaws.errors import ConfigError, DataError
+from mixlaws.tables import write_table
 from mixlaws.text.checks import check_domain
 from mixlaws.text.cleaning import clean_problem
 from mixlaws.text.division import plan_parts
@@ -667,6 +669,9 @@ def test_documents_files_have_ids_and_signatures(read, tmp_path):
 def test_a_file_that_is_no_documents_file(tmp_path):
     path = tmp_path / "a.parquet"
     pq.write_table(pa.table({"id": ["x"]}), path)
+    with pytest.raises(DataError, match=r"its footer has no checksum, so .* Delete it and"):
+        read_record(path)
+    write_table(pd.DataFrame({"id": ["x"]}), path)
     with pytest.raises(DataError, match=r"has no record mixlaws\.record: this .* Delete it and"):
         read_record(path)
     path.write_bytes(path.read_bytes()[:-3])
