@@ -73,7 +73,8 @@ def test_an_edit_of_the_solver_concerns_what_fits(edited):
 
 
 def test_an_edit_of_a_template_concerns_the_page(edited):
-    assert edited("page.html.j2") == {"write_report", "write_published_report"}
+    pages = {"write_report", "write_published_report", "write_continual_report"}
+    assert edited("page.html.j2") == pages
 
 
 def test_an_edit_of_a_helper_concerns_all_that_reach_it(edited):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator
 
 from mixlaws.config.decision import Prior, StatedMixtures
 from mixlaws.config.section import Problem
@@ -15,7 +15,7 @@ _TAKEN = (UNIFORM, NATURAL, OPTIMUM, BEST_OBSERVED)
 _NUMBERED = re.compile(r"(mix|held)-\d+")
 
 
-def stated_shares(mixtures: StatedMixtures) -> dict[str, Mapping[str, float]]:
+def stated_shares(mixtures: StatedMixtures) -> dict[str, dict[str, float]]:
     """Return the shares of every stated mixture by its key in the config."""
     natural = {} if mixtures.natural is None else {"mixtures.natural": mixtures.natural}
     named = {f"mixtures.named.{name}": shares for name, shares in mixtures.named.items()}

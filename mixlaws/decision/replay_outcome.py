@@ -60,11 +60,11 @@ def _read(
     shares = original_shares(mixtures, replay)
     runs = read_runs(inputs["runs"])
     num_params = {str(s): float(n) for s, n in runs.groupby("size")["num_params"].first().items()}
-    tables = []
-    for name in ("losses", "initial"):
-        table = read_losses(inputs[name])
-        tables.append(table.assign(share=table["mixture"].map(shares)))
-    return replay, make_points(*tables, num_params, replay), *tables
+    losses, initial = (
+        table.assign(share=table["mixture"].map(shares))
+        for table in (read_losses(inputs["losses"]), read_losses(inputs["initial"]))
+    )
+    return replay, make_points(losses, initial, num_params, replay), losses, initial
 
 
 def original_shares(mixtures: pd.DataFrame, replay: Replay) -> dict[str, float]:

@@ -74,5 +74,6 @@ def _experiment(study: Swarm, settings: Settings) -> Experiment:
         columns=Columns.of(study.weights, observations.validation_domains),
         target=target_at(study, **settings["target"]),
         target_options=dict(settings["target"]),
+        named=(),
         weights=dict(study.weights),
     )

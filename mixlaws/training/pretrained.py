@@ -51,7 +51,8 @@ class Pretrained(nn.Module):
 
     def hidden(self, ids: torch.Tensor, call: Call = call) -> torch.Tensor:
         """Return what the vocabulary head reads (B, T, d), of token ids (B, T)."""
-        return call(self.whole.base_model, ids).last_hidden_state
+        output: Any = call(self.whole.base_model, ids)
+        return output.last_hidden_state
 
     def num_non_embedding_params(self) -> int:
         """Return N, the count that every law uses."""
