@@ -1,6 +1,8 @@
 """Hostile input: one table, kind x stage. Each cell has a case or the reason why it has none.
 
-    PYTHONPATH=tests:tests/losses python tests/hostile/hostile_table.py [KIND...]   run; rewrite outcomes and table
+    PYTHONPATH=tests:tests/losses python tests/hostile/hostile_table.py [KIND...]
+
+This runs them, and rewrites outcomes and table.
 
 A case prepares its input and returns the call that a script or a command would make. What comes of
 it is the exit status and the message, or the words of a case that is accepted.
