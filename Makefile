@@ -10,7 +10,7 @@ ifneq ($(CACHE),kept)
 export XDG_CACHE_HOME := $(CURDIR)/.snakemake/cache
 endif
 
-.PHONY: demo continual resume test test-browser test-recipes trials test-faults test-cluster test-full fault-table lint clean
+.PHONY: demo continual resume test test-browser test-recipes trials mutants test-faults test-cluster test-full fault-table lint clean
 
 # In a terminal one bar per rule. Elsewhere, or where the plugin does not load, a short plain log, in
 # which a failed job says itself what was wrong.
@@ -49,10 +49,22 @@ test-browser: .venv/.installed-tests
 test-recipes: .venv/.installed-tests .venv-litdata/.installed .venv-streaming/.installed
 	$(BIN)/python -m pytest -m loaders tests/recipes
 
-# A hundred random configs that pass the gate, to the page, on planted losses, and fresh machines: over an hour.
+# A hundred random configs that pass the gate, to the page, on planted losses, hostile input by chance,
+# mutants and fresh machines: some hours.
 trials: .venv/.installed-tests
-	$(BIN)/python -m pytest -m trials tests/config
+	$(BIN)/python -m pytest -m trials tests/config tests/hostile
+	$(MAKE) mutants
 	$(PYTHON) tests/fresh_machines.py $(CASES)
+
+# Mutants of the science, 8 a module, against its mirrored tests; an environment of its own, because the
+# demo's text comes from .venv and mutmut brings packages along.
+mutants: .venv/.installed-tests .venv-mutants/.installed
+	$(BIN)/python tests/mutants.py .venv-mutants/bin/python $(MODULES)
+
+.venv-mutants/.installed: pyproject.toml | .venv/.installed
+	$(BIN)/python -m venv .venv-mutants
+	.venv-mutants/bin/python -m pip install --quiet --disable-pip-version-check mutmut==3.8.1
+	@touch $@
 
 # Killed processes, full disks, damaged files: the bounded version, some ten minutes.
 test-faults: .venv/.installed-tests

@@ -9,15 +9,28 @@ import pandas as pd
 
 from mixlaws.errors import DataError
 from mixlaws.files import atomic_path
+from mixlaws.footers import SEAL, check_footer, seal
 
 
 def write_table(table: pd.DataFrame, path: str | Path) -> None:
     """Write a table as CSV or, by suffix, Parquet; atomically, and losses to their last bit."""
     with atomic_path(path) as temporary:
         if Path(path).suffix == ".parquet":
-            table.to_parquet(temporary, index=False, write_page_checksum=True)
+            _write_parquet(table, temporary)
         else:
             table.to_csv(temporary, index=False)
+
+
+def _write_parquet(table: pd.DataFrame, path: Path) -> None:
+    # Imported here: most tables are CSV.
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    rows = pa.Table.from_pandas(table, preserve_index=False)
+    with pq.ParquetWriter(path, rows.schema, write_page_checksum=True) as writer:
+        writer.write_table(rows)
+        writer.add_key_value_metadata(SEAL)
+    seal(path)
 
 
 # These columns stay text even where all of their values are digits.
@@ -53,6 +66,7 @@ _DAMAGED = (OSError, ValueError, LookupError, TypeError, AttributeError, Runtime
 
 def _read_parquet(path: Path) -> pd.DataFrame:
     try:
+        check_footer(path)
         return pd.read_parquet(path, page_checksum_verification=True)
     except _DAMAGED as error:
         raise DataError(

@@ -174,8 +174,9 @@ class PlantedSweep:
         paths, records, timings = (
             [run / name for run in runs] for name in ("losses.csv", "run.json", "timing.json")
         )
-        outputs = {"to_losses": self.folder / losses, "to_runs": self.folder / table}
-        collect_losses(paths, records, timings, **outputs)
+        outputs = {"losses": self.folder / losses, "runs": self.folder / table}
+        planned = [(run.size, run.mixture, run.seed) for run in runs.values()]
+        collect_losses(paths, records, timings, outputs, planned=planned)
 
     def _rows(self, run, noise):
         """Yield what a run's evaluations would measure."""
@@ -204,7 +205,7 @@ def decide(folder, config):
     files |= {"accounting": folder / "accounting.csv", "optimum": folder / "optimum.json"}
     sections = read_sections(config, is_checked=True)
     settings = {name: config[name] for name in ("laws", "optimum", "uncertainty", "seed")}
-    settings |= {"target": describe_target(sections)}
+    settings |= {"target": describe_target(sections), "planned": list_runs(sections).keys()}
     settings |= {"weights": config["validation"]["weights"]}
     settings |= {"level": config["uncertainty"]["level"]}
     stated = {domain: source.available_tokens for domain, source in sections.domains.items()}

@@ -11,7 +11,7 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "mixlaws"
 LAYERS = [  # a package imports only from lines above its own
     {"errors"},
-    {"files", "presentation"},
+    {"files", "footers", "presentation"},
     {"tables", "provenance", "laws", "recipes"},
     {"figure_folder", "run_files"},
     {"text", "results"},

@@ -111,6 +111,16 @@ def refuse(words: str) -> PydanticCustomError:
     return PydanticCustomError("words", "{words}", {"words": words})
 
 
+MOST = 2**63 - 1
+"""Largest integer in a config: what numpy and Parquet hold."""
+
+
+def _held(value: int) -> int:
+    if abs(value) > MOST:
+        raise refuse(f"must be at most {MOST:,}, found a number of {len(str(abs(value)))} digits")
+    return value
+
+
 def _integral(value: Any) -> Any:
     """Convert an integral float, such as 1.0e+9, to an integer."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
@@ -122,7 +132,7 @@ def _as_given(value: Any, check: Any) -> Any:
     return value if isinstance(value, int) else checked
 
 
-Integer = Annotated[int, Strict(), BeforeValidator(_integral)]
+Integer = Annotated[int, Strict(), BeforeValidator(_integral), AfterValidator(_held)]
 Number = Annotated[float, Strict(), AllowInfNan(False), WrapValidator(_as_given)]
 Flag = Annotated[bool, Strict()]
 Share = Annotated[Number, Field(ge=0, le=1)]

@@ -5,12 +5,21 @@ Each source defines its keys in mixlaws/text/sources; they are not repeated here
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Optional, Union
 
 from pydantic import AfterValidator, Field, WithJsonSchema, create_model
 
-from mixlaws.config.section import DomainName, Flag, Integer, Section, key, optional, refuse
+from mixlaws.config.section import (
+    DomainName,
+    Flag,
+    Integer,
+    Problem,
+    Section,
+    key,
+    optional,
+    refuse,
+)
 from mixlaws.text.sources import SOURCES
 from mixlaws.text.sources.source import Source
 
@@ -20,6 +29,12 @@ _LIMITS = {"minimum": "ge", "minItems": "min_length"}
 
 class DomainSection(Section):
     """The keys that every kind of source has."""
+
+    def problems(self) -> Iterator[Problem]:
+        """Yield a problem if no text can have an allowed length."""
+        least, most = (getattr(self, f"{name}_characters", None) for name in ("min", "max"))
+        if least and most and least > most:
+            yield "min_characters", f"must be at most max_characters ({most:,}), found {least:,}"
 
     source: str = key("Where the text comes from.")
     available_tokens: Integer | None = optional(

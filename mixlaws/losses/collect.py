@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
 from mixlaws.errors import DataError
 from mixlaws.files import file_sha256, read_json
 from mixlaws.losses.fingerprints import check_records, text_fingerprint
+from mixlaws.losses.planned import check_runs_planned
 from mixlaws.losses.tables import LOSS_COLUMNS, LOSS_KEY, RUN_COLUMNS, RUN_KEY, read_losses
 from mixlaws.runs.run import RUN_DEFAULTS
 from mixlaws.tables import write_table
@@ -19,24 +21,26 @@ def collect_losses(
     losses: Sequence[str | Path],
     records: Sequence[str | Path],
     timings: Sequence[str | Path],
+    outputs: Mapping[str, str | Path],
     *,
-    to_losses: str | Path,
-    to_runs: str | Path,
-    to_initial: str | Path | None = None,
+    planned: Sequence[Sequence[Any]],
 ) -> None:
     """Join losses.csv, run.json and timing.json of many runs into a loss table and a run table.
 
-    Losses at step 0 are those of the model that a run started from. They go to a table of their
-    own, because they lie on no curve of the run. Raises DataError if a loss file changed after its
-    run, or if the runs saw different text.
+    `outputs` are losses, runs and, for runs that started from a model, initial: losses at step 0
+    are those of that model and lie on no curve of the run. `planned` holds the size, mixture and
+    seed of each run in the sweep. Raises DataError if a loss file changed after its run, if the
+    runs saw different text, or if the records or the losses are of other runs than the planned.
     """
     verify_losses(losses, records)
-    table = join_losses(losses)
+    runs, table = join_runs(records, timings), join_losses(losses)
+    check_runs_planned(runs, planned, "the run.json files")
+    check_runs_planned(table.drop_duplicates(RUN_KEY), planned, "the losses.csv files")
     is_initial = table["step"] == 0
-    if to_initial is not None:
-        write_table(table[is_initial].reset_index(drop=True), to_initial)
-    write_table(table[~is_initial].reset_index(drop=True), to_losses)
-    write_table(join_runs(records, timings), to_runs)
+    if "initial" in outputs:
+        write_table(table[is_initial].reset_index(drop=True), outputs["initial"])
+    write_table(table[~is_initial].reset_index(drop=True), outputs["losses"])
+    write_table(runs, outputs["runs"])
 
 
 def verify_losses(paths: Sequence[str | Path], records: Sequence[str | Path]) -> None:

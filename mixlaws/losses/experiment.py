@@ -16,7 +16,9 @@ from mixlaws.laws.overall import Columns
 from mixlaws.losses.arrays import knows_compute, make_observations, schedule_of
 from mixlaws.losses.counts import size_of
 from mixlaws.losses.fingerprints import check_runs
+from mixlaws.losses.planned import check_mixtures_planned, check_runs_planned
 from mixlaws.losses.swarm import LOSSES, MIXTURES, RUNS, Swarm
+from mixlaws.losses.tables import read_mixtures, read_runs
 from mixlaws.results import BASELINE, HELD_OUT, NAMED
 from mixlaws.runs.schedules import make_schedule
 from mixlaws.runs.shapes import Shape
@@ -73,11 +75,16 @@ def open_experiment(
     *,
     target: Mapping[str, Any],
     weights: Mapping[str, float] | None,
+    planned: Mapping[str, Any] | None = None,
 ) -> Experiment:
     """Read the tables of an experiment, and return what `make_experiment` makes of them.
 
-    Raises DataError if the tables do not fit together or if the runs saw different text.
+    `planned` holds the runs and mixtures of the sweep, where there is one. Raises DataError if the
+    tables do not have just these, if they do not fit together or if the runs saw different text.
     """
+    if planned is not None:
+        check_runs_planned(read_runs(runs), planned["runs"], runs)
+        check_mixtures_planned(read_mixtures(mixtures), planned["mixtures"], mixtures)
     swarm = Swarm.read(losses, runs, mixtures)
     check_runs(swarm.runs, runs)
     return make_experiment(swarm, target=target, weights=weights)

@@ -29,6 +29,8 @@ def add_keys(raw: Raw, options: Mapping[str, Any]) -> pd.DataFrame:
     Raises DataError that lists every missing column and unknown size.
     """
     table, problems = raw.losses.copy(deep=False), list(raw.problems)
+    if table.empty:
+        problems.append(f"{raw.losses_name}: there is no row below the header. Add the losses")
     if unknown := [name for name in map(str, table) if name not in COLUMNS]:
         problems.append(_unknown_columns(raw, unknown))
     if "mixture" not in table:
@@ -142,17 +144,27 @@ def _add_tokens(table: pd.DataFrame, raw: Raw, options: Mapping[str, Any]) -> li
     return []
 
 
+_MOST = 2.0**62
+"""Larger counts fit into no integer."""
+
+
 def _blank_cells(table: pd.DataFrame, raw: Raw) -> list[str]:
     named = ["mixture", "size", "validation_domain", "seed", "tokens", "num_params"]
     if table["tokens"].notna().all():  # else the step is perhaps made of the tokens
         named.append("step")
     found = [(name, table.index[table[name].isna()]) for name in named]
     found += [
-        (name, table.index[~(table[name] > 0) & table[name].notna()])
+        (name, table.index[~((table[name] > 0) & (table[name] <= _MOST)) & table[name].notna()])
         for name in ("tokens", "num_params")
     ]
+    found += [
+        (name, table.index[(table[name].abs() > _MOST)])
+        for name in ("step", "seed")
+        if name in named
+    ]
     return [
-        f"{raw.losses_name}: {name} is missing or not above 0 ({places(rows)})"
+        f"{raw.losses_name}: {name} is missing, not above 0 or not finite ({places(rows)}). "
+        "Correct the cells"
         for name, rows in found
         if len(rows)
     ]

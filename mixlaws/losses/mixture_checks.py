@@ -16,7 +16,10 @@ def check_shares(raw: Raw, tolerance: float) -> Iterator[str]:
     """Yield what is wrong with the mixtures: repeated names, shares below 0, sums off 1."""
     table, name = raw.mixtures, raw.mixtures_name
     if len(raw.domains) < 2:
-        yield f"{name}: has {len(raw.domains)} domains ({', '.join(raw.domains)}), needs 2 or more"
+        yield (
+            f"{name}: has {len(raw.domains)} domains ({', '.join(raw.domains)}), needs 2 or more. "
+            "Add a column of shares for each domain"
+        )
         return
     again = table["id"].duplicated(keep=False).to_numpy()
     if again.any():

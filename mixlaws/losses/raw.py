@@ -11,9 +11,11 @@ from pathlib import Path
 import pandas as pd
 import pyarrow as pa
 import pyarrow.csv as pa_csv
+import pyarrow.parquet as pq
 
 from mixlaws.errors import DataError
 from mixlaws.losses.shares import digits_written
+from mixlaws.text.parquet import check_rows
 
 NUM_LISTED = 5
 _ENCODING = "utf-8-sig"
@@ -118,11 +120,17 @@ def _with_bad_cells(
     return pd.DataFrame(columns), problems
 
 
+# What pyarrow raises for a damaged file.
+_DAMAGED = (OSError, ValueError, LookupError, TypeError, OverflowError, pa.ArrowException)
+
+
 def _of_parquet(path: Path, is_number: Callable[[str], bool]) -> tuple[pd.DataFrame, list[str]]:
     try:
-        table = _numbered(pd.read_parquet(path), first=1)
-    except (OSError, ValueError) as error:
-        raise DataError(f"{path} is not a Parquet table: {error}. Correct the file") from error
+        with pq.ParquetFile(path, page_checksum_verification=True) as file:
+            check_rows(file.metadata)
+            table = _numbered(file.read().to_pandas(ignore_metadata=True), first=1)
+    except _DAMAGED as error:
+        raise DataError(f"{path} is not a Parquet table: {error}. Write it again") from error
     problems = []
     for name in map(str, table):
         try:

@@ -35,6 +35,11 @@ class PlannedRun:
     tokens: int
     """Training tokens of the whole run."""
 
+    @property
+    def key(self) -> tuple[str, str, int]:
+        """Return size, mixture and seed."""
+        return self.size, self.mixture, self.seed
+
     def files(self, results: Results) -> RunFiles:
         """Return its files in the results of the experiment."""
         if self.role == CONFIRMATION:
@@ -75,6 +80,12 @@ class Sweep:
     def proportions(self) -> dict[str, dict[str, float]]:
         """Return the proportions by mixture id, trained or not."""
         return {each.id: each.proportions for each in (*self.mixtures, *self.predicted)}
+
+    def keys(self) -> dict[str, Any]:
+        """Return the key of every proxy, and the kind of each mixture in mixtures.csv by its id."""
+        kinds = {run.mixture: run.kind for run in self.proxies}
+        kinds |= {mixture.id: mixture.kind for mixture in self.predicted}
+        return {"runs": [list(run.key) for run in self.proxies], "mixtures": kinds}
 
 
 def list_runs(config: Experiment) -> Sweep:

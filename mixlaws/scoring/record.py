@@ -46,13 +46,17 @@ def score_laws(
 
 
 def open_tables(inputs: Mapping[str, str], settings: Mapping[str, Any]) -> Experiment:
-    """Open an experiment from a stage's inputs and settings."""
+    """Open an experiment from a stage's inputs and settings.
+
+    `settings` may hold the sweep (`planned`, as `Sweep.keys` gives it); imported losses have none.
+    """
     return open_experiment(
         inputs["losses"],
         inputs["runs"],
         inputs["mixtures"],
         target=settings["target"],
         weights=settings["weights"],
+        planned=settings.get("planned"),
     )
 
 

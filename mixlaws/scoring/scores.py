@@ -48,6 +48,10 @@ def score_rows(
     return rows
 
 
+_ROUNDING = 1e-12
+"""Losses that differ by less, relative to the largest, are equal: their ranks say nothing."""
+
+
 def _scores(observed: np.ndarray, predicted: np.ndarray, *, ranks: bool) -> dict[str, float]:
     """Return mae, r2, spearman and regret of (m,) losses."""
     scores = {"mae": np.nan, "r2": np.nan, "spearman": np.nan, "regret": np.nan}
@@ -58,7 +62,7 @@ def _scores(observed: np.ndarray, predicted: np.ndarray, *, ranks: bool) -> dict
     scores["mae"] = float(np.abs(predicted - observed).mean())
     scores["regret"] = float(chosen.mean() - observed.min())
     spread = ((observed - observed.mean()) ** 2).sum()
-    if len(observed) >= MIN_RANKED and spread > 0:
+    if len(observed) >= MIN_RANKED and np.ptp(observed) > _ROUNDING * np.abs(observed).max():
         scores["r2"] = float(1 - ((predicted - observed) ** 2).sum() / spread)
         if ranks and np.ptp(predicted) > 0:
             scores["spearman"] = float(scipy.stats.spearmanr(observed, predicted).statistic)

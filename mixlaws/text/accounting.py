@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pandas as pd
 
+from mixlaws.footers import check_footer
 from mixlaws.tables import write_table
+from mixlaws.text.parquet import undamaged
 from mixlaws.text.tokens import Manifest, natural_shares, open_tokens, read_manifest
 
 _CONTAMINATION_COLUMNS = [
@@ -125,7 +127,11 @@ def contamination_table(
     num_removed_near: training documents removed because of it. A removed document counts for
     the validation document that it resembles most.
     """
-    table = pd.read_parquet(duplicates, columns=_OVERLAP_COLUMNS)
+    with undamaged(duplicates):
+        check_footer(duplicates)
+        table = pd.read_parquet(
+            duplicates, columns=_OVERLAP_COLUMNS, page_checksum_verification=True
+        )
     table = table[(table["split"] == "train") & (table["kept_split"] == "validation")]
     compared = [each for each in validation if each.domain not in roles.without_text]
     rows = []

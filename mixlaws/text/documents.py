@@ -11,7 +11,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from mixlaws.text.parquet import open_parquet, read_group, read_key, undamaged
+from mixlaws.text.parquet import close_sealed, open_parquet, read_group, read_key, undamaged
 
 SPLITS = ("train", "validation")
 # MinHash values per document: the standard error of a similarity of 0.7 is 0.04.
@@ -46,6 +46,7 @@ class DocumentWriter:
     """Writes documents to Parquet in the order given."""
 
     def __init__(self, path: Path) -> None:
+        self._path = path
         self._writer = pq.ParquetWriter(path, SCHEMA, compression="zstd", write_page_checksum=True)
 
     def write(self, rows: list[dict[str, Any]]) -> None:
@@ -53,8 +54,9 @@ class DocumentWriter:
         self._writer.write_table(pa.Table.from_pylist(rows, schema=SCHEMA))
 
     def finish(self, record: Mapping[str, Any]) -> None:
-        """Write the record of the part into the file."""
+        """Write the record of the part into the file, and close it."""
         self._writer.add_key_value_metadata({_RECORD_KEY: json.dumps(record, sort_keys=True)})
+        close_sealed(self._writer, self._path)
 
     def __enter__(self) -> DocumentWriter:
         return self

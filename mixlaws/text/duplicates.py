@@ -13,10 +13,11 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from mixlaws.files import atomic_path
+from mixlaws.footers import check_footer
 from mixlaws.text.checks import check_domains
 from mixlaws.text.documents import NUM_HASHES, SPLITS, read_columns
 from mixlaws.text.minhash import FixedIndex, GrowingIndex
-from mixlaws.text.parquet import undamaged
+from mixlaws.text.parquet import close_sealed, open_parquet, undamaged
 
 Near = Literal["validation", "all", "none"]
 """Which near duplicates are dropped: training documents like a validation document, all, none."""
@@ -95,7 +96,9 @@ def find_duplicates(
     table = table.sort_by([(name, "ascending") for name in ("domain", "part", "id")])
     table = table.replace_schema_metadata({_NEAR_KEY: near})
     with atomic_path(output) as temporary:
-        pq.write_table(table, temporary, row_group_size=_ROW_GROUP, write_page_checksum=True)
+        writer = pq.ParquetWriter(temporary, table.schema, write_page_checksum=True)
+        writer.write_table(table, row_group_size=_ROW_GROUP)
+        close_sealed(writer, temporary)
 
 
 def _exact(blocks: Sequence[_Block]) -> tuple[list[np.ndarray], list[pa.Table]]:
@@ -219,6 +222,7 @@ def dropped_ids(duplicates: str | Path, domain: str, part: int = 0) -> dict[str,
     """Return the ids to drop from one part of a domain, each with its kind: exact or near."""
     filters = [("domain", "==", domain), ("part", "==", part)]
     with undamaged(duplicates):
+        check_footer(duplicates)
         table = pq.read_table(
             duplicates, filters=filters, columns=["id", "kind"], page_checksum_verification=True
         )
@@ -227,5 +231,5 @@ def dropped_ids(duplicates: str | Path, domain: str, part: int = 0) -> dict[str,
 
 def near_mode(duplicates: str | Path) -> str:
     """Return the `near` that a table of duplicates was made with."""
-    with undamaged(duplicates):
-        return str(pq.read_schema(duplicates).metadata[_NEAR_KEY].decode())
+    with open_parquet(duplicates) as file:
+        return str(file.schema_arrow.metadata[_NEAR_KEY].decode())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import os
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -65,6 +66,11 @@ def read_records(file: SourceFile, columns: list[str]) -> Iterator[Record]:
     with _explained(path):
         before = path.stat()
         _check_unchanged(path, file.num_bytes, before.st_size)
+        if file.stamp not in (None, stamp_of(before)):
+            raise DataError(
+                f"{path} was replaced or written to since the run was planned, although its size "
+                "is the same. Wait until nothing writes to it, and run again"
+            )
         if before.st_size == 0:
             print(f"{path} has 0 bytes, and so no text")
         with path.open("rb") as opened:
@@ -72,11 +78,16 @@ def read_records(file: SourceFile, columns: list[str]) -> Iterator[Record]:
         yield from _READERS[suffix](path, columns)
         after = path.stat()
         _check_unchanged(path, file.num_bytes, after.st_size)
-        if after.st_mtime_ns != before.st_mtime_ns:
+        if stamp_of(after) != stamp_of(before):
             raise DataError(
                 f"{path} was written to while it was read. Wait until nothing writes to it, and "
                 "run again"
             )
+
+
+def stamp_of(found: os.stat_result) -> tuple[int, int]:
+    """Return what differs between a file and one that replaced it: last change (ns) and inode."""
+    return found.st_mtime_ns, found.st_ino
 
 
 @contextmanager
@@ -107,7 +118,8 @@ def _cause(path: Path, error: Exception) -> str:
         return f"cannot be read: {error}. Write it again with zstd or snappy compression"
     if "encrypted" in str(error).lower() or "decryption" in str(error).lower():
         return f"is encrypted: {error}. Decrypt it first"
-    return f"cannot be read: {error}. Check the file and its permissions, or copy it again"
+    told = str(error).rstrip(".")
+    return f"cannot be read: {told}. Check the file and its permissions, or copy it again"
 
 
 def _check_unchanged(path: Path, planned: int, found: int) -> None:
@@ -176,11 +188,15 @@ def _read_parquet(path: Path, columns: list[str]) -> Iterator[Record]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    with pq.ParquetFile(path, buffer_size=_BUFFER_BYTES) as file:
+    from mixlaws.text.parquet import check_rows
+
+    with pq.ParquetFile(path, buffer_size=_BUFFER_BYTES, page_checksum_verification=True) as file:
+        check_rows(file.metadata)
         _check_columns(path, columns, file.schema_arrow.names)
         units = path.stat().st_size / max(1, file.metadata.num_rows)
         count, number = file.num_row_groups, 0
         for group in range(count):
+            before = number
             try:
                 for batch in file.iter_batches(
                     columns=columns, batch_size=BATCH_ROWS, row_groups=[group]
@@ -188,6 +204,9 @@ def _read_parquet(path: Path, columns: list[str]) -> Iterator[Record]:
                     for row in rows_of(batch):
                         number += 1
                         yield f"{path}, row {number:,}", units, row
+                found, stated = number - before, file.metadata.row_group(group).num_rows
+                if found != stated:
+                    raise pa.ArrowInvalid(f"its footer states {stated:,} rows in it, not {found:,}")
             except (OSError, pa.ArrowException) as error:
                 raise DataError(
                     f"{path}, row group {group + 1:,} of {count:,} (after row {number:,}), "

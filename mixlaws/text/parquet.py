@@ -1,4 +1,4 @@
-"""Parquet files of this workflow: read with checksums; an error names a damaged file."""
+"""Parquet files: those of this workflow have checksums; what other files state is compared."""
 
 from __future__ import annotations
 
@@ -12,12 +12,24 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from mixlaws.errors import DataError
+from mixlaws.footers import SEAL, check_footer, seal
 
 
 def open_parquet(path: str | Path) -> pq.ParquetFile:
-    """Open a Parquet file; reading it verifies the checksums of its pages."""
+    """Open a Parquet file of this workflow, whose footer is checked.
+
+    Reading it verifies the checksums of its pages.
+    """
     with undamaged(path):
+        check_footer(path)
         return pq.ParquetFile(path, page_checksum_verification=True)
+
+
+def close_sealed(writer: pq.ParquetWriter, path: str | Path) -> None:
+    """Close a file of this workflow that is written, with the checksum of its footer."""
+    writer.add_key_value_metadata(SEAL)
+    writer.close()
+    seal(path)
 
 
 def read_group(
@@ -51,3 +63,16 @@ def read_key(path: str | Path, key: bytes) -> dict[str, Any]:
     with undamaged(path):
         record: dict[str, Any] = json.loads(metadata[key])
     return record
+
+
+def check_rows(metadata: pq.FileMetaData) -> None:
+    """Raise ArrowInvalid if the footer of somebody's Parquet file contradicts itself.
+
+    Such a footer has no checksum, but it states the rows of the file and of each row group. What it
+    states of single columns is not looked at: for some damage pyarrow ends the process there.
+    """
+    counts = [metadata.row_group(number).num_rows for number in range(metadata.num_row_groups)]
+    if sum(counts) != metadata.num_rows or min(counts, default=0) < 0:
+        raise pa.ArrowInvalid(
+            f"its footer states {metadata.num_rows:,} rows, and {sum(counts):,} in its row groups"
+        )

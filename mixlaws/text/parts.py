@@ -8,7 +8,7 @@ result: documents keep the order of the domain's files.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,8 @@ class SourceFile:
 
     path: str
     num_bytes: int
+    stamp: tuple[int, int] | None = field(default=None, compare=False)
+    """Time of its last change (ns) and inode; None if nobody looked."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,22 @@ class Part:
         """Return the part in plain types, as a rule's param holds it."""
         files = [[file.path, file.num_bytes] for file in self.files]
         return {"files": files, "index": self.index, "count": self.count}
+
+    def stamps(self) -> list[list[int] | None]:
+        """Return the stamps of its files in plain types.
+
+        They are no part of `as_param`: a file that was touched and has its old size is the same.
+        """
+        return [None if file.stamp is None else list(file.stamp) for file in self.files]
+
+    def stamped(self, stamps: Sequence[Sequence[int] | None]) -> Part:
+        """Return the part with the stamps that `stamps` described."""
+        pairs = zip(self.files, stamps, strict=True)
+        files = (
+            replace(file, stamp=None if each is None else (each[0], each[1]))
+            for file, each in pairs
+        )
+        return replace(self, files=tuple(files))
 
 
 def part_from_param(param: Mapping[str, Any]) -> Part:

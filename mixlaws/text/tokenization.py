@@ -21,6 +21,7 @@ from mixlaws.files import atomic_path, file_sha256
 from mixlaws.text.documents import SPLITS, read_record, read_rows
 from mixlaws.text.duplicates import dropped_ids, near_mode
 from mixlaws.text.fidelity import Decoder, Sample, unknown_id
+from mixlaws.text.parquet import close_sealed
 from mixlaws.text.parts import Shard
 
 # One row a document; a row group holds documents of one split only, in file order.
@@ -84,6 +85,7 @@ def tokenize_shard(
             **asdict(tally),
         }
         writer.add_key_value_metadata({RECORD_KEY: json.dumps(record, sort_keys=True)})
+        close_sealed(writer, temporary)
 
 
 def _writer(path: Path) -> pq.ParquetWriter:

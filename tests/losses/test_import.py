@@ -158,7 +158,7 @@ def test_missing_and_unknown_columns_are_listed_at_once(tmp_path):
 
 def test_blank_keys(tmp_path):
     assert refusal(tmp_path, put(4, tokens=None)) == one(
-        "losses.csv: tokens is missing or not above 0 (line 6)"
+        "losses.csv: tokens is missing, not above 0 or not finite (line 6). Correct the cells"
     )
 
 

@@ -1,22 +1,25 @@
 """From any source to documents: splits, caps, drops, duplicates, errors with their remedy."""
 
 import json
+import os
 from collections import Counter
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from text_workplace import texts_of, write_lines
 
 from mixlaws.errors import ConfigError, DataError
+from mixlaws.tables import write_table
 from mixlaws.text.checks import check_domain
 from mixlaws.text.cleaning import clean_problem
 from mixlaws.text.division import plan_parts
 from mixlaws.text.documents import document_id, read_columns, read_record, read_texts, split_of
 from mixlaws.text.duplicates import dropped_ids, find_duplicates
 from mixlaws.text.minhash import _words, signatures
-from mixlaws.text.parts import Part
+from mixlaws.text.parts import Part, part_from_param
 from mixlaws.text.sources import make_text_source
 from mixlaws.text.sources.files import FilesSource
 
@@ -314,6 +317,28 @@ class TestErrorsOfFiles:
         message = fails(source="files", paths=[str(path)], part=part)
         assert f"{path} has changed: it had {size:,} bytes when the run was planned and" in message
         assert f"has {size + 3:,} now. Wait until nothing writes to it" in message
+
+    @pytest.mark.parametrize("how", ["moved", "written"])
+    def test_a_file_that_was_replaced_by_one_of_its_size(self, fails, read, tmp_path, how):
+        path = write_lines(tmp_path / "a.jsonl", map(sentence, range(90)))
+        options = {"source": "files", "paths": [str(path)]}
+        (planned,) = plan_parts("web", options, part_bytes=10**9)
+        # As Snakemake hands a part to its job: the stamps are a param of their own.
+        part = part_from_param(planned.as_param()).stamped(planned.stamps())
+        read(**options, part=part)
+        (tmp_path / "out/web.parquet").unlink()
+        other, before = path.read_text().replace("word1", "word2"), path.stat()
+        if how == "moved":
+            (tmp_path / "b.jsonl").write_text(other)
+            (tmp_path / "b.jsonl").replace(path)
+            os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+        else:
+            path.write_text(other)
+        assert path.stat().st_size == before.st_size
+        assert fails(**options, part=part) == (
+            f"domain 'web': {path} was replaced or written to since the run was planned, although "
+            "its size is the same. Wait until nothing writes to it, and run again"
+        )
 
     def test_a_file_that_grows_while_it_is_read(self, tmp_path):
         path = write_lines(tmp_path / "a.jsonl", map(sentence, range(9)))
@@ -644,6 +669,9 @@ def test_documents_files_have_ids_and_signatures(read, tmp_path):
 def test_a_file_that_is_no_documents_file(tmp_path):
     path = tmp_path / "a.parquet"
     pq.write_table(pa.table({"id": ["x"]}), path)
+    with pytest.raises(DataError, match=r"its footer has no checksum, so .* Delete it and"):
+        read_record(path)
+    write_table(pd.DataFrame({"id": ["x"]}), path)
     with pytest.raises(DataError, match=r"has no record mixlaws\.record: this .* Delete it and"):
         read_record(path)
     path.write_bytes(path.read_bytes()[:-3])

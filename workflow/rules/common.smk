@@ -52,6 +52,7 @@ TEXT_OPTIONS = {
 # inside the job.
 SWEEP = list_runs(SECTIONS)
 PROPORTIONS = {NATURAL: NATURAL} | SWEEP.proportions
+PLANNED = SWEEP.keys()
 TRAINING = config["training"]
 SETTINGS = {key: TRAINING[key] for key in TRAINING_KEYS} | {
     "num_validation_windows": config["validation"]["num_windows"]
@@ -117,6 +118,11 @@ def division_for(wildcards):
 def part_of(wildcards):
     """Return the part that a job reads, with file sizes, so that a changed file is read again."""
     return parts_of(wildcards.domain)[int(wildcards.part)].as_param()
+
+
+def unrecorded_stamps(wildcards, resources):
+    """Return the stamps of the files of a part as planned. Snakemake does not record them."""
+    return parts_of(wildcards.domain)[int(wildcards.part)].stamps()
 
 
 def files_of(wildcards):

@@ -25,6 +25,7 @@ rule find_optimum:
     threads: 2
     params:
         target=TARGET,
+        planned=PLANNED,
         weights=config["validation"]["weights"],
         optimum=config["optimum"],
         available_tokens=AVAILABLE_TOKENS,
@@ -55,6 +56,7 @@ rule divide_budget:
         "../../envs/analysis.yaml"
     params:
         target=TARGET,
+        planned=PLANNED,
         weights=config["validation"]["weights"],
         optimum=config["optimum"],
         available_tokens=AVAILABLE_TOKENS,

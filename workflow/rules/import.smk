@@ -9,8 +9,8 @@ STAGES = stage_settings(config)
 TARGET = STAGES["score"]["target"]
 AVAILABLE_TOKENS = config["available_tokens"]
 MEASURED_FACTOR = STAGES["decide"]["measured_factor"]
-# No text was counted.
-ACCOUNTING = []
+# No text was counted, and no run was planned.
+ACCOUNTING, PLANNED = [], None
 
 
 wildcard_constraints:

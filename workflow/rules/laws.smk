@@ -18,6 +18,7 @@ rule score_laws:
     params:
         laws=config["laws"],
         target=TARGET,
+        planned=PLANNED,
         weights=config["validation"]["weights"],
         source=source_of("score_laws"),
     script:
@@ -46,6 +47,7 @@ rule fit_laws:
         "../../envs/analysis.yaml"
     params:
         target=TARGET,
+        planned=PLANNED,
         weights=config["validation"]["weights"],
         level=config["uncertainty"]["level"],
         source=source_of("fit_laws"),

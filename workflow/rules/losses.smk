@@ -16,6 +16,7 @@ rule collect_losses:
     conda:
         "../../envs/analysis.yaml"
     params:
+        planned=PLANNED["runs"],
         source=source_of("collect_losses"),
     script:
         "../scripts/collect_losses.py"
@@ -31,3 +32,6 @@ use rule collect_losses as collect_confirmation with:
         runs="results/{experiment}/confirmation_runs.csv",
     log:
         "results/{experiment}/logs/collect_confirmation.log",
+    params:
+        planned=[list(run.key) for run in SWEEP.confirmations],
+        source=source_of("collect_losses"),

@@ -32,6 +32,7 @@ rule read_part:
         options=lookup(dpath="{domain}", within=TEXT_OPTIONS),
         validation_share=validation_share_of,
         part=part_of,
+        stamps=unrecorded_stamps,
         unwatched=lambda wildcards: modified_at(files_of(wildcards)),
         version=TEXT_VERSION,
     script:

@@ -14,7 +14,6 @@ collect_losses(
     snakemake.input.losses,
     snakemake.input.records,
     snakemake.input.timings,
-    to_losses=snakemake.output.losses,
-    to_runs=snakemake.output.runs,
-    to_initial=dict(snakemake.output).get("initial"),
+    dict(snakemake.output),
+    planned=snakemake.params.planned,
 )

@@ -14,7 +14,7 @@ log_to(snakemake.log[0])
 read_part(
     snakemake.params.domain,
     snakemake.params.options,
-    part_from_param(snakemake.params.part),
+    part_from_param(snakemake.params.part).stamped(snakemake.params.stamps),
     validation_share=snakemake.params.validation_share,
     output=snakemake.output[0],
 )

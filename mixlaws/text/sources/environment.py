@@ -229,6 +229,7 @@ class EnvironmentSource(TextSource):
     )
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.harvest not in HARVESTS:
             raise ConfigError(
                 f"unknown harvest {self.harvest!r}. Set harvest to one of {', '.join(HARVESTS)}"

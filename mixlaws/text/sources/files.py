@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from mixlaws.errors import ConfigError, DataError
-from mixlaws.text.formats import SUFFIXES, read_records
+from mixlaws.text.formats import SUFFIXES, read_records, stamp_of
 from mixlaws.text.parts import Part, SourceFile, cut_into_runs
 from mixlaws.text.sources.paths import expand_path, folder_problem, matching_files
 from mixlaws.text.sources.source import Reading, RecordSource, SourceText, key
@@ -99,7 +99,12 @@ def list_files(patterns: Sequence[str]) -> list[SourceFile]:
     of the files; of the last one the start was read.
     """
     paths = {path for pattern in patterns for path in _checked(pattern)}
-    return [SourceFile(str(path), path.stat().st_size) for path in sorted(paths, key=_order)]
+    return [_as_found(path) for path in sorted(paths, key=_order)]
+
+
+def _as_found(path: Path) -> SourceFile:
+    found = path.stat()
+    return SourceFile(str(path), found.st_size, stamp_of(found))
 
 
 def _checked(pattern: str) -> list[Path]:

@@ -13,6 +13,7 @@ from dataclasses import MISSING, asdict, dataclass, field, fields
 from inspect import get_annotations
 from typing import Any, ClassVar
 
+from mixlaws.errors import ConfigError
 from mixlaws.text.cleaning import Cleaning, clean_problem
 from mixlaws.text.parts import Part
 from mixlaws.text.selection import Selection, bad_lines_problem, filter_problem
@@ -140,6 +141,15 @@ class TextSource(Source):
         minimum=1,
         default=None,
     )
+
+    def __post_init__(self) -> None:
+        """Raise ConfigError if no text can have an allowed length."""
+        least, most = self.min_characters, self.max_characters
+        if least and most and least > most:
+            raise ConfigError(
+                f"min_characters ({least:,}) exceeds max_characters ({most:,}), so that no text is "
+                "left. Lower the one, or raise the other"
+            )
 
     @property
     def cleaning(self) -> Cleaning:
