@@ -146,13 +146,23 @@ def write_text_for(folder, path):
         (folder / name).write_text("a table\n")
 
 
+CONTINUATION = ROOT / "experiments" / "continual.yaml"
+
+
 @pytest.mark.parametrize(
-    "path", sorted((ROOT / "experiments").glob("*.yaml")), ids=lambda p: p.stem
+    "path", sorted({*(ROOT / "experiments").glob("*.yaml")} - {CONTINUATION}), ids=lambda p: p.stem
 )
 def test_every_shipped_experiment_plans(fresh, path):
     write_text_for(fresh.folder, path)
     planned = fresh.snakemake("--dry-run", "--quiet", "host", config=f"experiments/{path.name}")
     assert f"results/{path.stem}/report.html" in planned
+
+
+def test_a_continuation_is_planned_once_its_base_is_trained(fresh):
+    output = fresh.snakemake(
+        "--dry-run", "--quiet", "host", config=f"experiments/{CONTINUATION.name}", check=False
+    )
+    assert "training.initial: continual_base has kept no weights of uniform at 25K seed 0" in output
 
 
 @pytest.mark.parametrize(
