@@ -7,7 +7,12 @@ import pytest
 import yaml
 
 from mixlaws.decision.bootstrap import Bootstrap
-from mixlaws.decision.intervals import Bounds, _central, predict_differences, predict_losses
+from mixlaws.decision.intervals import (
+    Bounds,
+    central_interval,
+    predict_differences,
+    predict_losses,
+)
 from mixlaws.decision.replicates import read_replicates
 from mixlaws.files import read_json
 from mixlaws.laws.files import load_fitted
@@ -55,7 +60,7 @@ class Reference:
         columns = self.fitted.columns
         draws = np.array([columns.with_overall(each) for each in laws.draws(self.mixture(shares))])
         value = columns.with_overall(self.fitted.law.predict(self.mixture(shares)))
-        found = _central(laws, value, draws, self.fitted.level)
+        found = central_interval(value, draws, self.fitted.level, laws.num_mixtures)
         return found.lower[0, self.rows], found.upper[0, self.rows]
 
 
