@@ -67,6 +67,7 @@ with ending_with_one_message():
     elif "continual" in config:
 
         include: "workflow/rules/common.smk"
+        include: "workflow/rules/initial.smk"
         include: "workflow/rules/text.smk"
         include: "workflow/rules/runs.smk"
         include: "workflow/rules/losses.smk"
@@ -75,6 +76,7 @@ with ending_with_one_message():
     else:
 
         include: "workflow/rules/common.smk"
+        include: "workflow/rules/initial.smk"
         include: "workflow/rules/text.smk"
         include: "workflow/rules/runs.smk"
         include: "workflow/rules/losses.smk"
