@@ -127,7 +127,7 @@ def cost_share_table(found: PageData) -> PageTable:
         "What the proxies cost beside one run of the target. Its device-hours are those at the "
         "FLOPs per second of the largest proxies."
     )
-    header = ["", "all proxies", "one run of the target", "share"]
+    header = ["cost", "all proxies", "one run of the target", "share"]
     return PageTable(caption, header, rows)
 
 

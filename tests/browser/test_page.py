@@ -18,7 +18,7 @@ def test_the_page_opens_from_disk_without_errors(opened, nested, width, scheme):
     options = {"viewport": {"width": width, "height": 900}, "color_scheme": scheme}
     with opened(nested, **options) as page:
         assert page.evaluate("document.documentElement.scrollWidth") == width
-        assert page.locator("figure svg").count() == 11
+        assert page.locator("figure svg").count() == 12
         heights = page.locator("figure svg").evaluate_all("all => all.map(s => s.clientHeight)")
         assert min(heights) > 60
 
@@ -70,7 +70,7 @@ def test_without_javascript_the_static_page_stays(opened, nested):
         assert not page.locator("#explore").is_visible()
         assert page.locator("#explore").count() == 1
         assert page.locator("h1").is_visible()
-        assert page.locator("figure svg").count() == 11
+        assert page.locator("figure svg").count() == 12
         assert page.locator("button").filter(visible=True).count() == 0
 
 
