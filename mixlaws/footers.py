@@ -1,7 +1,7 @@
 """The footer of a Parquet file that we write has a sha256; Parquet has checksums of pages alone.
 
-The sha256 stands in the footer itself, as a value of its metadata, and is taken of the footer with
-zeros in its place. Other programs read such a file as any other.
+The footer itself holds the sha256, as a value of its metadata. The sha256 is computed with zeros in
+its place. Other programs read such a file as any other.
 """
 
 from __future__ import annotations

@@ -56,7 +56,7 @@ def _mappings(node: Any, prefix: str) -> Iterator[tuple[str, list[Any]]]:
 
 
 def _repeated(prefix: str, keys: list[Any]) -> Iterator[tuple[int, str]]:
-    """Yield the line of each key that occurs twice in a mapping, and what to say of it."""
+    """Yield the line and the description of each key that occurs twice in a mapping."""
     lines: dict[str, int] = {}
     for key in keys:
         line = _line(key)
@@ -67,7 +67,7 @@ def _repeated(prefix: str, keys: list[Any]) -> Iterator[tuple[int, str]]:
 
 
 def _no_text(prefix: str, keys: list[Any]) -> Iterator[tuple[int, str]]:
-    """Yield the line of each key of a mapping that is no text, and what to say of it."""
+    """Yield the line and the description of each key of a mapping that is not text."""
     for key in keys:
         if key.tag not in _TEXT:
             line, kind = _line(key), _KINDS.get(key.tag.rpartition(":")[2], "another type")

@@ -1,4 +1,4 @@
-"""The runs at the critical proportion: at which share, and what they say."""
+"""The runs that verify the critical proportion: their share, and their loss beside the base's."""
 
 from __future__ import annotations
 

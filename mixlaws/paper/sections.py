@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pandas as pd
 
 from mixlaws import __version__
@@ -13,7 +15,7 @@ from mixlaws.presentation import format_loss, format_share, format_signed, table
 from mixlaws.provenance import versions
 from mixlaws.report import tables as report_tables
 from mixlaws.report.blocks import Finding, PageTable, Section, section_figures
-from mixlaws.report.budget import budget_findings, parameter_table
+from mixlaws.report.budget import make_budget_section
 from mixlaws.report.provenance_tables import ANALYSIS_PACKAGES
 
 TONES = {AGREES: "good", DISAGREES: "caution", NOT_REPRODUCIBLE: "plain"}
@@ -237,19 +239,8 @@ def data_section(found: PaperResults) -> Section:
 
 def budget_section(found: PaperResults) -> Section | None:
     """Return which size and tokens are best for the config's FLOPs, if it states any."""
-    record = found.budget
-    if record is None:
-        return None
-    table = parameter_table(record)
-    return Section(
-        "budget",
-        "How large, how long",
-        "Which size and how many tokens give the lowest loss for a number of FLOPs "
-        f"({record['count']}), by L(N, D) fitted to all RedPajama runs of one mixture.",
-        budget_findings(record),
-        section_figures(found.figures, "budget"),
-        [table] if table else [],
-    )
+    figures = partial(section_figures, found.figures)
+    return make_budget_section(found.budget, figures, runs="all RedPajama runs")
 
 
 SECTIONS = (

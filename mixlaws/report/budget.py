@@ -14,7 +14,7 @@ from mixlaws.presentation import (
     format_mixture,
     in_ascii,
 )
-from mixlaws.report.blocks import Finding, PageTable
+from mixlaws.report.blocks import Finding, PageFigure, PageTable, Section
 
 Record = Mapping[str, Any]
 PARAMETERS = {
@@ -26,8 +26,29 @@ PARAMETERS = {
 }
 
 
+def make_budget_section(
+    record: Record | None, figures: Callable[[str], list[PageFigure]], *, runs: str
+) -> Section | None:
+    """Return the section on a number of FLOPs; None if nobody asked.
+
+    `figures` returns those of a section; `runs` says which runs L(N, D) was fitted to.
+    """
+    if record is None:
+        return None
+    table = parameter_table(record)
+    return Section(
+        "budget",
+        "How large, how long",
+        "Which size and how many tokens give the lowest loss for a number of FLOPs "
+        f"({record['count']}), by L(N, D) fitted to {runs} of one mixture.",
+        budget_findings(record),
+        figures("budget"),
+        [table] if table else [],
+    )
+
+
 def budget_findings(record: Record) -> list[Finding]:
-    """Say which size and tokens are best, how they compare, and what to let grow first."""
+    """Return the best size and tokens, the rule of thumb, and whether data should grow first."""
     found = [*_optimum_findings(record)]
     if "parameters" in record:
         found.append(_advice(record))

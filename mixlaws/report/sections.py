@@ -6,7 +6,7 @@ from mixlaws.report import findings, law_report, provenance_tables, run_tables
 from mixlaws.report import tables as report_tables
 from mixlaws.report import text as report_text
 from mixlaws.report.blocks import Finding, Section
-from mixlaws.report.budget import budget_findings, parameter_table
+from mixlaws.report.budget import make_budget_section
 from mixlaws.report.data import PageData
 from mixlaws.report.forward import forward_findings
 from mixlaws.report.imported import imported_section
@@ -162,19 +162,7 @@ def laws_section(found: PageData) -> Section:
 
 def budget_section(found: PageData) -> Section | None:
     """Return which size and tokens a number of FLOPs is best spent on, if the config asks."""
-    record = found.results.budget
-    if record is None:
-        return None
-    table = parameter_table(record)
-    return Section(
-        "budget",
-        "How large, how long",
-        "Which size and how many tokens give the lowest loss for a number of FLOPs "
-        f"({record['count']}), by L(N, D) fitted to the runs of one mixture.",
-        budget_findings(record),
-        found.figures("budget"),
-        [table] if table else [],
-    )
+    return make_budget_section(found.results.budget, found.figures, runs="the runs")
 
 
 def cost_section(found: PageData) -> Section | None:

@@ -20,6 +20,7 @@ from mixlaws.report.data import PageData
 from mixlaws.report.first_screen import summary
 from mixlaws.report.page import write_report
 from mixlaws.results import Results
+from mixlaws.tables import write_table
 
 LEVEL = 0.9
 ELSEWHERE = {"law_over_tokens", "law_over_sizes", "slopes", "isoflop"}
@@ -143,7 +144,7 @@ def keep_what_others_publish(folder):
     runs[["size", "mixture", "seed", "num_params"]].to_csv(folder / "runs.csv", index=False)
     losses = pd.read_parquet(folder / "losses.parquet")
     losses = losses.drop(columns=["accuracy", "bits_per_byte"])
-    losses.to_parquet(folder / "losses.parquet", index=False)
+    write_table(losses, folder / "losses.parquet")
     mixtures = pd.read_csv(folder / "mixtures.csv")
     mixtures["kind"] = mixtures["kind"].replace("baseline", "given")
     mixtures.to_csv(folder / "mixtures.csv", index=False)
